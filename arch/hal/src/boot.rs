@@ -27,3 +27,13 @@ pub struct BootInfo {
     /// The kernel command line, without a terminating NUL.
     pub command_line: &'static [u8],
 }
+
+/// The machine's own boot entry, which calls `kernel_main(argument)` in the kernel binary.
+pub trait Boot {
+    /// Translates what the loader handed over; memory is empty when it described none.
+    ///
+    /// # Safety
+    /// `argument` is what the machine's boot entry passed to `kernel_main`, and the boot mappings are
+    /// still active: the loader's structures are read through them.
+    unsafe fn boot_info(argument: usize) -> BootInfo;
+}

@@ -20,7 +20,8 @@ pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, PhysRange, VirtAddr};
 
 /// A machine: everything that the kernel core may ask of it.
 pub trait Arch:
-    paging::Paging
+    boot::Boot
+    + paging::Paging
     + trap::Traps
     + cpu::Cpu
     + irq::Irq
@@ -37,6 +38,7 @@ pub trait Arch:
 /// The traits whose methods are called on `los_arch::Current`, for one `use`.
 pub mod prelude {
     pub use crate::Arch;
+    pub use crate::boot::Boot;
     pub use crate::console::Console;
     pub use crate::cpu::Cpu;
     pub use crate::irq::Irq;
