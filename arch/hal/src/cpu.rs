@@ -1,6 +1,7 @@
 //! One processor: identity, kernel contexts, the user registers outside of the trap frame, and power.
 
 use core::fmt;
+use core::sync::atomic::AtomicU64;
 
 /// Most CPUs that the kernel will ever use; sizes per-CPU arrays.
 pub const MAX_CPUS: usize = 8;
@@ -22,6 +23,12 @@ pub trait Cpu {
 
     /// Returns this CPU's dense index, below [`MAX_CPUS`].
     fn cpu_index() -> usize;
+
+    /// Returns the set of lock ranks that this CPU holds, for the lock order check of debug builds.
+    fn held_ranks() -> &'static AtomicU64 {
+        static HELD: [AtomicU64; MAX_CPUS] = [const { AtomicU64::new(0) }; MAX_CPUS];
+        &HELD[Self::cpu_index()]
+    }
 
     /// Makes the context of a thread that starts at `entry(argument)` on a stack that ends at `stack_top`
     /// (aligned to 16 bytes), with interrupts masked.

@@ -1,0 +1,295 @@
+//! Wait queues: threads that wait for one condition, and the code that makes it true.
+//!
+//! The waker changes the state first and wakes second; the waiter enqueues itself first and looks second.
+//! So no wake-up is lost, and a spurious one costs one more look.
+
+use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use crate::error::WaitError;
+use crate::park::{self, ThreadHandle, now_ns};
+use crate::rank::Rank;
+use crate::spinlock::SpinLock;
+
+/// Threads that wait, first come first served.
+#[derive(Debug)]
+pub struct WaitQueue {
+    /// Number of entries, so that waking nobody takes no lock.
+    waiting: AtomicUsize,
+    entries: SpinLock<Entries>,
+}
+
+struct Entries {
+    next_ticket: u64,
+    list: VecDeque<Entry>,
+}
+
+struct Entry {
+    ticket: u64,
+    thread: ThreadHandle,
+    kind: EntryKind,
+}
+
+impl core::fmt::Debug for Entries {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{} waiting", self.list.len())
+    }
+}
+
+/// How an entry takes part in wake-ups.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum EntryKind {
+    /// Takes one wake-up for itself and leaves the queue with it.
+    Exclusive,
+    /// Sees every wake-up and takes none (poll).
+    Observer,
+}
+
+impl WaitQueue {
+    /// Makes an empty queue.
+    pub const fn new() -> Self {
+        Self {
+            waiting: AtomicUsize::new(0),
+            entries: SpinLock::new(
+                Rank::WaitQueue,
+                Entries {
+                    next_ticket: 0,
+                    list: VecDeque::new(),
+                },
+            ),
+        }
+    }
+
+    /// Wakes every observer and the thread that has waited longest; false when no thread took it.
+    pub fn wake_one(&self) -> bool {
+        self.wake_n(1) == 1
+    }
+
+    /// Wakes all.
+    pub fn wake_all(&self) -> usize {
+        self.wake_n(usize::MAX)
+    }
+
+    /// Wakes every observer and up to `count` others, and returns how many others there were.
+    pub fn wake_n(&self, count: usize) -> usize {
+        // Orders the caller's change of state before the look at the queue.
+        fence(Ordering::SeqCst);
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            return 0;
+        }
+        let mut woken = 0;
+        let mut entries = self.entries.lock();
+        entries.list.retain(|entry| {
+            let observer = entry.kind == EntryKind::Observer;
+            if observer || woken < count {
+                entry.thread.unpark();
+            }
+            let leaves = !observer && woken < count;
+            woken += usize::from(leaves);
+            !leaves
+        });
+        self.waiting.store(entries.list.len(), Ordering::Relaxed);
+        woken
+    }
+
+    /// Reports whether anybody waits.
+    pub fn has_waiters(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) != 0
+    }
+
+    /// Waits until `condition` gives a value, whatever signals arrive.
+    pub fn wait<R>(&self, mut condition: impl FnMut() -> Option<R>) -> R {
+        if let Some(value) = condition() {
+            return value;
+        }
+        let mut place = Place::new(self);
+        loop {
+            place.enter();
+            if let Some(value) = condition() {
+                return value;
+            }
+            park::park(None);
+        }
+    }
+
+    /// Waits until `condition` gives a value, a signal is pending, or monotonic time reaches the deadline.
+    ///
+    /// # Errors
+    /// `Interrupted` or `TimedOut`; the condition was false at the last look.
+    pub fn wait_interruptible<R>(
+        &self,
+        deadline_ns: Option<u64>,
+        mut condition: impl FnMut() -> Option<R>,
+    ) -> Result<R, WaitError> {
+        if let Some(value) = condition() {
+            return Ok(value);
+        }
+        let mut place = Place::new(self);
+        loop {
+            place.enter();
+            if let Some(value) = condition() {
+                return Ok(value);
+            }
+            let failure = if park::interrupted() {
+                WaitError::Interrupted
+            } else if deadline_ns.is_some_and(|deadline| now_ns() >= deadline) {
+                WaitError::TimedOut
+            } else {
+                park::park(deadline_ns);
+                continue;
+            };
+            place.give_up();
+            return Err(failure);
+        }
+    }
+
+    pub(crate) fn enqueue(&self, thread: ThreadHandle, kind: EntryKind) -> u64 {
+        let mut entries = self.entries.lock();
+        let ticket = entries.next_ticket;
+        entries.next_ticket += 1;
+        entries.list.push_back(Entry {
+            ticket,
+            thread,
+            kind,
+        });
+        self.waiting.store(entries.list.len(), Ordering::Relaxed);
+        // Orders the entry before the waiter's look at the state; pairs with the fence in `wake_n`.
+        fence(Ordering::SeqCst);
+        ticket
+    }
+
+    /// Removes an entry; false when a wake-up has taken it.
+    pub(crate) fn dequeue(&self, ticket: u64) -> bool {
+        let mut entries = self.entries.lock();
+        let Some(index) = entries.list.iter().position(|entry| entry.ticket == ticket) else {
+            return false;
+        };
+        entries.list.remove(index);
+        self.waiting.store(entries.list.len(), Ordering::Relaxed);
+        true
+    }
+
+    fn holds(&self, ticket: u64) -> bool {
+        let entries = self.entries.lock();
+        entries.list.iter().any(|entry| entry.ticket == ticket)
+    }
+}
+
+impl Default for WaitQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// One thread's place in a queue, left when dropped.
+struct Place<'a> {
+    queue: &'a WaitQueue,
+    thread: ThreadHandle,
+    ticket: Option<u64>,
+}
+
+impl<'a> Place<'a> {
+    fn new(queue: &'a WaitQueue) -> Self {
+        Self {
+            queue,
+            thread: park::current(),
+            ticket: None,
+        }
+    }
+
+    /// Queues up, unless still queued after a spurious return.
+    fn enter(&mut self) {
+        if !self.ticket.is_some_and(|ticket| self.queue.holds(ticket)) {
+            self.ticket = Some(
+                self.queue
+                    .enqueue(self.thread.clone(), EntryKind::Exclusive),
+            );
+        }
+    }
+
+    /// Leaves without the condition; a wake-up that had already been given goes to the next thread.
+    fn give_up(&mut self) {
+        if let Some(ticket) = self.ticket.take()
+            && !self.queue.dequeue(ticket)
+        {
+            self.queue.wake_one();
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.queue.dequeue(ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use alloc::sync::Arc;
+    use core::sync::atomic::AtomicU32;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_true_condition_does_not_wait() {
+        assert_eq!(WaitQueue::new().wait(|| Some(7)), 7);
+    }
+
+    #[test]
+    fn a_passed_deadline_times_out() {
+        let queue = WaitQueue::new();
+        let result = queue.wait_interruptible(Some(0), || None::<()>);
+        assert_eq!(result, Err(WaitError::TimedOut));
+        assert!(!queue.has_waiters());
+    }
+
+    #[test]
+    fn threads_hand_a_value_round() {
+        let shared = Arc::new((WaitQueue::new(), AtomicU32::new(0)));
+        let threads: alloc::vec::Vec<_> = (0..4)
+            .map(|turn| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let (queue, value) = &*shared;
+                    queue.wait(|| (value.load(Ordering::SeqCst) == turn).then_some(()));
+                    value.fetch_add(1, Ordering::SeqCst);
+                    queue.wake_all();
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.1.load(Ordering::SeqCst), 4);
+        assert!(!shared.0.has_waiters());
+    }
+
+    struct Counter(AtomicU32);
+    impl crate::park::Unpark for Counter {
+        fn unpark(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn wake_one_takes_one_and_shows_all_observers() {
+        let queue = WaitQueue::new();
+        let waiters = [(); 3].map(|()| Arc::new(Counter(AtomicU32::new(0))));
+        queue.enqueue(waiters[0].clone(), EntryKind::Observer);
+        queue.enqueue(waiters[1].clone(), EntryKind::Exclusive);
+        let last = queue.enqueue(waiters[2].clone(), EntryKind::Exclusive);
+        assert!(queue.wake_one());
+        assert_eq!(
+            waiters.clone().map(|w| w.0.load(Ordering::Relaxed)),
+            [1, 1, 0]
+        );
+        assert!(queue.dequeue(last));
+        assert!(!queue.wake_one());
+        assert_eq!(waiters.map(|w| w.0.load(Ordering::Relaxed)), [2, 1, 0]);
+    }
+}
