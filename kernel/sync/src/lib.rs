@@ -7,6 +7,7 @@
 
 extern crate alloc;
 
+mod context;
 mod error;
 mod mutex;
 mod park;
@@ -17,6 +18,7 @@ mod spinlock;
 mod wait_queue;
 mod waiter;
 
+pub use context::{KernelContext, Stack};
 pub use error::{Error, Interrupted, Restart, Result, WaitError};
 pub use mutex::{Mutex, MutexGuard};
 pub use park::{Parker, ThreadHandle, Unpark, now_ns, set_parker};
