@@ -1,10 +1,13 @@
 //! Kernel contexts: the one safe door to the machine's context switch.
 //!
-//! A [`KernelContext`] owns its stack and knows whether it is running. A switch takes the running context
-//! of this CPU and one that is ready; the arriving side marks the one that was left as ready, so that no
-//! CPU continues a context whose registers are still being saved.
+//! A [`KernelContext`] owns its stack and knows whether it is running. The CPU keeps what it runs alive,
+//! so that a thread may give up every other trace of itself before it leaves for the last time; the
+//! arriving side lets go of the context that was left, and only then may another CPU continue it.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::cell::UnsafeCell;
+use core::fmt;
 use core::hint::spin_loop;
 use core::mem::MaybeUninit;
 use core::ptr;
@@ -27,30 +30,35 @@ pub unsafe trait Stack: Send {
 }
 
 /// The saved registers of a kernel thread with the stack that they refer to.
-#[derive(Debug)]
-pub struct KernelContext<S: Stack> {
+pub struct KernelContext {
     running: AtomicBool,
     registers: UnsafeCell<MaybeUninit<Context>>,
-    stack: Option<S>,
+    stack: Option<Box<dyn Stack>>,
 }
 
 // SAFETY: `registers` is touched only by a switch: that of the CPU that runs the context (`running` is
 // true), or that of the one CPU that turned `running` from false to true.
-unsafe impl<S: Stack> Sync for KernelContext<S> {}
+unsafe impl Sync for KernelContext {}
 // SAFETY: saved registers are not bound to a CPU, and the stack is `Send`.
-unsafe impl<S: Stack> Send for KernelContext<S> {}
+unsafe impl Send for KernelContext {}
 
-/// By CPU: the `running` flag of the context that it runs, null before the first one.
-static RUNNING: PerCpu<AtomicPtr<AtomicBool>> =
+impl fmt::Debug for KernelContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KernelContext({:?})", self.running)
+    }
+}
+
+/// By CPU: the context that it runs, an `Arc` in raw form; null before the first.
+static RUNNING: PerCpu<AtomicPtr<KernelContext>> =
     PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
-/// By CPU: the `running` flag of the context that a switch is leaving.
-static LEAVING: PerCpu<AtomicPtr<AtomicBool>> =
+/// By CPU: the context that a switch is leaving, an `Arc` in raw form.
+static LEAVING: PerCpu<AtomicPtr<KernelContext>> =
     PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
-impl<S: Stack> KernelContext<S> {
+impl KernelContext {
     /// Makes a context that starts in `main` on `stack`, with interrupts masked.
-    pub fn new(stack: S, main: fn() -> !) -> Self {
+    pub fn new(stack: Box<dyn Stack>, main: fn() -> !) -> Self {
         let registers = Current::new_context(stack.top(), start, main as usize);
         Self {
             running: AtomicBool::new(false),
@@ -59,85 +67,65 @@ impl<S: Stack> KernelContext<S> {
         }
     }
 
-    /// Makes a context to be [adopted](KernelContext::adopt) by a CPU that runs already.
-    pub const fn empty() -> Self {
-        Self {
+    /// Makes the context of what this CPU runs now, on the stack that it was started with.
+    ///
+    /// # Panics
+    /// When the CPU has a context already.
+    pub fn adopt() -> Arc<Self> {
+        let context = Arc::new(Self {
             running: AtomicBool::new(true),
             registers: UnsafeCell::new(MaybeUninit::uninit()),
             stack: None,
-        }
-    }
-
-    /// Declares that what this CPU runs now, on the stack it was started with, is this empty context.
-    ///
-    /// # Panics
-    /// When the CPU has a context or this one is not empty.
-    pub fn adopt(&'static self) {
-        assert!(self.stack.is_none(), "only an empty context can be adopted");
-        let old = RUNNING
-            .current()
-            .swap(self.flag(), Ordering::Relaxed);
+        });
+        let raw = Arc::into_raw(context.clone()).cast_mut();
+        let old = RUNNING.current().swap(raw, Ordering::Relaxed);
         assert!(old.is_null(), "this CPU runs a context already");
+        context
     }
 
-    /// Leaves the running context `self` for `next`, and returns when something switches back. Waits if
+    /// Leaves the running context for `next`, and returns when something switches back. Waits while
     /// another CPU has not quite left `next` yet.
     ///
     /// # Panics
-    /// When `self` is not what this CPU runs.
+    /// When this CPU has not adopted a context.
     #[inline]
-    pub fn switch_to(&self, next: &Self) {
+    pub fn switch_to(next: Arc<Self>) {
         let interrupts_were_enabled = Current::disable_interrupts();
-        assert!(
-            RUNNING.current().load(Ordering::Relaxed) == self.flag(),
-            "a CPU can leave only the context that it runs"
-        );
+        let running = RUNNING.current();
+        let previous = running.load(Ordering::Relaxed);
+        assert!(!previous.is_null(), "this CPU has not adopted a context");
         while next.running.swap(true, Ordering::Acquire) {
             spin_loop();
         }
-        RUNNING.current().store(next.flag(), Ordering::Relaxed);
-        LEAVING.current().store(self.flag(), Ordering::Relaxed);
-        let next_top = next.stack.as_ref().map_or(0, Stack::top);
+        let next_top = next.stack.as_ref().map_or(0, |stack| stack.top());
+        let next = Arc::into_raw(next).cast_mut();
+        running.store(next, Ordering::Relaxed);
+        LEAVING.current().store(previous, Ordering::Relaxed);
+        // SAFETY: `RUNNING` held a reference of this context, which `LEAVING` holds now.
+        let from = unsafe { &*previous }.registers.get();
+        // SAFETY: `RUNNING` holds a reference of `next`.
+        let to = unsafe { &*next }.registers.get().cast_const();
         // SAFETY: interrupts are masked. `next` was made by `new` or left by a switch, since `running` was
-        // false, and nobody else can switch to it now; it owns its stack. Both contexts outlive the
-        // switch: dropping one that is running panics, and `finish_switch` clears the flag afterwards.
-        unsafe {
-            Current::switch(
-                self.registers.get().cast(),
-                next.registers.get().cast_const().cast(),
-                next_top,
-            );
-        }
+        // false, and this CPU alone turned it; it owns its stack. The references in `RUNNING` and
+        // `LEAVING` keep both contexts until `finish_switch`, which runs after the switch.
+        unsafe { Current::switch(from.cast(), to.cast(), next_top) };
         finish_switch();
         if interrupts_were_enabled {
             Current::enable_interrupts();
         }
     }
-
-    fn flag(&self) -> *mut AtomicBool {
-        ptr::from_ref(&self.running).cast_mut()
-    }
 }
 
-impl<S: Stack> Drop for KernelContext<S> {
-    fn drop(&mut self) {
-        let adopted = self.stack.is_none();
-        assert!(
-            adopted || !*self.running.get_mut(),
-            "a running context cannot be dropped"
-        );
-    }
-}
-
-/// Marks the context that this CPU has just left as ready to be continued.
+/// Lets go of the context that this CPU has just left: it may be continued elsewhere, or freed.
 #[inline]
 fn finish_switch() {
     let left = LEAVING.current().swap(ptr::null_mut(), Ordering::Relaxed);
-    // SAFETY: set by the switch that brought this CPU here. The context it belongs to is not dropped
-    // while the flag is true, and this store is the last use of it.
-    if let Some(running) = unsafe { left.as_ref() } {
-        running.store(false, Ordering::Release);
+    if left.is_null() {
+        return;
     }
+    // SAFETY: set by the switch that brought this CPU here, from an `Arc` in raw form, and taken once.
+    let left = unsafe { Arc::from_raw(left.cast_const()) };
+    left.running.store(false, Ordering::Release);
 }
 
 /// First code of every new context.
@@ -152,8 +140,8 @@ extern "C" fn start(main: usize) -> ! {
 mod tests {
     use super::*;
 
-    struct NoStack;
-    // SAFETY: the mock's switch never runs anything on a stack.
+    struct NoStack(Arc<()>);
+    // SAFETY: the tests never run anything on it.
     unsafe impl Stack for NoStack {
         fn top(&self) -> usize {
             0x1000
@@ -161,18 +149,15 @@ mod tests {
     }
 
     fn never() -> ! {
-        panic!("the mock starts no context")
+        panic!("the test starts no context")
     }
 
     #[test]
-    #[should_panic(expected = "only the context that it runs")]
-    fn a_context_that_does_not_run_cannot_be_left() {
-        let contexts = [(); 2].map(|()| KernelContext::new(NoStack, never));
-        contexts[0].switch_to(&contexts[1]);
-    }
-
-    #[test]
-    fn a_fresh_context_may_be_dropped() {
-        drop(KernelContext::new(NoStack, never));
+    fn a_context_frees_its_stack() {
+        let token = Arc::new(());
+        let context = KernelContext::new(Box::new(NoStack(token.clone())), never);
+        assert_eq!(Arc::strong_count(&token), 2);
+        drop(context);
+        assert_eq!(Arc::strong_count(&token), 1);
     }
 }
