@@ -1,0 +1,425 @@
+//! The line discipline (n_tty): turns received bytes into lines, echo and signals, as termios(3) says.
+//!
+//! Pure: it holds the bytes and decides; the terminal around it locks, waits and talks to hardware.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use los_abi::signal::Signal;
+use los_abi::tty::{ControlCharacter, InputFlags, LocalFlags, Termios};
+
+use crate::echo::Echo;
+
+/// Most bytes held for readers, and most of one line, as in Linux.
+pub(crate) const BUFFER_BYTES: usize = 4096;
+
+/// What a received byte asks of the terminal besides echo.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Effect {
+    /// A signal for the foreground group.
+    pub(crate) signal: Option<Signal>,
+    /// Readers may find something now.
+    pub(crate) wake_readers: bool,
+    /// Output was stopped (true) or continued (false) by XOFF or XON.
+    pub(crate) flow: Option<bool>,
+}
+
+/// The input side of a terminal.
+pub(crate) struct Discipline {
+    pub(crate) termios: Termios,
+    pub(crate) echo: Echo,
+    /// Bytes for readers.
+    ready: VecDeque<u8>,
+    /// Lengths of the complete lines in `ready`; an empty one is an end of file. Canonical mode only.
+    lines: VecDeque<usize>,
+    /// The line that is being edited.
+    line: Vec<u8>,
+    literal_next: bool,
+    stopped: bool,
+}
+
+impl Discipline {
+    pub(crate) fn new(termios: Termios) -> Self {
+        Self {
+            termios,
+            echo: Echo::default(),
+            ready: VecDeque::with_capacity(BUFFER_BYTES),
+            lines: VecDeque::new(),
+            line: Vec::with_capacity(BUFFER_BYTES),
+            literal_next: false,
+            stopped: false,
+        }
+    }
+
+    /// Takes one byte from the line.
+    pub(crate) fn receive(&mut self, byte: u8) -> Effect {
+        let (input, local) = (self.termios.input(), self.termios.local());
+        let byte = if input.contains(InputFlags::ISTRIP) { byte & 0x7f } else { byte };
+        if core::mem::take(&mut self.literal_next) {
+            self.echo.character(byte, &self.termios);
+            return self.store(byte);
+        }
+        if input.contains(InputFlags::IXON) {
+            if self.is(byte, ControlCharacter::VSTOP) {
+                return self.flow(true);
+            }
+            if self.is(byte, ControlCharacter::VSTART)
+                || self.stopped && input.contains(InputFlags::IXANY)
+            {
+                return self.flow(false);
+            }
+        }
+        if local.contains(LocalFlags::ISIG)
+            && let Some(signal) = self.signal_of(byte)
+        {
+            return self.interrupt(byte, signal);
+        }
+        let byte = match byte {
+            b'\r' if input.contains(InputFlags::IGNCR) => return Effect::default(),
+            b'\r' if input.contains(InputFlags::ICRNL) => b'\n',
+            b'\n' if input.contains(InputFlags::INLCR) => b'\r',
+            _ if input.contains(InputFlags::IUCLC) && local.contains(LocalFlags::IEXTEN) => {
+                byte.to_ascii_lowercase()
+            }
+            _ => byte,
+        };
+        if local.contains(LocalFlags::ICANON) {
+            self.edit(byte)
+        } else {
+            self.echo.character(byte, &self.termios);
+            self.store(byte)
+        }
+    }
+
+    /// Replaces the settings, keeping what has been typed readable under the new mode.
+    pub(crate) fn set_termios(&mut self, termios: Termios) {
+        let was = self.termios.local().contains(LocalFlags::ICANON);
+        let is = termios.local().contains(LocalFlags::ICANON);
+        if was && !is {
+            self.ready.extend(self.line.drain(..));
+            self.lines.clear();
+        } else if !was && is && !self.ready.is_empty() {
+            self.lines.push_back(self.ready.len());
+        }
+        self.termios = termios;
+    }
+
+    /// Throws away everything that has not been read.
+    pub(crate) fn flush_input(&mut self) {
+        self.ready.clear();
+        self.lines.clear();
+        self.line.clear();
+    }
+
+    /// Bytes that a reader could take now: FIONREAD.
+    pub(crate) fn available(&self) -> usize {
+        if self.is_canonical() { self.lines.iter().sum() } else { self.ready.len() }
+    }
+
+    /// Reports whether a reader that wants at least `minimum` bytes need not wait.
+    pub(crate) fn is_readable(&self, minimum: usize) -> bool {
+        if self.is_canonical() { !self.lines.is_empty() } else { self.ready.len() >= minimum.max(1) }
+    }
+
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.termios.local().contains(LocalFlags::ICANON)
+    }
+
+    /// Moves up to `out.len()` bytes to a reader; in canonical mode at most one line, where 0 bytes of an
+    /// empty line mean end of file. Also says whether the same read could go on.
+    pub(crate) fn read(&mut self, out: &mut [u8]) -> (usize, bool) {
+        let (count, more) = if self.is_canonical() {
+            let Some(line) = self.lines.front_mut() else {
+                return (0, false);
+            };
+            let taken = out.len().min(*line);
+            *line -= taken;
+            let more = *line > 0;
+            if !more {
+                self.lines.pop_front();
+            }
+            (taken, more)
+        } else {
+            let taken = out.len().min(self.ready.len());
+            (taken, taken < self.ready.len())
+        };
+        for (slot, byte) in out.iter_mut().zip(self.ready.drain(..count)) {
+            *slot = byte;
+        }
+        (count, more)
+    }
+
+    fn flow(&mut self, stopped: bool) -> Effect {
+        self.stopped = stopped;
+        Effect {
+            flow: Some(stopped),
+            ..Effect::default()
+        }
+    }
+
+    fn is(&self, byte: u8, character: ControlCharacter) -> bool {
+        let set = self.termios.control_character(character);
+        // 0 is _POSIX_VDISABLE.
+        set != 0 && set == byte
+    }
+
+    fn signal_of(&self, byte: u8) -> Option<Signal> {
+        [
+            (ControlCharacter::VINTR, Signal::SIGINT),
+            (ControlCharacter::VQUIT, Signal::SIGQUIT),
+            (ControlCharacter::VSUSP, Signal::SIGTSTP),
+        ]
+        .into_iter()
+        .find_map(|(character, signal)| self.is(byte, character).then_some(signal))
+    }
+
+    fn interrupt(&mut self, byte: u8, signal: Signal) -> Effect {
+        let flush = !self.termios.local().contains(LocalFlags::NOFLSH);
+        if flush {
+            self.flush_input();
+        }
+        self.stopped = false;
+        self.echo.character(byte, &self.termios);
+        Effect {
+            signal: Some(signal),
+            flow: flush.then_some(false),
+            ..Effect::default()
+        }
+    }
+
+    /// Canonical mode: editing characters, line ends, everything else.
+    fn edit(&mut self, byte: u8) -> Effect {
+        let extended = self.termios.local().contains(LocalFlags::IEXTEN);
+        if self.is(byte, ControlCharacter::VERASE) {
+            self.erase_character();
+        } else if self.is(byte, ControlCharacter::VKILL) {
+            self.kill_line();
+        } else if extended && self.is(byte, ControlCharacter::VWERASE) {
+            self.erase_word();
+        } else if extended && self.is(byte, ControlCharacter::VLNEXT) {
+            self.literal_next = true;
+            self.echo.literal_next(&self.termios);
+        } else if extended && self.is(byte, ControlCharacter::VREPRINT) {
+            self.echo.reprint(byte, &self.line, &self.termios);
+        } else if self.is(byte, ControlCharacter::VEOF) {
+            return self.finish_line(None);
+        } else if byte == b'\n'
+            || self.is(byte, ControlCharacter::VEOL)
+            || extended && self.is(byte, ControlCharacter::VEOL2)
+        {
+            self.echo.line_end(byte, &self.termios);
+            return self.finish_line(Some(byte));
+        } else {
+            // One place stays free for the end of the line.
+            if self.line.len() + self.ready.len() >= BUFFER_BYTES - 1 {
+                self.echo.bell(&self.termios);
+                return Effect::default();
+            }
+            self.echo.character(byte, &self.termios);
+            self.line.push(byte);
+        }
+        Effect::default()
+    }
+
+    fn finish_line(&mut self, end: Option<u8>) -> Effect {
+        let length = self.line.len() + usize::from(end.is_some());
+        self.ready.extend(self.line.drain(..));
+        self.ready.extend(end);
+        self.lines.push_back(length);
+        Effect {
+            wake_readers: true,
+            ..Effect::default()
+        }
+    }
+
+    /// Stores a byte that needs no editing: raw mode, or after VLNEXT.
+    fn store(&mut self, byte: u8) -> Effect {
+        if self.line.len() + self.ready.len() >= BUFFER_BYTES - 1 {
+            self.echo.bell(&self.termios);
+            return Effect::default();
+        }
+        if self.is_canonical() {
+            self.line.push(byte);
+            return Effect::default();
+        }
+        self.ready.push_back(byte);
+        Effect {
+            wake_readers: true,
+            ..Effect::default()
+        }
+    }
+
+    /// Removes the last character; with IUTF8 that may be several bytes.
+    fn erase_character(&mut self) {
+        let utf8 = self.termios.input().contains(InputFlags::IUTF8);
+        while let Some(byte) = self.line.pop() {
+            if utf8 && byte & 0xc0 == 0x80 && !self.line.is_empty() {
+                continue;
+            }
+            self.echo.erased(byte, &self.line, &self.termios);
+            return;
+        }
+    }
+
+    fn erase_word(&mut self) {
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+        while self.line.last().is_some_and(|byte| !is_word(byte)) {
+            self.erase_character();
+        }
+        while self.line.last().is_some_and(is_word) {
+            self.erase_character();
+        }
+    }
+
+    fn kill_line(&mut self) {
+        let local = self.termios.local();
+        if local.contains(LocalFlags::ECHOK | LocalFlags::ECHOKE | LocalFlags::ECHOE) {
+            while !self.line.is_empty() {
+                self.erase_character();
+            }
+        } else {
+            self.line.clear();
+            self.echo.killed(self.termios.control_character(ControlCharacter::VKILL), &self.termios);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn discipline() -> Discipline {
+        Discipline::new(Termios::default())
+    }
+
+    fn type_in(discipline: &mut Discipline, bytes: &[u8]) -> Vec<Effect> {
+        bytes.iter().map(|&byte| discipline.receive(byte)).collect()
+    }
+
+    fn read(discipline: &mut Discipline) -> Vec<u8> {
+        let mut buffer = [0; 64];
+        let (count, _) = discipline.read(&mut buffer);
+        buffer[..count].to_vec()
+    }
+
+    fn raw() -> Termios {
+        let mut termios = Termios::default();
+        termios.set_local(LocalFlags::empty());
+        termios.set_input(InputFlags::empty());
+        termios
+    }
+
+    #[test]
+    fn a_line_is_readable_when_it_is_complete() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"ab");
+        assert!(!tty.is_readable(1));
+        assert!(type_in(&mut tty, b"\r")[0].wake_readers);
+        assert_eq!(tty.available(), 3);
+        assert_eq!(read(&mut tty), b"ab\n");
+        assert_eq!(tty.echo.take(), b"ab\r\n");
+    }
+
+    #[test]
+    fn reads_end_at_line_ends_and_short_reads_continue() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"one\ntwo\n");
+        let mut two = [0; 2];
+        assert_eq!((tty.read(&mut two), &two), ((2, true), b"on"));
+        assert_eq!(read(&mut tty), b"e\n");
+        assert_eq!(read(&mut tty), b"two\n");
+    }
+
+    #[test]
+    fn erase_kill_and_word_erase() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"abc\x7fd\n");
+        assert_eq!(read(&mut tty), b"abd\n");
+        type_in(&mut tty, b"gone\x15kept word\x17\n");
+        assert_eq!(read(&mut tty), b"kept \n");
+        type_in(&mut tty, b"\x7f\x7fx\n");
+        assert_eq!(read(&mut tty), b"x\n");
+    }
+
+    #[test]
+    fn erase_echo_removes_the_character_on_screen() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"a\x01\x7f\x7f");
+        assert_eq!(tty.echo.take(), b"a^A\x08 \x08\x08 \x08\x08 \x08");
+    }
+
+    #[test]
+    fn end_of_file_is_an_empty_line() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"\x04");
+        assert!(tty.is_readable(1));
+        assert_eq!(read(&mut tty), b"");
+        assert!(!tty.is_readable(1));
+        type_in(&mut tty, b"ab\x04");
+        assert_eq!(read(&mut tty), b"ab");
+    }
+
+    #[test]
+    fn interrupt_signals_and_discards() {
+        let mut tty = discipline();
+        let effects = type_in(&mut tty, b"ab\x03");
+        assert_eq!(effects[2].signal, Some(Signal::SIGINT));
+        assert_eq!(tty.echo.take(), b"ab^C");
+        type_in(&mut tty, b"c\n");
+        assert_eq!(read(&mut tty), b"c\n");
+    }
+
+    #[test]
+    fn literal_next_protects_control_characters() {
+        let mut tty = discipline();
+        let effects = type_in(&mut tty, b"\x16\x03\n");
+        assert!(effects.iter().all(|effect| effect.signal.is_none()));
+        assert_eq!(read(&mut tty), b"\x03\n");
+    }
+
+    #[test]
+    fn raw_mode_passes_everything_at_once() {
+        let mut tty = Discipline::new(raw());
+        let effects = type_in(&mut tty, b"\x03\r\x7f");
+        assert!(effects.iter().all(|effect| effect.wake_readers && effect.signal.is_none()));
+        assert_eq!(read(&mut tty), b"\x03\r\x7f");
+        assert!(tty.echo.take().is_empty());
+    }
+
+    #[test]
+    fn changing_modes_loses_nothing() {
+        let mut tty = discipline();
+        type_in(&mut tty, b"line\npart");
+        tty.set_termios(raw());
+        assert_eq!(tty.available(), 9);
+        tty.set_termios(Termios::default());
+        assert_eq!(read(&mut tty), b"line\npart");
+    }
+
+    #[test]
+    fn an_overlong_line_keeps_room_for_its_end() {
+        let mut tty = discipline();
+        for _ in 0..2 * BUFFER_BYTES {
+            tty.receive(b'x');
+        }
+        tty.receive(b'\n');
+        assert_eq!(tty.available(), BUFFER_BYTES);
+    }
+
+    #[test]
+    fn utf8_characters_are_erased_whole() {
+        let mut tty = discipline();
+        let mut termios = tty.termios;
+        termios.set_input(termios.input() | InputFlags::IUTF8);
+        tty.set_termios(termios);
+        type_in(&mut tty, "aé\x7f\n".as_bytes());
+        assert_eq!(read(&mut tty), b"a\n");
+    }
+
+    #[test]
+    fn flow_control() {
+        let mut tty = discipline();
+        assert_eq!(tty.receive(0x13).flow, Some(true));
+        assert_eq!(tty.receive(0x11).flow, Some(false));
+    }
+}
