@@ -35,5 +35,6 @@ pub trait Boot {
     /// # Safety
     /// `argument` is what the machine's boot entry passed to `kernel_main`, and the boot mappings are
     /// still active: the loader's structures are read through them.
+    #[expect(unsafe_code, reason = "states a duty of the caller")]
     unsafe fn boot_info(argument: usize) -> BootInfo;
 }

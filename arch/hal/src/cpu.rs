@@ -40,6 +40,7 @@ pub trait Cpu {
     /// # Safety
     /// Interrupts are masked. `next` was made by `new_context` or saved by `switch`, is not running
     /// anywhere, its stack is mapped; both pointers stay valid until the switch is complete.
+    #[expect(unsafe_code, reason = "states a duty of the caller")]
     unsafe fn switch(
         previous: *mut Self::Context,
         next: *const Self::Context,

@@ -117,6 +117,7 @@ pub trait Paging {
     ///
     /// # Safety
     /// The tables map the kernel image, the running stack, and the direct map of all memory in use.
+    #[expect(unsafe_code, reason = "states a duty of the caller")]
     unsafe fn activate_kernel_root(root: PhysAddr);
 
     /// Prepares a zeroed root table for a user address space: where one root serves both halves, the
@@ -127,6 +128,7 @@ pub trait Paging {
     ///
     /// # Safety
     /// `root` was prepared by `init_user_root` and stays allocated while it is active.
+    #[expect(unsafe_code, reason = "states a duty of the caller")]
     unsafe fn activate_user_root(root: PhysAddr);
 
     /// Makes the user half empty.
