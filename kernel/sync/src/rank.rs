@@ -58,8 +58,12 @@ pub enum Rank {
     Device,
     /// Kernel address space.
     KernelSpace,
-    /// Kernel heap caches.
+    /// A CPU's kernel heap caches.
     Heap,
+    /// Pages of the kernel heap that are partly used.
+    HeapSlabs,
+    /// A CPU's cache of free frames.
+    FrameCache,
     /// Physical memory.
     Frames,
     /// The log ring, which everything may write to.
