@@ -1,0 +1,27 @@
+//! System calls: the table of rows, their numbers, and the types of their arguments.
+//!
+//! [`for_each_syscall!`](crate::for_each_syscall) is the table, [`Sysno`] what this crate makes of it,
+//! [`Arg`] how one register becomes one argument.
+
+pub mod arg;
+pub mod sysno;
+pub mod table;
+
+pub use arg::{Arg, Fd, UserCStr, UserPtr, UserSlice};
+pub use sysno::{Call, Support, Sysno, format_call};
+
+/// Every type that a row of the table names: import it by glob where a callback is expanded.
+pub mod prelude {
+    pub use super::arg::{Arg, Fd, UserCStr, UserPtr};
+    pub use crate::fs::{
+        AccessMode, AnyStat, AtFlags, CloseRangeFlags, IoVec, MountFlags, RenameFlags, Statfs, Statx,
+        StatxMask, UmountFlags, Utimbuf,
+    };
+    pub use crate::mm::{MapFlags, ProtFlags};
+    pub use crate::poll::PollFd;
+    pub use crate::signal::{SigAction, SigSet, SigSetArgument};
+    pub use crate::task::{
+        GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
+    };
+    pub use crate::time::{Itimerval, Timespec, Timeval, Timezone};
+}

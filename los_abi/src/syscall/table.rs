@@ -1,0 +1,177 @@
+//! The table of system calls: the one place where a call's name, numbers and arguments are written.
+//!
+//! [`for_each_syscall!`](crate::for_each_syscall) hands every row to one callback macro. In this crate the callback is
+//! in [`super::sysno`]; the kernel makes its dispatch from the same rows, userspace its stubs, and the
+//! documentation its page. Numbers are Linux's: x86_64 from `arch/x86/entry/syscalls/syscall_64.tbl`,
+//! aarch64 from `include/uapi/asm-generic/unistd.h`; `tests/against_linux.rs` compares every one.
+
+/// Invokes the macro that it is given once, with every row of the table.
+///
+/// A row is `{ name, x86_64: NUMBER, aarch64: NUMBER, (argument: Type, ...), Support, "note" }` where
+///
+/// * a number is `none` if the machine does not have the call;
+/// * arguments stand in the order of the registers on x86_64, and their types are those that
+///   [`syscall::prelude`](crate::syscall::prelude) brings into scope, each an [`Arg`](crate::syscall::Arg);
+/// * the support is `Full` or `Partial`, and the note says what is missing or differs.
+///
+/// A callback matches the rows with
+///
+/// ```
+/// macro_rules! count_rows {
+///     ($({ $name:ident, x86_64: $x86_64:tt, aarch64: $aarch64:tt,
+///          ($($argument:ident: $type:ty),*), $support:ident, $note:literal })*) => {
+///         [$(stringify!($name)),*].len()
+///     };
+/// }
+/// assert_eq!(los_abi::for_each_syscall!(count_rows), los_abi::syscall::Sysno::ALL.len());
+/// ```
+#[macro_export]
+macro_rules! for_each_syscall {
+    ($($callback:tt)+) => {
+        $($callback)+! {
+            // Files: descriptors and data.
+            { read, x86_64: 0, aarch64: 63, (fd: Fd, buffer: UserPtr<u8>, count: usize), Full, "" }
+            { write, x86_64: 1, aarch64: 64, (fd: Fd, buffer: UserPtr<u8>, count: usize), Full, "" }
+            { readv, x86_64: 19, aarch64: 65, (fd: Fd, vectors: UserPtr<IoVec>, count: usize), Full, "" }
+            { writev, x86_64: 20, aarch64: 66, (fd: Fd, vectors: UserPtr<IoVec>, count: usize), Full, "" }
+            { pread64, x86_64: 17, aarch64: 67, (fd: Fd, buffer: UserPtr<u8>, count: usize, offset: i64), Full, "" }
+            { pwrite64, x86_64: 18, aarch64: 68, (fd: Fd, buffer: UserPtr<u8>, count: usize, offset: i64), Full, "" }
+            { open, x86_64: 2, aarch64: none, (path: UserCStr, flags: u32, mode: u32), Full, "" }
+            { creat, x86_64: 85, aarch64: none, (path: UserCStr, mode: u32), Full, "" }
+            { openat, x86_64: 257, aarch64: 56, (dirfd: Fd, path: UserCStr, flags: u32, mode: u32), Full, "" }
+            { close, x86_64: 3, aarch64: 57, (fd: Fd), Full, "" }
+            { close_range, x86_64: 436, aarch64: 436, (first: u32, last: u32, flags: CloseRangeFlags), Full, "" }
+            { lseek, x86_64: 8, aarch64: 62, (fd: Fd, offset: i64, whence: u32), Full, "" }
+            { dup, x86_64: 32, aarch64: 23, (fd: Fd), Full, "" }
+            { dup2, x86_64: 33, aarch64: none, (old: Fd, new: Fd), Full, "" }
+            { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
+            { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
+            { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Full, "" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Full, "" }
+            { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
+            { sendfile, x86_64: 40, aarch64: 71, (out_fd: Fd, in_fd: Fd, offset: UserPtr<i64>, count: usize), Full, "" }
+            { truncate, x86_64: 76, aarch64: 45, (path: UserCStr, length: i64), Full, "" }
+            { ftruncate, x86_64: 77, aarch64: 46, (fd: Fd, length: i64), Full, "" }
+            { sync, x86_64: 162, aarch64: 81, (), Full, "" }
+            { fsync, x86_64: 74, aarch64: 82, (fd: Fd), Full, "" }
+            { fdatasync, x86_64: 75, aarch64: 83, (fd: Fd), Full, "" }
+            // Files: names and attributes.
+            { stat, x86_64: 4, aarch64: none, (path: UserCStr, stat: UserPtr<AnyStat>), Full, "" }
+            { fstat, x86_64: 5, aarch64: 80, (fd: Fd, stat: UserPtr<AnyStat>), Full, "" }
+            { lstat, x86_64: 6, aarch64: none, (path: UserCStr, stat: UserPtr<AnyStat>), Full, "" }
+            { newfstatat, x86_64: 262, aarch64: 79, (dirfd: Fd, path: UserCStr, stat: UserPtr<AnyStat>, flags: AtFlags), Full, "" }
+            { statx, x86_64: 332, aarch64: 291, (dirfd: Fd, path: UserCStr, flags: AtFlags, mask: StatxMask, statx: UserPtr<Statx>), Full, "" }
+            { access, x86_64: 21, aarch64: none, (path: UserCStr, mode: AccessMode), Full, "" }
+            { faccessat, x86_64: 269, aarch64: 48, (dirfd: Fd, path: UserCStr, mode: AccessMode), Full, "" }
+            { faccessat2, x86_64: 439, aarch64: 439, (dirfd: Fd, path: UserCStr, mode: AccessMode, flags: AtFlags), Full, "" }
+            { getdents, x86_64: 78, aarch64: none, (fd: Fd, buffer: UserPtr<u8>, count: u32), Full, "" }
+            { getdents64, x86_64: 217, aarch64: 61, (fd: Fd, buffer: UserPtr<u8>, count: u32), Full, "" }
+            { getcwd, x86_64: 79, aarch64: 17, (buffer: UserPtr<u8>, size: usize), Full, "" }
+            { chdir, x86_64: 80, aarch64: 49, (path: UserCStr), Full, "" }
+            { fchdir, x86_64: 81, aarch64: 50, (fd: Fd), Full, "" }
+            { mkdir, x86_64: 83, aarch64: none, (path: UserCStr, mode: u32), Full, "" }
+            { mkdirat, x86_64: 258, aarch64: 34, (dirfd: Fd, path: UserCStr, mode: u32), Full, "" }
+            { rmdir, x86_64: 84, aarch64: none, (path: UserCStr), Full, "" }
+            { unlink, x86_64: 87, aarch64: none, (path: UserCStr), Full, "" }
+            { unlinkat, x86_64: 263, aarch64: 35, (dirfd: Fd, path: UserCStr, flags: AtFlags), Full, "" }
+            { link, x86_64: 86, aarch64: none, (old_path: UserCStr, new_path: UserCStr), Full, "" }
+            { linkat, x86_64: 265, aarch64: 37, (old_dirfd: Fd, old_path: UserCStr, new_dirfd: Fd, new_path: UserCStr, flags: AtFlags), Full, "" }
+            { symlink, x86_64: 88, aarch64: none, (target: UserCStr, link_path: UserCStr), Full, "" }
+            { symlinkat, x86_64: 266, aarch64: 36, (target: UserCStr, dirfd: Fd, link_path: UserCStr), Full, "" }
+            { readlink, x86_64: 89, aarch64: none, (path: UserCStr, buffer: UserPtr<u8>, size: i32), Full, "" }
+            { readlinkat, x86_64: 267, aarch64: 78, (dirfd: Fd, path: UserCStr, buffer: UserPtr<u8>, size: i32), Full, "" }
+            { rename, x86_64: 82, aarch64: none, (old_path: UserCStr, new_path: UserCStr), Full, "" }
+            { renameat, x86_64: 264, aarch64: 38, (old_dirfd: Fd, old_path: UserCStr, new_dirfd: Fd, new_path: UserCStr), Full, "" }
+            { renameat2, x86_64: 316, aarch64: 276, (old_dirfd: Fd, old_path: UserCStr, new_dirfd: Fd, new_path: UserCStr, flags: RenameFlags), Full, "" }
+            { chmod, x86_64: 90, aarch64: none, (path: UserCStr, mode: u32), Full, "" }
+            { fchmod, x86_64: 91, aarch64: 52, (fd: Fd, mode: u32), Full, "" }
+            { fchmodat, x86_64: 268, aarch64: 53, (dirfd: Fd, path: UserCStr, mode: u32), Full, "" }
+            { chown, x86_64: 92, aarch64: none, (path: UserCStr, uid: u32, gid: u32), Full, "" }
+            { fchown, x86_64: 93, aarch64: 55, (fd: Fd, uid: u32, gid: u32), Full, "" }
+            { lchown, x86_64: 94, aarch64: none, (path: UserCStr, uid: u32, gid: u32), Full, "" }
+            { fchownat, x86_64: 260, aarch64: 54, (dirfd: Fd, path: UserCStr, uid: u32, gid: u32, flags: AtFlags), Full, "" }
+            { umask, x86_64: 95, aarch64: 166, (mask: u32), Full, "" }
+            { utime, x86_64: 132, aarch64: none, (path: UserCStr, times: UserPtr<Utimbuf>), Full, "" }
+            { utimes, x86_64: 235, aarch64: none, (path: UserCStr, times: UserPtr<[Timeval; 2]>), Full, "" }
+            { futimesat, x86_64: 261, aarch64: none, (dirfd: Fd, path: UserCStr, times: UserPtr<[Timeval; 2]>), Full, "" }
+            { utimensat, x86_64: 280, aarch64: 88, (dirfd: Fd, path: UserCStr, times: UserPtr<[Timespec; 2]>, flags: AtFlags), Full, "" }
+            { mknod, x86_64: 133, aarch64: none, (path: UserCStr, mode: u32, device: u32), Full, "" }
+            { mknodat, x86_64: 259, aarch64: 33, (dirfd: Fd, path: UserCStr, mode: u32, device: u32), Full, "" }
+            { mount, x86_64: 165, aarch64: 40, (source: UserCStr, target: UserCStr, fs_type: UserCStr, flags: MountFlags, data: UserPtr<u8>), Partial, "the file systems of the kernel only; no bind mounts, no remounting, no propagation" }
+            { umount2, x86_64: 166, aarch64: 39, (target: UserCStr, flags: UmountFlags), Full, "" }
+            { statfs, x86_64: 137, aarch64: 43, (path: UserCStr, statfs: UserPtr<Statfs>), Full, "" }
+            { fstatfs, x86_64: 138, aarch64: 44, (fd: Fd, statfs: UserPtr<Statfs>), Full, "" }
+            // Waiting for files.
+            { poll, x86_64: 7, aarch64: none, (fds: UserPtr<PollFd>, count: u32, timeout_ms: i32), Full, "" }
+            { ppoll, x86_64: 271, aarch64: 73, (fds: UserPtr<PollFd>, count: u32, timeout: UserPtr<Timespec>, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { select, x86_64: 23, aarch64: none, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timeval>), Full, "" }
+            { pselect6, x86_64: 270, aarch64: 72, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timespec>, mask: UserPtr<SigSetArgument>), Full, "" }
+            // Memory.
+            { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "anonymous memory and private file mappings only" }
+            { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
+            { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
+            { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
+            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_DONTNEED acts, other advice is accepted and has no effect" }
+            // Processes.
+            { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; threads: only the flags of fork and vfork" }
+            { fork, x86_64: 57, aarch64: none, (), Full, "" }
+            { vfork, x86_64: 58, aarch64: none, (), Full, "" }
+            { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Partial, "static programs and scripts only: no PT_INTERP, no setuid bits" }
+            { exit, x86_64: 60, aarch64: 93, (status: i32), Full, "" }
+            { exit_group, x86_64: 231, aarch64: 94, (status: i32), Full, "" }
+            { wait4, x86_64: 61, aarch64: 260, (pid: i32, status: UserPtr<i32>, options: WaitFlags, usage: UserPtr<Rusage>), Partial, "no WUNTRACED and WCONTINUED reports: nothing stops yet" }
+            { getpid, x86_64: 39, aarch64: 172, (), Full, "" }
+            { getppid, x86_64: 110, aarch64: 173, (), Full, "" }
+            { gettid, x86_64: 186, aarch64: 178, (), Full, "" }
+            { getpgid, x86_64: 121, aarch64: 155, (pid: i32), Full, "" }
+            { setpgid, x86_64: 109, aarch64: 154, (pid: i32, pgid: i32), Full, "" }
+            { getpgrp, x86_64: 111, aarch64: none, (), Full, "" }
+            { getsid, x86_64: 124, aarch64: 156, (pid: i32), Full, "" }
+            { setsid, x86_64: 112, aarch64: 157, (), Full, "" }
+            { getuid, x86_64: 102, aarch64: 174, (), Full, "" }
+            { geteuid, x86_64: 107, aarch64: 175, (), Full, "" }
+            { getgid, x86_64: 104, aarch64: 176, (), Full, "" }
+            { getegid, x86_64: 108, aarch64: 177, (), Full, "" }
+            { getgroups, x86_64: 115, aarch64: 158, (size: i32, groups: UserPtr<u32>), Full, "" }
+            { setuid, x86_64: 105, aarch64: 146, (uid: u32), Full, "" }
+            { setgid, x86_64: 106, aarch64: 144, (gid: u32), Full, "" }
+            { setgroups, x86_64: 116, aarch64: 159, (size: i32, groups: UserPtr<u32>), Full, "" }
+            { times, x86_64: 100, aarch64: 153, (buffer: UserPtr<Tms>), Full, "" }
+            { getrusage, x86_64: 98, aarch64: 165, (who: i32, usage: UserPtr<Rusage>), Full, "" }
+            { getrlimit, x86_64: 97, aarch64: 163, (resource: u32, limit: UserPtr<Rlimit64>), Full, "" }
+            { setrlimit, x86_64: 160, aarch64: 164, (resource: u32, limit: UserPtr<Rlimit64>), Partial, "limits are recorded; only RLIMIT_NOFILE and RLIMIT_STACK are enforced" }
+            { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "limits are recorded; only RLIMIT_NOFILE and RLIMIT_STACK are enforced" }
+            { sched_yield, x86_64: 24, aarch64: 124, (), Full, "" }
+            { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
+            { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
+            { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Partial, "the list is recorded and not yet walked at exit" }
+            { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "WAIT and WAKE with their BITSET forms only" }
+            { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_NAME and PR_GET_NAME only" }
+            // Signals.
+            { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
+            { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }
+            { tgkill, x86_64: 234, aarch64: 131, (tgid: i32, tid: i32, signal: i32), Full, "" }
+            { rt_sigaction, x86_64: 13, aarch64: 134, (signal: i32, new: UserPtr<SigAction>, old: UserPtr<SigAction>, mask_size: usize), Full, "" }
+            { rt_sigprocmask, x86_64: 14, aarch64: 135, (how: i32, new: UserPtr<SigSet>, old: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { rt_sigreturn, x86_64: 15, aarch64: 139, (), Full, "" }
+            { rt_sigsuspend, x86_64: 130, aarch64: 133, (mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { rt_sigpending, x86_64: 127, aarch64: 136, (set: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { pause, x86_64: 34, aarch64: none, (), Full, "" }
+            // Time.
+            { alarm, x86_64: 37, aarch64: none, (seconds: u32), Full, "" }
+            { setitimer, x86_64: 38, aarch64: 103, (which: i32, new: UserPtr<Itimerval>, old: UserPtr<Itimerval>), Partial, "ITIMER_REAL only" }
+            { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
+            { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
+            { clock_gettime, x86_64: 228, aarch64: 113, (clock: i32, time: UserPtr<Timespec>), Full, "" }
+            { clock_getres, x86_64: 229, aarch64: 114, (clock: i32, resolution: UserPtr<Timespec>), Full, "" }
+            { gettimeofday, x86_64: 96, aarch64: 169, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Full, "" }
+            { time, x86_64: 201, aarch64: none, (seconds: UserPtr<i64>), Full, "" }
+            // The system.
+            { uname, x86_64: 63, aarch64: 160, (name: UserPtr<Utsname>), Full, "" }
+            { sysinfo, x86_64: 99, aarch64: 179, (info: UserPtr<Sysinfo>), Full, "" }
+            { getrandom, x86_64: 318, aarch64: 278, (buffer: UserPtr<u8>, count: usize, flags: GetRandomFlags), Full, "" }
+            { reboot, x86_64: 169, aarch64: 142, (magic: u32, magic2: u32, command: u32, argument: UserPtr<u8>), Full, "" }
+        }
+    };
+}
