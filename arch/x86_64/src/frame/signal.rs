@@ -1,0 +1,269 @@
+//! Signal frames: Linux's `struct rt_sigframe` with the extended registers above it, built as bytes and read
+//! back with suspicion. Pure.
+//!
+//! From the frame's address upwards: return address, ucontext, siginfo, padding, and at a multiple of 64 the
+//! XSAVE image, whose software-reserved words and last word carry two magic numbers. A program may have
+//! changed every byte of it, or made it up.
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use hal::trap::{ReadUser, SignalFrame, SignalReturn, SignalSetup};
+use los_abi::errno::Errno;
+use los_abi::isa::x86_64::{
+    FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2, FpState, RED_ZONE, RtSigFrame, SigContext, UC_FP_XSTATE,
+    UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS, UContext,
+};
+use los_abi::signal::{SigInfo, SigSet, StackT};
+use zerocopy::{FromBytes, IntoBytes, transmute};
+
+use super::{Frame, NO_SYSCALL, RETURN_BY_IRET, RFLAGS_DIRECTION, RFLAGS_RESUME, RFLAGS_TRAP};
+use super::{USER_CODE_SELECTOR, USER_DATA_SELECTOR};
+use crate::state::{ExtendedLayout, HEADER_BYTES, HEADER_OFFSET, LEGACY_BYTES, UserState};
+
+/// What XSAVE needs, and so where programs may expect the image.
+const EXTENDED_ALIGNMENT: u64 = 64;
+const STACK_ALIGNMENT: u64 = 16;
+/// The return address, which the handler's `ret` pops.
+const RETURN_ADDRESS_BYTES: u64 = 8;
+/// Bits that MXCSR has on every processor with DAZ; used where the image does not name them.
+const MXCSR_MASK: u32 = 0xffff;
+/// What the image's MXCSR may hold on any processor (SDM volume 1, 10.2.3).
+const MXCSR_DEFINED: u32 = 0xffff;
+
+/// Builds the frame and sends `frame` into the handler.
+pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+    let image = extended_image(state);
+    // The red zone belongs to the interrupted function, so only where the stack is still its own.
+    let on_same_stack = setup.stack_top == frame.rsp;
+    let top = setup
+        .stack_top
+        .wrapping_sub(if on_same_stack { RED_ZONE } else { 0 });
+    let image_at = align_down(top.wrapping_sub(image.len() as u64), EXTENDED_ALIGNMENT);
+    let below_image = image_at.wrapping_sub(size_of::<RtSigFrame>() as u64);
+    let address = align_down(below_image, STACK_ALIGNMENT).wrapping_sub(RETURN_ADDRESS_BYTES);
+
+    let info: SigInfo = transmute!(*setup.info);
+    let record = RtSigFrame {
+        pretcode: setup.restorer,
+        uc: user_context(frame, state.layout(), setup, image_at),
+        info,
+    };
+    let mut bytes = Vec::with_capacity((top.wrapping_sub(address)) as usize);
+    bytes.extend_from_slice(record.as_bytes());
+    bytes.resize((image_at.wrapping_sub(address)) as usize, 0);
+    bytes.extend_from_slice(&image);
+
+    enter_handler(frame, setup, address);
+    SignalFrame { address, bytes }
+}
+
+fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, address: u64) {
+    frame.rdi = i64::from(setup.number).cast_unsigned();
+    frame.rsi = address + core::mem::offset_of!(RtSigFrame, info) as u64;
+    frame.rdx = address + core::mem::offset_of!(RtSigFrame, uc) as u64;
+    // The number of vector registers that a variadic function would be given.
+    frame.rax = 0;
+    frame.rsp = address;
+    frame.rip = setup.handler;
+    frame.rflags &= !(RFLAGS_DIRECTION | RFLAGS_RESUME | RFLAGS_TRAP);
+    frame.return_path = RETURN_BY_IRET;
+    frame.orig_rax = NO_SYSCALL;
+}
+
+fn user_context(frame: &Frame, layout: ExtendedLayout, setup: &SignalSetup<'_>, image_at: u64) -> UContext {
+    let (stack, stack_flags, stack_bytes) = setup.alternate_stack;
+    let has_extended_part = if layout.features != 0 { UC_FP_XSTATE } else { 0 };
+    let (fault_address, fault_code) = setup.fault;
+    UContext {
+        uc_flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | has_extended_part,
+        uc_link: 0,
+        uc_stack: StackT {
+            ss_sp: stack,
+            ss_flags: stack_flags.cast_unsigned(),
+            ss_size: stack_bytes,
+            ..StackT::default()
+        },
+        uc_mcontext: SigContext {
+            r8: frame.r8,
+            r9: frame.r9,
+            r10: frame.r10,
+            r11: frame.r11,
+            r12: frame.r12,
+            r13: frame.r13,
+            r14: frame.r14,
+            r15: frame.r15,
+            rdi: frame.rdi,
+            rsi: frame.rsi,
+            rbp: frame.rbp,
+            rbx: frame.rbx,
+            rdx: frame.rdx,
+            rax: frame.rax,
+            rcx: frame.rcx,
+            rsp: frame.rsp,
+            rip: frame.rip,
+            eflags: frame.rflags,
+            cs: USER_CODE_SELECTOR,
+            ss: USER_DATA_SELECTOR,
+            err: fault_code,
+            oldmask: setup.mask & u64::from(u32::MAX),
+            cr2: fault_address,
+            fpstate: image_at,
+            ..SigContext::default()
+        },
+        uc_sigmask: SigSet(setup.mask),
+    }
+}
+
+/// Returns the extended registers as a program sees them: with the words that tell how long they are.
+fn extended_image(state: &UserState) -> Vec<u8> {
+    let layout = state.layout();
+    let mut image = Vec::with_capacity(layout.bytes + size_of::<u32>());
+    image.extend_from_slice(state.extended());
+    let magic = FP_XSTATE_MAGIC2.to_le_bytes();
+    let software = SoftwareReserved::new(layout, layout.bytes + magic.len());
+    image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].copy_from_slice(software.0.as_bytes());
+    if layout.features != 0 {
+        image.extend_from_slice(&magic);
+    }
+    image
+}
+
+const SOFTWARE_RESERVED_OFFSET: usize = core::mem::offset_of!(FpState, software_reserved);
+
+/// `struct _fpx_sw_bytes`: magic, length with the last magic, components (two words), length without it.
+struct SoftwareReserved([u32; 12]);
+
+impl SoftwareReserved {
+    fn new(layout: ExtendedLayout, bytes_with_magic: usize) -> Self {
+        let mut words = [0; 12];
+        if layout.features != 0 {
+            words[0] = FP_XSTATE_MAGIC1;
+            words[1] = bytes_with_magic as u32;
+            words[2] = layout.features as u32;
+            words[3] = (layout.features >> 32) as u32;
+            words[4] = layout.bytes as u32;
+        }
+        Self(words)
+    }
+
+    /// Reports whether an image of exactly this processor's layout is announced.
+    fn announces(&self, layout: ExtendedLayout) -> bool {
+        let expected = Self::new(layout, layout.bytes + size_of::<u32>());
+        layout.features != 0 && self.0[..2] == expected.0[..2] && self.0[4] == expected.0[4]
+    }
+}
+
+/// Reads the frame back that the stack pointer designates after the handler's return.
+pub(crate) fn restore(
+    frame: &mut Frame,
+    state: &mut UserState,
+    read: ReadUser<'_>,
+) -> Result<SignalReturn, Errno> {
+    let address = frame.rsp.wrapping_sub(RETURN_ADDRESS_BYTES);
+    let mut bytes = [0; size_of::<RtSigFrame>()];
+    read(address, &mut bytes)?;
+    let record: RtSigFrame = transmute!(bytes);
+    let context = &record.uc.uc_mcontext;
+    match context.fpstate {
+        0 => state.reset_extended(),
+        image_at => restore_extended(state, image_at, read)?,
+    }
+    restore_registers(frame, context);
+    let stack = &record.uc.uc_stack;
+    Ok(SignalReturn {
+        mask: record.uc.uc_sigmask.0,
+        alternate_stack: (stack.ss_sp, stack.ss_flags.cast_signed(), stack.ss_size),
+    })
+}
+
+/// Takes the registers over. CS, SS and the privileged flags stay what they are for every program.
+fn restore_registers(frame: &mut Frame, context: &SigContext) {
+    frame.r8 = context.r8;
+    frame.r9 = context.r9;
+    frame.r10 = context.r10;
+    frame.r11 = context.r11;
+    frame.r12 = context.r12;
+    frame.r13 = context.r13;
+    frame.r14 = context.r14;
+    frame.r15 = context.r15;
+    frame.rdi = context.rdi;
+    frame.rsi = context.rsi;
+    frame.rbp = context.rbp;
+    frame.rbx = context.rbx;
+    frame.rdx = context.rdx;
+    frame.rax = context.rax;
+    frame.rcx = context.rcx;
+    frame.rsp = context.rsp;
+    frame.rip = context.rip;
+    frame.set_user_rflags(context.eflags);
+    frame.orig_rax = NO_SYSCALL;
+    frame.return_path = RETURN_BY_IRET;
+}
+
+/// Takes the extended registers over, or the legacy ones only where the rest is not announced as it should
+/// be. The result is acceptable to XRSTOR whatever the program wrote.
+fn restore_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
+    let layout = state.layout();
+    let mut legacy = [0; LEGACY_BYTES];
+    read(image_at, &mut legacy)?;
+    let fp = FpState::read_from_bytes(&legacy).map_err(|_| Errno::EINVAL)?;
+    let mut image = vec![0; layout.bytes];
+    let whole = SoftwareReserved(fp.software_reserved).announces(layout)
+        && read_whole_image(&mut image, image_at, read)?;
+    // The second read must not bring back what another thread changed meanwhile.
+    image[..LEGACY_BYTES].copy_from_slice(&legacy);
+    if layout.features != 0 {
+        sanitise_header(
+            &mut image[HEADER_OFFSET..][..HEADER_BYTES],
+            layout.features,
+            whole,
+        );
+    }
+    let mask = if fp.mxcsr_mask == 0 {
+        MXCSR_MASK
+    } else {
+        fp.mxcsr_mask
+    };
+    let mxcsr = fp.mxcsr & mask & MXCSR_DEFINED;
+    image[crate::state::MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
+    image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].fill(0);
+    state.extended_mut().copy_from_slice(&image);
+    Ok(())
+}
+
+/// Reads the image with its last magic number; false when that is not there.
+fn read_whole_image(image: &mut [u8], image_at: u64, read: ReadUser<'_>) -> Result<bool, Errno> {
+    let end = image_at.checked_add(image.len() as u64).ok_or(Errno::EFAULT)?;
+    let mut magic = [0; 4];
+    read(end, &mut magic)?;
+    if u32::from_le_bytes(magic) != FP_XSTATE_MAGIC2 {
+        return Ok(false);
+    }
+    read(image_at, image)?;
+    Ok(true)
+}
+
+/// Leaves no component that is not enabled and no reserved bit (SDM volume 1, 13.8.1). Without a header of
+/// the program's own, x87 and SSE are in the image and the rest is initialised.
+fn sanitise_header(header: &mut [u8], features: u64, whole: bool) {
+    const X87_AND_SSE: u64 = 0b11;
+    let mut present = [0; 8];
+    present.copy_from_slice(&header[..8]);
+    let present = if whole {
+        u64::from_le_bytes(present)
+    } else {
+        X87_AND_SSE
+    };
+    header.fill(0);
+    header[..8].copy_from_slice(&(present & features).to_le_bytes());
+}
+
+fn align_down(address: u64, alignment: u64) -> u64 {
+    address & !(alignment - 1)
+}
+
+#[cfg(test)]
+mod tests;
