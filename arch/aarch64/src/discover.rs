@@ -69,7 +69,7 @@ pub struct Console {
 }
 
 /// The devices that this crate drives.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Machine {
     /// A PL011: the one that `stdout-path` names, else the first.
     pub console: Option<Console>,
@@ -79,7 +79,7 @@ pub struct Machine {
     pub interrupt_controller: Option<InterruptController>,
     /// PSCI 0.2 or later.
     pub psci: Option<PsciMethod>,
-    /// Interrupt number of the virtual timer, 0 when there is no timer node.
+    /// Interrupt number of the virtual timer.
     pub timer_interrupt: u32,
 }
 
@@ -87,8 +87,8 @@ pub struct Machine {
 pub fn blob_bytes(prefix: [u8; BLOB_PREFIX_BYTES]) -> Option<usize> {
     let [m0, m1, m2, m3, s0, s1, s2, s3] = prefix;
     let bytes = u32::from_be_bytes([s0, s1, s2, s3]) as usize;
-    let valid = u32::from_be_bytes([m0, m1, m2, m3]) == MAGIC
-        && (HEADER_BYTES..=MAX_BLOB_BYTES).contains(&bytes);
+    let valid =
+        u32::from_be_bytes([m0, m1, m2, m3]) == MAGIC && (HEADER_BYTES..=MAX_BLOB_BYTES).contains(&bytes);
     valid.then_some(bytes)
 }
 
@@ -128,9 +128,20 @@ pub fn boot_info(blob: &'static [u8], at: PhysAddr, kernel: PhysRange) -> BootIn
 }
 
 impl Machine {
+    /// Returns a machine of which nothing is known.
+    pub const fn unknown() -> Self {
+        Self {
+            console: None,
+            clock: None,
+            interrupt_controller: None,
+            psci: None,
+            timer_interrupt: VIRTUAL_TIMER_DEFAULT,
+        }
+    }
+
     /// Finds the devices in a blob; one that cannot be read gives none.
     pub fn from_blob(blob: &[u8]) -> Self {
-        let mut machine = Self::default();
+        let mut machine = Self::unknown();
         let Ok(tree) = Fdt::new(blob) else {
             return machine;
         };
@@ -146,10 +157,16 @@ impl Machine {
         ranges.extend(self.console.map(|console| console.registers));
         ranges.extend(self.clock);
         match &self.interrupt_controller {
-            Some(InterruptController::GicV2 { distributor, cpu_interface }) => {
+            Some(InterruptController::GicV2 {
+                distributor,
+                cpu_interface,
+            }) => {
                 ranges.extend([*distributor, *cpu_interface]);
             }
-            Some(InterruptController::GicV3 { distributor, redistributors }) => {
+            Some(InterruptController::GicV3 {
+                distributor,
+                redistributors,
+            }) => {
                 ranges.push(*distributor);
                 ranges.extend(redistributors.iter().copied());
             }
@@ -187,14 +204,20 @@ impl Machine {
             self.clock = self.clock.or_else(|| ranges.next());
         } else if is_any(node, &["arm,cortex-a15-gic", "arm,gic-400"]) {
             if let (Some(distributor), Some(cpu_interface)) = (ranges.next(), ranges.next()) {
-                let gic = InterruptController::GicV2 { distributor, cpu_interface };
+                let gic = InterruptController::GicV2 {
+                    distributor,
+                    cpu_interface,
+                };
                 self.interrupt_controller = Some(gic);
             }
         } else if node.is_compatible("arm,gic-v3") {
             let regions = cell(node, "#redistributor-regions").unwrap_or(1) as usize;
             if let Some(distributor) = ranges.next() {
                 let redistributors = ranges.take(regions.min(MAX_REDISTRIBUTORS)).collect();
-                let gic = InterruptController::GicV3 { distributor, redistributors };
+                let gic = InterruptController::GicV3 {
+                    distributor,
+                    redistributors,
+                };
                 self.interrupt_controller = Some(gic);
             }
         } else if is_any(node, &["arm,psci-1.0", "arm,psci-0.2"]) {
@@ -239,15 +262,10 @@ fn console_path<'a>(tree: &Fdt<'a>) -> Option<FdtNode<'a>> {
 
 /// Returns the `reg` property of a node as non-empty ranges of its parent's address space.
 fn registers(node: FdtNode<'_>) -> impl Iterator<Item = PhysRange> {
-    node.reg()
-        .ok()
-        .flatten()
-        .into_iter()
-        .flatten()
-        .filter_map(|reg| {
-            let range = PhysRange::from_start_len(reg.address().ok()?, reg.size().ok()?);
-            (!range.is_empty()).then_some(range)
-        })
+    node.reg().ok().flatten().into_iter().flatten().filter_map(|reg| {
+        let range = PhysRange::from_start_len(reg.address().ok()?, reg.size().ok()?);
+        (!range.is_empty()).then_some(range)
+    })
 }
 
 /// Translates a range through the `ranges` of the buses above it, the innermost last in `path`.

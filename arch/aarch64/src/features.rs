@@ -158,7 +158,10 @@ const fn isar1(name: &'static str, bit: u32, shift: u32, at_least: u64) -> Capab
 
 const fn pfr0_signed(name: &'static str, bit: u32, shift: u32, at_least: u64) -> Capability {
     let unsigned = field(name, bit, |registers| registers.pfr0, shift, at_least);
-    Capability { signed: true, ..unsigned }
+    Capability {
+        signed: true,
+        ..unsigned
+    }
 }
 
 const fn always(name: &'static str, bit: u32) -> Capability {
@@ -265,7 +268,10 @@ mod tests {
 
     #[test]
     fn a_processor_without_floating_point_announces_none() {
-        let soft = IdRegisters { pfr0: 0xff_0011, ..CORTEX_A72 };
+        let soft = IdRegisters {
+            pfr0: 0xff_0011,
+            ..CORTEX_A72
+        };
         assert_eq!(soft.capabilities().0 & 0b11, 0);
     }
 
@@ -273,11 +279,20 @@ mod tests {
     fn reads_of_identification_registers_are_emulated() {
         // mrs x5, midr_el1; mrs x1, id_aa64isar0_el1; mrs xzr, id_aa64mmfr0_el1
         let read = |instruction| CORTEX_A72.emulate_read(instruction);
-        let midr = IdRead { destination: 5, value: 0x410f_d083 };
+        let midr = IdRead {
+            destination: 5,
+            value: 0x410f_d083,
+        };
         assert_eq!(read(0xd538_0005), Some(midr));
-        let isar0 = IdRead { destination: 1, value: 0x1_1120 };
+        let isar0 = IdRead {
+            destination: 1,
+            value: 0x1_1120,
+        };
         assert_eq!(read(0xd538_0601), Some(isar0));
-        let nothing = IdRead { destination: 31, value: 0 };
+        let nothing = IdRead {
+            destination: 31,
+            value: 0,
+        };
         assert_eq!(read(0xd538_071f), Some(nothing));
         // mrs x0, sctlr_el1; udf #0; msr of the same register
         assert_eq!(read(0xd538_1000), None);

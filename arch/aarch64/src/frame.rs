@@ -216,7 +216,10 @@ mod tests {
             assert!(!frame.set_user_pstate(0x8000_0000 | mode));
             assert_eq!(frame.pstate, 0x8000_0000);
         }
-        assert!(frame.set_user_pstate(0x0030_0000), "single step and illegal state are dropped");
+        assert!(
+            frame.set_user_pstate(0x0030_0000),
+            "single step and illegal state are dropped"
+        );
         assert_eq!(frame.pstate, 0);
     }
 

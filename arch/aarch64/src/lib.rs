@@ -17,6 +17,43 @@ pub mod signal;
 pub mod state;
 pub mod syndrome;
 
+#[cfg(target_os = "none")]
+mod boot;
+#[cfg(target_os = "none")]
+mod clock;
+#[cfg(target_os = "none")]
+mod console;
+#[cfg(target_os = "none")]
+mod cpu;
+#[cfg(target_os = "none")]
+mod gicv2;
+#[cfg(target_os = "none")]
+mod gicv3;
+#[cfg(target_os = "none")]
+mod irq;
+#[cfg(target_os = "none")]
+mod machine;
+#[cfg(target_os = "none")]
+mod mmio;
+#[cfg(target_os = "none")]
+mod mmu;
+#[cfg(target_os = "none")]
+mod percpu;
+#[cfg(target_os = "none")]
+mod power;
+#[cfg(target_os = "none")]
+mod timer;
+#[cfg(target_os = "none")]
+mod trap;
+#[cfg(target_os = "none")]
+mod uaccess;
+
 /// The machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Aarch64;
+
+#[cfg(target_os = "none")]
+pub use cpu::Context;
+
+#[cfg(target_os = "none")]
+mod arch;

@@ -27,7 +27,10 @@ impl Rate {
 
     /// Makes a rate from what [`factors`](Self::factors) gave.
     pub const fn from_factors(ns_per_tick: u64, ticks_per_ns: u64) -> Self {
-        Self { ns_per_tick, ticks_per_ns }
+        Self {
+            ns_per_tick,
+            ticks_per_ns,
+        }
     }
 
     /// Returns the two factors, for a place that holds plain words.
@@ -48,7 +51,11 @@ impl Rate {
         while ticks <= u64::MAX as u128 && self.ns(ticks as u64) < ns {
             ticks += 1;
         }
-        if ticks > u64::MAX as u128 { u64::MAX } else { ticks as u64 }
+        if ticks > u64::MAX as u128 {
+            u64::MAX
+        } else {
+            ticks as u64
+        }
     }
 }
 

@@ -48,11 +48,7 @@ const EXTRA_MAGIC: u32 = 0x4558_5401;
 const TERMINATOR_BYTES: usize = 16;
 
 /// Builds the frame of a handler and sends `frame` into it.
-pub fn push_signal_frame(
-    frame: &mut TrapFrame,
-    state: &UserState,
-    setup: &SignalSetup<'_>,
-) -> SignalFrame {
+pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
     let top = setup.stack_top.wrapping_sub(FRAME_RECORD_BYTES as u64) & !(STACK_ALIGNMENT - 1);
     let address = top.wrapping_sub(FRAME_BYTES);
     let is_fault = setup.fault != (0, 0);
@@ -156,7 +152,11 @@ fn restore_records(state: &mut UserState, area: u64, read: ReadUser<'_>) -> Resu
         let magic = u32::from_le_bytes(get(&head, 0));
         let size = u32::from_le_bytes(get(&head, 4)) as usize;
         if magic == 0 {
-            return if size == 0 && found { Ok(()) } else { Err(Errno::EINVAL) };
+            return if size == 0 && found {
+                Ok(())
+            } else {
+                Err(Errno::EINVAL)
+            };
         }
         if size < HEAD_BYTES || size % 16 != 0 || size > RECORDS_BYTES - offset {
             return Err(Errno::EINVAL);

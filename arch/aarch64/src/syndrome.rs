@@ -105,8 +105,10 @@ pub fn user_cause(syndrome: u64, fault_address: u64, frame: &TrapFrame) -> Cause
 pub struct KernelAbort {
     /// What was tried.
     pub access: Access,
-    /// The descriptor was missing or refused the access, so that another look may find it changed.
+    /// The descriptor was missing or refused the access.
     pub by_descriptor: bool,
+    /// The descriptor was missing.
+    pub is_missing: bool,
 }
 
 /// Decodes an abort taken from EL1, `None` for any other exception.
@@ -115,6 +117,7 @@ pub fn kernel_abort(syndrome: u64) -> Option<KernelAbort> {
         CLASS_INSTRUCTION_ABORT_KERNEL | CLASS_DATA_ABORT_KERNEL => Some(KernelAbort {
             access: access(syndrome),
             by_descriptor: abort_kind(syndrome).is_none(),
+            is_missing: syndrome & STATUS_KIND_MASK == STATUS_TRANSLATION,
         }),
         _ => None,
     }
@@ -233,8 +236,14 @@ mod tests {
     #[test]
     fn other_aborts_are_exceptions() {
         let data = CLASS_DATA_ABORT;
-        assert_eq!(exit(data, 0x21, 0x1001), exception(ExceptionKind::Alignment, 0x1001));
-        assert_eq!(exit(data, 0x10, 0x1001), exception(ExceptionKind::HardwareError, 0x1001));
+        assert_eq!(
+            exit(data, 0x21, 0x1001),
+            exception(ExceptionKind::Alignment, 0x1001)
+        );
+        assert_eq!(
+            exit(data, 0x10, 0x1001),
+            exception(ExceptionKind::HardwareError, 0x1001)
+        );
     }
 
     #[test]
@@ -246,8 +255,14 @@ mod tests {
         assert_eq!(exit(CLASS_WAIT, 0, 0), Cause::Wait);
         assert_eq!(exit(0x19, 0, 0), exception(ExceptionKind::IllegalInstruction, PC));
         assert_eq!(exit(0x0e, 0, 0), exception(ExceptionKind::IllegalInstruction, PC));
-        assert_eq!(exit(CLASS_PC_ALIGNMENT, 0, 0x401), exception(ExceptionKind::Alignment, 0x401));
-        assert_eq!(exit(CLASS_SP_ALIGNMENT, 0, 0), exception(ExceptionKind::Alignment, SP));
+        assert_eq!(
+            exit(CLASS_PC_ALIGNMENT, 0, 0x401),
+            exception(ExceptionKind::Alignment, 0x401)
+        );
+        assert_eq!(
+            exit(CLASS_SP_ALIGNMENT, 0, 0),
+            exception(ExceptionKind::Alignment, SP)
+        );
         let division = FP_TRAPPED_VALID | 2;
         assert_eq!(
             exit(CLASS_FLOATING_POINT, division, 0),
@@ -261,6 +276,7 @@ mod tests {
         let write = KernelAbort {
             access: Access::Write,
             by_descriptor: true,
+            is_missing: true,
         };
         assert_eq!(abort, Some(write));
         assert_eq!(kernel_abort(syndrome(CLASS_BRK, 0)), None);

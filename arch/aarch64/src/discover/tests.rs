@@ -95,7 +95,9 @@ impl Blob {
 /// A root with 64-bit addresses and sizes, as QEMU makes it.
 fn root() -> Blob {
     let mut blob = Blob::default();
-    blob.begin("").cells("#address-cells", &[2]).cells("#size-cells", &[2]);
+    blob.begin("")
+        .cells("#address-cells", &[2])
+        .cells("#size-cells", &[2]);
     blob
 }
 
@@ -135,7 +137,10 @@ fn virt() -> Blob {
         .text("compatible", "arm,pl031")
         .cells("reg", &[0, 0x901_0000, 0, 0x1000])
         .end();
-    blob.begin("psci").text("compatible", "arm,psci-1.0").text("method", "hvc").end();
+    blob.begin("psci")
+        .text("compatible", "arm,psci-1.0")
+        .text("method", "hvc")
+        .end();
     blob.begin("timer")
         .bytes("compatible", b"arm,armv8-timer\0")
         .cells("interrupts", &[1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4])
@@ -201,7 +206,9 @@ fn devices_behind_a_bus_and_gicv3() {
         .cells("#redistributor-regions", &[2])
         .cells(
             "reg",
-            &[0x10_0000, 0x1_0000, 0x11_0000, 0x2_0000, 0x18_0000, 0x2_0000, 0, 0x1000],
+            &[
+                0x10_0000, 0x1_0000, 0x11_0000, 0x2_0000, 0x18_0000, 0x2_0000, 0, 0x1000,
+            ],
         )
         .end()
         .begin("outside@0")
@@ -218,12 +225,9 @@ fn devices_behind_a_bus_and_gicv3() {
     let bus = 8 << 32;
     let gic = InterruptController::GicV3 {
         distributor: range(bus + 0x10_0000, 0x1_0000),
-        redistributors: [
-            range(bus + 0x11_0000, 0x2_0000),
-            range(bus + 0x18_0000, 0x2_0000),
-        ]
-        .into_iter()
-        .collect(),
+        redistributors: [range(bus + 0x11_0000, 0x2_0000), range(bus + 0x18_0000, 0x2_0000)]
+            .into_iter()
+            .collect(),
     };
     assert_eq!(machine.interrupt_controller, Some(gic));
     assert_eq!((machine.clock, machine.console), (None, None));
@@ -251,7 +255,7 @@ fn no_bytes_panic() {
     for length in 0..blob.len() {
         let cut = &blob[..length];
         assert!(boot_info(cut, AT, KERNEL).memory.is_empty());
-        assert_eq!(Machine::from_blob(cut), Machine::default());
+        assert_eq!(Machine::from_blob(cut), Machine::unknown());
     }
     for at in 0..blob.len() {
         for flip in [0x01, 0x80, 0xff] {
