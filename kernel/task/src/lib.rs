@@ -1,2 +1,41 @@
-//! (skeleton)
+//! Threads, processes and what happens to them: scheduling, birth, images, signals, waiting and death.
+//!
+//! A [`Thread`] is what the scheduler runs; a [`Process`] is the thread group it belongs to. The kernel side
+//! of a user thread is the loop in [`user_loop`]; a system call handler gets a [`Context`], never the
+//! running thread from nowhere. Family relations live in one table, [`pid`].
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod accounting;
+pub mod clone;
+pub mod cred;
+pub mod exec;
+pub mod exit;
+pub mod fd_table;
+pub mod futex;
+mod heap;
+pub mod itimer;
+pub mod job_control;
+pub mod kernel_thread;
+pub mod pid;
+pub mod process;
+pub mod rlimit;
+pub mod sched;
+pub mod signal;
+pub mod sleep;
+pub mod thread;
+pub mod timer;
+pub mod user_loop;
+pub mod wait;
+
+mod context;
+
+pub use context::Context;
+pub use fd_table::FdTable;
+pub use pid::Pid;
+pub use process::Process;
+pub use sched::current;
+pub use thread::Thread;
+pub use user_loop::{SyscallHandler, set_syscall_handler};

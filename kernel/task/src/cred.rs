@@ -1,0 +1,242 @@
+//! Changing identity: setuid(2) and its relatives, with what they do to capabilities (capabilities(7)).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use los_abi::errno::Errno;
+use vfs::{Capability, Credentials};
+
+use crate::context::Context;
+
+/// The number that stands for "leave it alone" in setreuid(2) and its relatives.
+const KEEP: u32 = u32::MAX;
+
+/// `SECBIT_NO_SETUID_FIXUP`: changing users leaves capabilities alone.
+const SECBIT_NO_SETUID_FIXUP: u32 = 1 << 2;
+/// `SECBIT_KEEP_CAPS`: leaving the superuser keeps permitted capabilities.
+const SECBIT_KEEP_CAPS: u32 = 1 << 4;
+
+/// Applies a change to the calling thread's identity.
+///
+/// # Errors
+/// Those of the change.
+pub fn change(
+    ctx: &Context<'_>,
+    change: impl FnOnce(&mut Credentials) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let mut new = Credentials::clone(ctx.credentials());
+    change(&mut new)?;
+    ctx.thread.set_credentials(Arc::new(new));
+    Ok(())
+}
+
+/// Sets the user as setuid(2): all three numbers with privilege, the effective one without.
+///
+/// # Errors
+/// EINVAL for -1; EPERM.
+pub fn set_uid(credentials: &mut Credentials, uid: u32) -> Result<(), Errno> {
+    if uid == KEEP {
+        return Err(Errno::EINVAL);
+    }
+    let old = credentials.clone();
+    if credentials.capable(Capability::Setuid) {
+        (credentials.uid, credentials.suid) = (uid, uid);
+    } else if uid != credentials.uid && uid != credentials.suid {
+        return Err(Errno::EPERM);
+    }
+    (credentials.euid, credentials.fsuid) = (uid, uid);
+    fix_capabilities(&old, credentials);
+    Ok(())
+}
+
+/// Sets the group as setgid(2).
+///
+/// # Errors
+/// EINVAL for -1; EPERM.
+pub fn set_gid(credentials: &mut Credentials, gid: u32) -> Result<(), Errno> {
+    if gid == KEEP {
+        return Err(Errno::EINVAL);
+    }
+    if credentials.capable(Capability::Setgid) {
+        (credentials.gid, credentials.sgid) = (gid, gid);
+    } else if gid != credentials.gid && gid != credentials.sgid {
+        return Err(Errno::EPERM);
+    }
+    (credentials.egid, credentials.fsgid) = (gid, gid);
+    Ok(())
+}
+
+/// Sets real and effective user as setreuid(2).
+///
+/// # Errors
+/// EPERM.
+pub fn set_reuid(credentials: &mut Credentials, real: u32, effective: u32) -> Result<(), Errno> {
+    let old = credentials.clone();
+    let privileged = old.capable(Capability::Setuid);
+    if real != KEEP {
+        if !privileged && real != old.uid && real != old.euid {
+            return Err(Errno::EPERM);
+        }
+        credentials.uid = real;
+    }
+    if effective != KEEP {
+        if !privileged && ![old.uid, old.euid, old.suid].contains(&effective) {
+            return Err(Errno::EPERM);
+        }
+        credentials.euid = effective;
+    }
+    if real != KEEP || (effective != KEEP && effective != old.uid) {
+        credentials.suid = credentials.euid;
+    }
+    credentials.fsuid = credentials.euid;
+    fix_capabilities(&old, credentials);
+    Ok(())
+}
+
+/// Sets real and effective group as setregid(2).
+///
+/// # Errors
+/// EPERM.
+pub fn set_regid(credentials: &mut Credentials, real: u32, effective: u32) -> Result<(), Errno> {
+    let old = credentials.clone();
+    let privileged = old.capable(Capability::Setgid);
+    if real != KEEP {
+        if !privileged && real != old.gid && real != old.egid {
+            return Err(Errno::EPERM);
+        }
+        credentials.gid = real;
+    }
+    if effective != KEEP {
+        if !privileged && ![old.gid, old.egid, old.sgid].contains(&effective) {
+            return Err(Errno::EPERM);
+        }
+        credentials.egid = effective;
+    }
+    if real != KEEP || (effective != KEEP && effective != old.gid) {
+        credentials.sgid = credentials.egid;
+    }
+    credentials.fsgid = credentials.egid;
+    Ok(())
+}
+
+/// Sets real, effective and saved user as setresuid(2).
+///
+/// # Errors
+/// EPERM.
+pub fn set_resuid(credentials: &mut Credentials, new: [u32; 3]) -> Result<(), Errno> {
+    let old = credentials.clone();
+    let known = [old.uid, old.euid, old.suid];
+    let is_allowed = |id: &u32| *id == KEEP || known.contains(id);
+    if !old.capable(Capability::Setuid) && !new.iter().all(is_allowed) {
+        return Err(Errno::EPERM);
+    }
+    let pick = |id: u32, old: u32| if id == KEEP { old } else { id };
+    credentials.uid = pick(new[0], old.uid);
+    credentials.euid = pick(new[1], old.euid);
+    credentials.suid = pick(new[2], old.suid);
+    credentials.fsuid = credentials.euid;
+    fix_capabilities(&old, credentials);
+    Ok(())
+}
+
+/// Sets real, effective and saved group as setresgid(2).
+///
+/// # Errors
+/// EPERM.
+pub fn set_resgid(credentials: &mut Credentials, new: [u32; 3]) -> Result<(), Errno> {
+    let old = credentials.clone();
+    let known = [old.gid, old.egid, old.sgid];
+    let is_allowed = |id: &u32| *id == KEEP || known.contains(id);
+    if !old.capable(Capability::Setgid) && !new.iter().all(is_allowed) {
+        return Err(Errno::EPERM);
+    }
+    let pick = |id: u32, old: u32| if id == KEEP { old } else { id };
+    credentials.gid = pick(new[0], old.gid);
+    credentials.egid = pick(new[1], old.egid);
+    credentials.sgid = pick(new[2], old.sgid);
+    credentials.fsgid = credentials.egid;
+    Ok(())
+}
+
+/// Sets the supplementary groups as setgroups(2).
+///
+/// # Errors
+/// EPERM.
+pub fn set_groups(credentials: &mut Credentials, mut groups: Vec<u32>) -> Result<(), Errno> {
+    if !credentials.capable(Capability::Setgid) {
+        return Err(Errno::EPERM);
+    }
+    groups.sort_unstable();
+    credentials.groups = Arc::from(groups);
+    Ok(())
+}
+
+/// Drops or regains capabilities as the superuser's number comes and goes.
+fn fix_capabilities(old: &Credentials, new: &mut Credentials) {
+    if old.securebits & SECBIT_NO_SETUID_FIXUP != 0 {
+        return;
+    }
+    let had_root = [old.uid, old.euid, old.suid].contains(&0);
+    let has_root = [new.uid, new.euid, new.suid].contains(&0);
+    if had_root && !has_root {
+        if old.securebits & SECBIT_KEEP_CAPS == 0 {
+            new.permitted = 0;
+            new.effective = 0;
+        }
+        new.ambient = 0;
+    }
+    if old.euid == 0 && new.euid != 0 {
+        new.effective = 0;
+    }
+    if old.euid != 0 && new.euid == 0 {
+        new.effective = new.permitted;
+    }
+}
+
+/// Recomputes capabilities as execve does for a program without file capabilities.
+pub(crate) fn after_exec(credentials: &Credentials) -> Credentials {
+    let mut new = credentials.clone();
+    if new.uid == 0 || new.euid == 0 {
+        new.permitted = new.bounding | new.inheritable;
+        new.effective = if new.euid == 0 { new.permitted } else { 0 };
+    } else {
+        new.permitted = new.ambient;
+        new.effective = new.ambient;
+    }
+    new.suid = new.euid;
+    new.sgid = new.egid;
+    new.securebits &= !SECBIT_KEEP_CAPS;
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_superuser_becomes_somebody_for_good() {
+        let mut credentials = Credentials::root();
+        set_uid(&mut credentials, 1000).unwrap();
+        assert_eq!((credentials.uid, credentials.euid, credentials.suid), (1000, 1000, 1000));
+        assert_eq!((credentials.effective, credentials.permitted), (0, 0));
+        assert_eq!(set_uid(&mut credentials, 0), Err(Errno::EPERM));
+    }
+
+    #[test]
+    fn dropping_the_effective_user_is_reversible() {
+        let mut credentials = Credentials::root();
+        set_resuid(&mut credentials, [KEEP, 1000, KEEP]).unwrap();
+        assert!(!credentials.capable(Capability::Kill));
+        set_resuid(&mut credentials, [KEEP, 0, KEEP]).unwrap();
+        assert!(credentials.capable(Capability::Kill));
+    }
+
+    #[test]
+    fn users_swap_only_their_own_numbers() {
+        let mut credentials = Credentials::user(1000, 1000);
+        assert_eq!(set_reuid(&mut credentials, KEEP, 1001), Err(Errno::EPERM));
+        assert_eq!(set_regid(&mut credentials, 5, KEEP), Err(Errno::EPERM));
+        assert_eq!(set_groups(&mut credentials, alloc::vec![3]), Err(Errno::EPERM));
+        assert_eq!(set_uid(&mut credentials, KEEP), Err(Errno::EINVAL));
+    }
+}

@@ -1,0 +1,204 @@
+//! Death: of a thread, of a process, and what others learn of it (exit(2), exit_group(2)).
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use los_abi::signal::{SI_KERNEL, SIG_IGN, SaFlags, SigInfo, Signal};
+use los_abi::syscall::UserPtr;
+use los_abi::task::WaitStatus;
+
+use crate::context::Context;
+use crate::pid::{self, INIT, Pid, Tree};
+use crate::process::{ENDING, Epitaph, Image, Process};
+use crate::signal::{send, stop};
+use crate::thread::{Thread, Work};
+use crate::{futex, job_control, sched};
+
+/// Ends the calling thread: exit(2). It dies on its way back to user mode.
+pub fn exit_thread(ctx: &Context<'_>, code: i32) {
+    if ctx.thread.is_leader() {
+        let status = WaitStatus::Exited(code).encode().cast_unsigned();
+        ctx.process.status.store(status, Ordering::Release);
+    }
+    ctx.thread.add_work(Work::EXIT);
+}
+
+/// Ends the calling process: exit_group(2).
+pub fn exit_group(ctx: &Context<'_>, code: i32) {
+    begin_group_exit(ctx.process, WaitStatus::Exited(code));
+}
+
+/// Makes every thread of a process die; the first caller's status counts.
+pub(crate) fn begin_group_exit(process: &Process, status: WaitStatus) {
+    debug_assert!(matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled { .. }));
+    let ending = ENDING | u64::from(status.encode().cast_unsigned());
+    let _first = process
+        .ending
+        .compare_exchange(0, ending, Ordering::AcqRel, Ordering::Acquire);
+    process.kick_all(Work::EXIT);
+    process.stop.wake();
+}
+
+/// Does what a dying user thread owes to user memory: robust futexes, the cleared thread number, vfork.
+pub(crate) fn release_user(ctx: &Context<'_>) {
+    let thread = ctx.thread;
+    futex::release_robust_list(ctx);
+    let word = thread.clear_child_tid.swap(0, Ordering::Relaxed);
+    let is_shared = ctx.process.thread_count() > 1 || Arc::strong_count(ctx.memory()) > MEMORY_HOLDERS_OF_ONE;
+    if word != 0 && is_shared {
+        // A wrong address is the program's own problem.
+        let _unwritable = ctx.memory().write(UserPtr::new(word), &0_u32);
+        futex::wake(ctx.memory(), UserPtr::new(word), 1, u32::MAX);
+    }
+}
+
+/// References to the memory of a process with one thread: the process, the context, and the CPU.
+const MEMORY_HOLDERS_OF_ONE: usize = 3;
+
+/// Takes the calling user thread apart, and with the last one its process; then leaves for ever.
+pub(crate) fn finish_thread(thread: Arc<Thread>) {
+    let process = thread.process().clone();
+    thread.end_vfork();
+    let resources = thread.take_resources();
+    drop(resources);
+    sched::disown_user_registers();
+    let is_last = {
+        let mut threads = process.threads.lock();
+        if threads.len() > 1 {
+            threads.retain(|other| !Arc::ptr_eq(other, &thread));
+            false
+        } else {
+            true
+        }
+    };
+    process.dead_threads.lock().add(&thread.counters());
+    if is_last {
+        finish_process(&process, &thread);
+    } else {
+        pid::tree().remove_thread(thread.tid());
+        process.thread_gone.wake_all();
+        stop::tell_if_complete(&process);
+    }
+}
+
+/// Ends the process of a kernel thread whose main function returned.
+pub(crate) fn finish_kernel_thread() {
+    let Some(thread) = sched::current() else { return };
+    let process = thread.process();
+    process.threads.lock().clear();
+    let mut tree = pid::tree();
+    tree.remove_thread(thread.tid());
+    let removed = tree.remove_process(process.pid());
+    drop(tree);
+    drop(removed);
+}
+
+/// Ends a process whose last thread is this one.
+fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
+    let status = process
+        .ending()
+        .unwrap_or_else(|| process.status.load(Ordering::Acquire));
+    if process.pid() == INIT {
+        panic!("Attempted to kill init! exitcode={status:#010x}");
+    }
+    process.timers.stop();
+    process.release_memory();
+    process.set_image(Arc::new(Image::default()));
+    *process.epitaph.lock() = Epitaph {
+        name: last.name(),
+        credentials: Some(last.credentials()),
+    };
+    process.threads.lock().clear();
+    process.pending.discard(los_abi::signal::SigSet::ALL);
+    let terminal = job_control::leave_terminal(process);
+    if let Some(terminal) = terminal {
+        terminal.hang_up();
+    }
+    process.status.store(status, Ordering::Release);
+    let reaped = {
+        let mut tree = pid::tree();
+        tree.remove_thread(last.tid());
+        hand_over_children(&mut tree, process);
+        job_control::signal_new_orphans(&tree, process);
+        process.is_zombie.store(true, Ordering::Release);
+        tell_parent(&mut tree, process)
+    };
+    drop(reaped);
+}
+
+/// Tells the parent that a process is a zombie; one that does not care never sees it.
+fn tell_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> {
+    let status = WaitStatus::decode(process.exit_status().cast_signed());
+    let (code, value) = send::child_code(status);
+    send::notify_parent(tree, process, code, value);
+    let parent = tree.process(process.parent_pid());
+    let is_unwanted = parent.is_none_or(|parent| {
+        let action = parent.actions().get(Signal::CHLD);
+        let by_signal = process.exit_signal.load(Ordering::Relaxed) == Signal::CHLD.number();
+        by_signal
+            && (action.sa_handler == SIG_IGN || action.sa_flags & SaFlags::NOCLDWAIT.bits() != 0)
+    });
+    if is_unwanted { tree.remove_process(process.pid()) } else { None }
+}
+
+/// Gives the children of a dying process to its closest subreaper, or to the first process.
+fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) {
+    let heir = heir_of(tree, process);
+    let children = tree.adopt_children(process.pid(), heir);
+    let mut unwanted: Vec<Arc<Process>> = Vec::new();
+    for child in children {
+        let Some(child) = tree.process(child).cloned() else {
+            continue;
+        };
+        let number = child
+            .main_thread()
+            .map_or(0, |thread| thread.parent_death_signal.load(Ordering::Relaxed));
+        if let Some(signal) = Signal::new(number) {
+            send::send_to_process_locked(tree, &child, &SigInfo::new(signal, SI_KERNEL));
+        }
+        child.exit_signal.store(Signal::CHLD.number(), Ordering::Relaxed);
+        if child.is_zombie() {
+            unwanted.extend(tell_parent(tree, &child));
+        }
+    }
+}
+
+fn heir_of(tree: &Tree, process: &Process) -> Pid {
+    let mut ancestor = process.parent_pid();
+    while let Some(candidate) = tree.process(ancestor) {
+        if candidate.is_subreaper.load(Ordering::Relaxed) && !candidate.is_zombie() {
+            return ancestor;
+        }
+        ancestor = candidate.parent_pid();
+    }
+    INIT
+}
+
+/// Ends every other thread of the calling process and makes the caller the leader, as execve needs.
+///
+/// # Errors
+/// EAGAIN when the process is ending anyway.
+pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno> {
+    let process = ctx.process;
+    if process.thread_count() == 1 {
+        return Ok(());
+    }
+    for thread in process.threads.lock().iter() {
+        if !Arc::ptr_eq(thread, ctx.thread) {
+            thread.add_work(Work::EXIT);
+            thread.kick();
+        }
+    }
+    let is_dying = || ctx.thread.work().contains(Work::EXIT);
+    process
+        .thread_gone
+        .wait(|| (process.thread_count() == 1 || is_dying()).then_some(()));
+    if is_dying() {
+        return Err(los_abi::Errno::EAGAIN);
+    }
+    if !ctx.thread.is_leader() {
+        pid::tree().promote_thread(ctx.thread);
+    }
+    Ok(())
+}

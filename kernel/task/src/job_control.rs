@@ -1,0 +1,203 @@
+//! Process groups, sessions and their controlling terminals (setpgid(2), setsid(2), credentials(7)).
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use los_abi::errno::Errno;
+use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
+
+use crate::context::Context;
+use crate::pid::{self, Pid, Tree};
+use crate::process::Process;
+use crate::signal::send;
+
+/// A terminal as the session that it controls sees it.
+pub trait Terminal: Send + Sync {
+    /// Returns the device number, as `/proc/PID/stat` shows it.
+    fn device(&self) -> u64;
+    /// Returns the foreground process group, 0 for none.
+    fn foreground(&self) -> Pid;
+    /// Takes note that the session leader is gone: no session, no foreground group.
+    fn hang_up(&self);
+}
+
+/// Returns the group of a process, 0 for the caller.
+///
+/// # Errors
+/// ESRCH.
+pub fn get_group(ctx: &Context<'_>, pid: Pid) -> Result<Pid, Errno> {
+    find(ctx, pid).map(|process| process.group())
+}
+
+/// Returns the session of a process, 0 for the caller.
+///
+/// # Errors
+/// ESRCH.
+pub fn get_session(ctx: &Context<'_>, pid: Pid) -> Result<Pid, Errno> {
+    find(ctx, pid).map(|process| process.session())
+}
+
+fn find(ctx: &Context<'_>, pid: Pid) -> Result<Arc<Process>, Errno> {
+    if pid == 0 {
+        return Ok(ctx.process.clone());
+    }
+    pid::process(pid).ok_or(Errno::ESRCH)
+}
+
+/// Moves the caller or a child of it to a group of its session: setpgid(2).
+///
+/// # Errors
+/// EINVAL for a negative group; ESRCH for neither; EACCES for a child after its execve; EPERM for session
+/// leaders, other sessions and groups that are not there.
+pub fn set_group(ctx: &Context<'_>, pid: i32, group: i32) -> Result<(), Errno> {
+    let caller = ctx.process;
+    let pid = if pid == 0 { caller.pid().cast_signed() } else { pid };
+    let group = if group == 0 { pid } else { group };
+    if group < 0 {
+        return Err(Errno::EINVAL);
+    }
+    let group = group.cast_unsigned();
+    let mut tree = pid::tree();
+    let target = u32::try_from(pid).ok().and_then(|pid| tree.process(pid));
+    let process = target.ok_or(Errno::ESRCH)?.clone();
+    if process.parent_pid() == caller.pid() {
+        if process.session() != caller.session() {
+            return Err(Errno::EPERM);
+        }
+        if process.has_execed.load(Ordering::Relaxed) {
+            return Err(Errno::EACCES);
+        }
+    } else if !Arc::ptr_eq(&process, caller) {
+        return Err(Errno::ESRCH);
+    }
+    if process.is_session_leader() {
+        return Err(Errno::EPERM);
+    }
+    if group != process.pid() {
+        let is_ours = |member: &Arc<Process>| member.session() == caller.session();
+        if !tree.group(group).any(is_ours) {
+            return Err(Errno::EPERM);
+        }
+    }
+    if process.group() == group {
+        return Ok(());
+    }
+    tree.join_group(&process, group)
+}
+
+/// Makes the caller the leader of a session of its own, without a terminal: setsid(2).
+///
+/// # Errors
+/// EPERM when there is a group with its number.
+pub fn set_session(ctx: &Context<'_>) -> Result<Pid, Errno> {
+    let process = ctx.process;
+    let mut tree = pid::tree();
+    if process.is_session_leader() || tree.has_group(process.pid()) {
+        return Err(Errno::EPERM);
+    }
+    tree.join_group(process, process.pid())?;
+    tree.join_session(process, process.pid());
+    Ok(process.pid())
+}
+
+/// Returns the terminal that controls a process's session.
+pub fn terminal(process: &Process) -> Option<Arc<dyn Terminal>> {
+    let tree = pid::tree();
+    tree.session(process.session())?.terminal.clone()
+}
+
+/// Makes a terminal control a session, or none, and returns the one that did.
+pub fn set_terminal(session: Pid, terminal: Option<Arc<dyn Terminal>>) -> Option<Arc<dyn Terminal>> {
+    let mut tree = pid::tree();
+    let session = tree.session_mut(session)?;
+    core::mem::replace(&mut session.terminal, terminal)
+}
+
+/// Reports whether no member of a group has a parent in the same session but another group, so that nobody
+/// could continue the group if it stopped.
+pub fn is_orphaned(group: Pid) -> bool {
+    is_orphaned_locked(&pid::tree(), group, None)
+}
+
+fn is_orphaned_locked(tree: &Tree, group: Pid, leaving: Option<Pid>) -> bool {
+    !tree.group(group).any(|member| {
+        if Some(member.pid()) == leaving || member.is_zombie() {
+            return false;
+        }
+        tree.process(member.parent_pid()).is_some_and(|parent| {
+            let is_init = parent.pid() == pid::INIT;
+            !is_init && parent.group() != group && parent.session() == member.session()
+        })
+    })
+}
+
+/// Returns the session of a group with members.
+pub fn session_of_group(group: Pid) -> Option<Pid> {
+    let tree = pid::tree();
+    let member = tree.group(group).next()?;
+    Some(member.session())
+}
+
+/// Takes the terminal from the session of a leader that dies, after SIGHUP to its foreground group.
+pub(crate) fn leave_terminal(process: &Process) -> Option<Arc<dyn Terminal>> {
+    if !process.is_session_leader() {
+        return None;
+    }
+    let terminal = set_terminal(process.pid(), None)?;
+    let foreground = terminal.foreground();
+    if foreground != 0 {
+        let tree = pid::tree();
+        hang_up_group(&tree, foreground);
+    }
+    Some(terminal)
+}
+
+/// Sends SIGHUP and SIGCONT to groups with stopped members that a death has orphaned: the dying process's
+/// own group, and those of the children that it leaves behind.
+pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process) {
+    let own = dying.group();
+    if tree.process(dying.parent_pid()).is_some_and(|parent| {
+        parent.group() != own && parent.session() == dying.session()
+    }) {
+        signal_if_orphaned(tree, own, dying.pid());
+    }
+    // The children have been handed over already: their new parent is in another session, or is init.
+    for node in tree.iter() {
+        let child = &node.process;
+        if child.stop.is_stopped() && child.group() != own && child.session() == dying.session() {
+            signal_if_orphaned(tree, child.group(), dying.pid());
+        }
+    }
+}
+
+fn signal_if_orphaned(tree: &Tree, group: Pid, dying: Pid) {
+    let has_stopped = tree.group(group).any(|member| member.stop.is_stopped());
+    if has_stopped && is_orphaned_locked(tree, group, Some(dying)) {
+        hang_up_group(tree, group);
+    }
+}
+
+fn hang_up_group(tree: &Tree, group: Pid) {
+    for signal in [Signal::HUP, Signal::CONT] {
+        send::send_to_group_locked(tree, group, &SigInfo::new(signal, SI_KERNEL));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_group_is_orphaned_when_no_parent_outside_cares() {
+        let family = testing::family(1);
+        let child = &family.children[0];
+        // Parent and child share a group whose other parents are in no table.
+        assert!(is_orphaned(family.parent.group()));
+        pid::tree().join_group(child, child.pid()).unwrap();
+        assert!(!is_orphaned(child.group()));
+        let tree = pid::tree();
+        assert!(!is_orphaned_locked(&tree, child.group(), None));
+        assert!(is_orphaned_locked(&tree, child.group(), Some(child.pid())));
+    }
+}

@@ -1,0 +1,307 @@
+//! The scheduler: one fair run queue a CPU, switching, parking, the timer tick and the idle loop.
+//!
+//! Each thread's virtual runtime advances with the time that it runs, the slower the higher its priority;
+//! the runnable thread with the least goes next. A thread that wakes up starts a little before the others,
+//! so interactive threads get in soon. Kernel code is not preempted: the interrupt leaves a note, and the
+//! user loop reads it on the way back.
+
+mod entity;
+mod queue;
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use los_abi::errno::Errno;
+use los_arch::Current;
+use los_arch::hal::cpu::MAX_CPUS;
+use los_arch::hal::prelude::{Cpu, Irq};
+use mm::AddressSpace;
+use sync::{KernelContext, Parker, PerCpu, Rank, SpinLock, ThreadHandle, now_ns};
+
+use crate::thread::{Thread, Work};
+use crate::{accounting, timer};
+
+pub(crate) use entity::Entity;
+pub use entity::{NICE_MAX, NICE_MIN};
+use entity::State;
+use queue::RunQueue;
+
+/// Time between looks at the running thread, and so the time slice.
+const TICK_NS: u64 = 4_000_000;
+
+static QUEUES: PerCpu<SpinLock<RunQueue>> =
+    PerCpu::new([const { SpinLock::new(Rank::RunQueue, RunQueue::new()) }; MAX_CPUS]);
+
+/// The scheduler as waiting code sees it.
+struct Scheduler;
+
+impl Parker for Scheduler {
+    fn current(&self) -> ThreadHandle {
+        running_thread()
+    }
+
+    fn park(&self, deadline_ns: Option<u64>) {
+        park(deadline_ns);
+    }
+
+    fn interrupted(&self) -> bool {
+        QUEUES
+            .current()
+            .lock()
+            .current
+            .as_ref()
+            .is_some_and(|thread| thread.is_interrupted())
+    }
+}
+
+/// Makes the running code this CPU's idle thread, and waiting park threads from now on.
+///
+/// # Errors
+/// ENOMEM.
+pub fn init() -> Result<(), Errno> {
+    let idle = crate::kernel_thread::adopt_idle()?;
+    {
+        let mut queue = QUEUES.current().lock();
+        queue.idle = Some(idle.clone());
+        queue.current = Some(idle);
+        queue.switched_ns = now_ns();
+    }
+    sync::set_parker(&Scheduler);
+    Ok(())
+}
+
+/// Returns the running thread; `None` before [`init`]. For code that no [`Context`](crate::Context) reaches.
+pub fn current() -> Option<Arc<Thread>> {
+    QUEUES.current().lock().current.clone()
+}
+
+fn running_thread() -> Arc<Thread> {
+    current().expect("the scheduler runs before anything waits")
+}
+
+/// Runs other threads and halts when there are none, for ever. Called by the idle thread.
+pub fn idle() -> ! {
+    loop {
+        Current::disable_interrupts();
+        if QUEUES.current().lock().is_empty() {
+            Current::wait_for_interrupt();
+        } else {
+            switch(Leave::Idle);
+            Current::enable_interrupts();
+        }
+    }
+}
+
+/// Lets the other runnable threads go first.
+pub fn yield_now() {
+    if !QUEUES.current().lock().is_empty() {
+        switch(Leave::Yield);
+    }
+}
+
+/// Gives way because the interrupt asked for it.
+pub(crate) fn preempt() {
+    switch(Leave::Preempted);
+}
+
+/// Stops the running thread until it is unparked or the deadline has passed.
+pub(crate) fn park(deadline_ns: Option<u64>) {
+    let Some(deadline_ns) = deadline_ns else {
+        switch(Leave::Park);
+        return;
+    };
+    let thread = running_thread();
+    thread.sleep_timer.arm(deadline_ns);
+    switch(Leave::Park);
+    thread.sleep_timer.disarm();
+}
+
+/// Leaves the running thread for the last time. The caller holds nothing that must be dropped.
+pub(crate) fn exit_current() -> ! {
+    switch(Leave::Exit);
+    unreachable!("a dead thread was scheduled")
+}
+
+/// Makes a new thread runnable.
+pub(crate) fn start(thread: &Arc<Thread>) {
+    let mut queue = QUEUES.current().lock();
+    thread.entity.start_at(queue.least_runtime());
+    queue.push(thread.clone());
+}
+
+/// Gives the thread its token, and makes it runnable if it is parked.
+pub(crate) fn unpark(thread: &Thread) {
+    let entity = &thread.entity;
+    if entity.token.swap(true, Ordering::SeqCst) || entity.state() != State::Parked {
+        return;
+    }
+    let Some(thread) = thread.this() else { return };
+    let entity = &thread.entity;
+    let mut queue = QUEUES.current().lock();
+    if entity.state() == State::Parked {
+        entity.token.store(false, Ordering::SeqCst);
+        entity.set_state(State::Runnable);
+        queue.wake(thread.clone());
+    }
+}
+
+/// Room in the run queues for one more thread.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn reserve_thread() -> Result<(), Errno> {
+    QUEUES.current().lock().reserve_thread()
+}
+
+/// Takes back the room of a thread that is gone.
+pub(crate) fn release_thread() {
+    QUEUES.current().lock().release_thread();
+}
+
+/// Acts on the timer interrupt: runs due timers, charges the tick, ends a time slice.
+pub fn timer_interrupt() {
+    let now = now_ns();
+    timer::run_due(now);
+    let mut queue = QUEUES.current().lock();
+    let Some(thread) = queue.current.clone() else {
+        return;
+    };
+    accounting::sample_load(now, queue.runnable());
+    if queue.is_idle(&thread) {
+        return;
+    }
+    queue.charge(now);
+    queue.tick(&thread);
+    drop(queue);
+    let in_user = thread.in_user.load(Ordering::Relaxed);
+    thread.accounting.tick(in_user);
+    thread.process().timers.tick(&thread, in_user, TICK_NS);
+    timer::program_before(now + TICK_NS);
+}
+
+/// Acts on another CPU's wish that this one looks at its run queue.
+pub fn reschedule_interrupt() {
+    if let Some(thread) = &QUEUES.current().lock().current {
+        thread.add_work(Work::RESCHEDULE);
+    }
+}
+
+/// Brings the running thread's run time up to now.
+pub(crate) fn charge_current() {
+    QUEUES.current().lock().charge(now_ns());
+}
+
+/// Returns the number of threads that run or could run.
+pub fn runnable_count() -> usize {
+    QUEUES.iter().map(|queue| queue.lock().runnable()).sum()
+}
+
+/// Returns time that this kernel's CPUs were idle, in nanoseconds.
+pub fn idle_ns() -> u64 {
+    charge_current();
+    QUEUES
+        .iter()
+        .filter_map(|queue| queue.lock().idle.clone())
+        .map(|idle| idle.accounting.runtime_ns())
+        .sum()
+}
+
+/// Returns the number of context switches since boot.
+pub fn switch_count() -> u64 {
+    QUEUES.iter().map(|queue| queue.lock().switches).sum()
+}
+
+/// Returns the letter of /proc/PID/stat for a living thread.
+pub fn state_letter(thread: &Thread) -> char {
+    match thread.entity.state() {
+        State::Runnable => 'R',
+        State::Parked if thread.process().is_kernel() => 'I',
+        State::Parked => 'S',
+        State::Dead => 'X',
+    }
+}
+
+/// First code of every thread but the idle ones.
+pub(crate) fn thread_main() -> ! {
+    Current::enable_interrupts();
+    let main = running_thread().start.lock().take();
+    if let Some(main) = main {
+        main();
+    }
+    exit_current()
+}
+
+/// Loads the user registers of the running thread into the processor, unless they are there.
+pub(crate) fn claim_user_registers() {
+    let mut queue = QUEUES.current().lock();
+    if let Some(thread) = queue.current.clone() {
+        queue.load_user_registers(&thread);
+    }
+}
+
+/// Makes an address space the active one of this CPU.
+pub(crate) fn activate(memory: &Arc<AddressSpace>) {
+    QUEUES.current().lock().active_space = Arc::as_ptr(memory).addr();
+    memory.activate();
+}
+
+/// Forgets that the processor holds the registers of the running thread, which is about to die.
+pub(crate) fn disown_user_registers() {
+    let owner = QUEUES.current().lock().register_owner.take();
+    drop(owner);
+}
+
+/// Why the running thread gives up its CPU.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leave {
+    Idle,
+    Yield,
+    Preempted,
+    Park,
+    Exit,
+}
+
+/// Switches to the thread that should run now, and returns when the calling one does again.
+fn switch(leave: Leave) {
+    let interrupts_were_enabled = Current::disable_interrupts();
+    let next = choose(leave);
+    if let Some(next) = next {
+        KernelContext::switch_to(next);
+    }
+    if interrupts_were_enabled {
+        Current::enable_interrupts();
+    }
+}
+
+/// Puts the running thread where it belongs and makes another one current; `None` if it is the same.
+fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
+    let now = now_ns();
+    let mut queue = QUEUES.current().lock();
+    let previous = queue.current.take()?;
+    queue.charge_thread(&previous, now);
+    if !queue.leave(&previous, leave) {
+        queue.current = Some(previous);
+        return None;
+    }
+    let next = queue.pick();
+    if Arc::ptr_eq(&previous, &next) {
+        queue.current = Some(next);
+        return None;
+    }
+    let context = next.context.clone();
+    if next.is_user.load(Ordering::Relaxed) {
+        queue.load_user_registers(&next);
+        // The hardware is asked only if it would fire later than the slice ends.
+        timer::program_before(now + TICK_NS);
+    }
+    let process = queue.process_to_activate(&next);
+    queue.switches += 1;
+    queue.current = Some(next);
+    drop(queue);
+    if let Some(memory) = process.and_then(|process| process.memory()) {
+        memory.activate();
+    }
+    // The last reference of a dying thread goes here, when nothing is locked any more.
+    drop(previous);
+    Some(context)
+}

@@ -1,0 +1,187 @@
+//! Taking signals: default actions, handlers, the return from them, and interrupted system calls.
+
+use los_abi::isa::IsaAbi;
+use los_abi::isa::Isa;
+use los_abi::signal::{DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT};
+use los_abi::task::WaitStatus;
+use los_arch::hal::prelude::{TrapFrame as _, Traps};
+use los_arch::hal::trap::SignalSetup;
+use los_arch::{Current, CurrentAbi};
+use sync::Restart;
+
+use super::mask::{mask, recalculate, set_mask};
+use super::{send, stack, stop, wait};
+use crate::context::Context;
+use crate::thread::Work;
+use crate::{exit, job_control};
+
+/// Number of `restart_syscall`, which the kernel itself makes a program call.
+const RESTART_SYSCALL: u64 = match CurrentAbi::ISA {
+    Isa::Aarch64 => 128,
+    Isa::X86_64 => 219,
+};
+
+/// Takes one signal and acts on it, or stops with the process.
+pub(crate) fn deliver(ctx: &mut Context<'_>, restart: &mut Option<Restart>) {
+    let thread = ctx.thread;
+    if ctx.process.stop.is_stopped() {
+        stop::stay(thread);
+        recalculate(thread);
+        return;
+    }
+    let deliverable = SigSet::ALL.difference(mask(thread));
+    let taken = wait::take(thread, deliverable);
+    if let Some(info) = taken
+        && let Some(signal) = info.signal()
+    {
+        act(ctx, signal, &info, restart);
+    }
+    recalculate(thread);
+}
+
+fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Option<Restart>) {
+    let process = ctx.process;
+    let action = process.actions().take(signal);
+    match action.sa_handler {
+        SIG_IGN => {}
+        SIG_DFL => act_by_default(ctx, signal),
+        _ => {
+            if let Some(how) = restart.take() {
+                restart_with_handler(ctx, how, &action);
+            }
+            if run_handler(ctx, signal, info, &action).is_none() {
+                fail_delivery(ctx, signal);
+            }
+        }
+    }
+}
+
+fn act_by_default(ctx: &Context<'_>, signal: Signal) {
+    let process = ctx.process;
+    if process.is_unkillable.load(core::sync::atomic::Ordering::Relaxed) {
+        return;
+    }
+    match signal.default_action() {
+        DefaultAction::Ignore | DefaultAction::Continue => {}
+        DefaultAction::Stop => {
+            if signal == Signal::STOP || !job_control::is_orphaned(process.group()) {
+                stop::begin(process, signal);
+            }
+        }
+        DefaultAction::Terminate | DefaultAction::Core => {
+            let status = WaitStatus::Signaled {
+                signal: signal.number(),
+                core_dumped: false,
+            };
+            exit::begin_group_exit(process, status);
+        }
+    }
+}
+
+/// Sends the thread into its handler; `None` when the frame does not fit into the program's memory.
+fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAction) -> Option<()> {
+    let thread = ctx.thread;
+    let flags = SaFlags::from_bits_retain(action.sa_flags);
+    let blocked = mask(thread);
+    let mut frame = ctx.frame().clone();
+    let stack_pointer = frame.stack_pointer();
+    let alternate = *thread.alternate_stack.lock();
+    let stack_top = if flags.contains(SaFlags::ONSTACK) {
+        alternate.top_for(stack_pointer)
+    } else {
+        stack_pointer
+    };
+    let restorer = if flags.contains(SaFlags::RESTORER) {
+        action.sa_restorer
+    } else {
+        ctx.process.image().signal_page
+    };
+    let is_fault = info.si_code > 0 && info.si_code != SI_KERNEL && super::SYNCHRONOUS.contains(signal);
+    let setup = SignalSetup {
+        number: signal.number() as i32,
+        info: &zerocopy::transmute!(*info),
+        handler: action.sa_handler,
+        restorer,
+        mask: thread.saved_mask.lock().unwrap_or(blocked).0,
+        alternate_stack: alternate.as_context(stack_pointer),
+        stack_top,
+        fault: if is_fault { (info.address(), 0) } else { (0, 0) },
+    };
+    let signal_frame = thread.with_saved_user_state(|state| Current::push_signal_frame(&mut frame, state, &setup));
+    if alternate.overflows(stack_top, signal_frame.address) {
+        return None;
+    }
+    crate::user::copy_out(ctx.memory(), signal_frame.address, &signal_frame.bytes).ok()?;
+    *ctx.frame_mut() = frame;
+    if alternate.disarms() && flags.contains(SaFlags::ONSTACK) {
+        *thread.alternate_stack.lock() = stack::AlternateStack::DISABLED;
+    }
+    // The mask from before a call like sigsuspend is in the frame now.
+    thread.saved_mask.lock().take();
+    thread.remove_work(Work::RESTORE_MASK);
+    let mut during = blocked.union(action.sa_mask);
+    if !flags.contains(SaFlags::NODEFER) {
+        during.insert(signal);
+    }
+    set_mask(thread, during);
+    Some(())
+}
+
+/// Ends a program whose stack cannot hold a signal frame by SIGSEGV, at once if that was the signal.
+fn fail_delivery(ctx: &Context<'_>, signal: Signal) {
+    if signal == Signal::SEGV {
+        ctx.process.actions().set(Signal::SEGV, SigAction::default());
+    }
+    send::force(ctx.thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
+}
+
+/// Returns from a handler: rt_sigreturn(2). The result is that of the interrupted code.
+///
+/// # Errors
+/// None: a broken frame sends SIGSEGV.
+pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
+    let thread = ctx.thread;
+    let mut frame = ctx.frame().clone();
+    let restored = thread.with_user_state(|state| {
+        Current::restore_signal_frame(&mut frame, state, &mut |address, bytes| {
+            crate::user::copy_in(ctx.memory(), address, bytes)
+        })
+    });
+    match restored {
+        Ok(restored) => {
+            frame.clear_syscall();
+            let (start, flags, bytes) = restored.alternate_stack;
+            let alternate = StackT {
+                ss_sp: start,
+                ss_flags: flags.cast_unsigned(),
+                pad: 0,
+                ss_size: bytes,
+            };
+            // As on Linux, a stack that is no longer acceptable is left as it is.
+            let _unchanged = stack::set(thread, frame.stack_pointer(), &alternate);
+            set_mask(thread, SigSet(restored.mask));
+        }
+        Err(_) => send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL)),
+    }
+    let result = frame.syscall_result();
+    *ctx.frame_mut() = frame;
+    Ok(result as usize)
+}
+
+/// Winds an interrupted call back if the handler that will run wants that; else it returns EINTR.
+fn restart_with_handler(ctx: &Context<'_>, how: Restart, action: &SigAction) {
+    let again = match how {
+        Restart::NoIntr => true,
+        Restart::Sys => action.sa_flags & SaFlags::RESTART.bits() != 0,
+        Restart::NoHand | Restart::Block => false,
+    };
+    if again {
+        ctx.frame_mut().restart_syscall(None);
+    }
+}
+
+/// Winds an interrupted call back when no handler runs.
+pub(crate) fn restart_without_handler(ctx: &Context<'_>, how: Restart) {
+    let number = (how == Restart::Block).then_some(RESTART_SYSCALL);
+    ctx.frame_mut().restart_syscall(number);
+}

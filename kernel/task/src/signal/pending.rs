@@ -1,0 +1,167 @@
+//! Signals that were sent and not yet taken: standard ones once each, real-time ones in a queue.
+
+use alloc::collections::VecDeque;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use los_abi::errno::Errno;
+use los_abi::signal::{SI_USER, SigInfo, SigSet, Signal};
+use sync::{Rank, SpinLock};
+
+use super::SYNCHRONOUS;
+
+/// Pending signals of a thread or a process.
+pub struct PendingQueue {
+    /// Signals that are in the queue, readable without the lock.
+    members: AtomicU64,
+    queue: SpinLock<VecDeque<SigInfo>>,
+}
+
+impl PendingQueue {
+    pub(crate) const fn new() -> Self {
+        Self {
+            members: AtomicU64::new(0),
+            queue: SpinLock::new(Rank::Signal, VecDeque::new()),
+        }
+    }
+
+    /// Returns the pending signals.
+    #[inline]
+    pub fn members(&self) -> SigSet {
+        SigSet(self.members.load(Ordering::SeqCst))
+    }
+
+    /// Returns the number of queued signals.
+    pub fn len(&self) -> usize {
+        self.queue.lock().len()
+    }
+
+    /// Reports whether nothing is pending.
+    pub fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// Adds a signal; a standard one that is pending already stays as it is.
+    ///
+    /// # Errors
+    /// EAGAIN for a real-time signal with data beyond `limit` (RLIMIT_SIGPENDING) or without memory. The
+    /// other ones lose their data instead.
+    pub(crate) fn push(&self, signal: Signal, info: &SigInfo, limit: u64) -> Result<(), Errno> {
+        let mut queue = self.queue.lock();
+        let is_new = !self.members().contains(signal);
+        if !is_new && !signal.is_real_time() {
+            return Ok(());
+        }
+        let has_room = !signal.is_real_time() || (queue.len() as u64) < limit;
+        if has_room && queue.try_reserve(1).is_ok() {
+            queue.push_back(*info);
+        } else if signal.is_real_time() && info.si_code != SI_USER {
+            return Err(Errno::EAGAIN);
+        }
+        self.members
+            .fetch_or(SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Takes the next signal of a set: synchronous ones first, then by number, then by arrival.
+    pub(crate) fn take(&self, allowed: SigSet) -> Option<SigInfo> {
+        let candidates = self.members().intersection(allowed);
+        if candidates.is_empty() {
+            return None;
+        }
+        let mut queue = self.queue.lock();
+        let candidates = self.members().intersection(allowed);
+        let urgent = candidates.intersection(SYNCHRONOUS);
+        let signal = urgent.first().or(candidates.first())?;
+        let number = signal.number() as i32;
+        let index = queue.iter().position(|info| info.si_signo == number);
+        let info = index.and_then(|index| queue.remove(index));
+        if !queue.iter().any(|info| info.si_signo == number) {
+            self.members
+                .fetch_and(!SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
+        }
+        Some(info.unwrap_or(SigInfo::new(signal, SI_USER)))
+    }
+
+    /// Drops all signals of a set.
+    pub(crate) fn discard(&self, set: SigSet) {
+        if self.members().intersection(set).is_empty() {
+            return;
+        }
+        let mut queue = self.queue.lock();
+        queue.retain(|info| !info.signal().is_some_and(|signal| set.contains(signal)));
+        self.members.fetch_and(!set.0, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use los_abi::signal::SI_QUEUE;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn signal(number: u32) -> Signal {
+        Signal::new(number).unwrap()
+    }
+
+    #[test]
+    fn standard_signals_coalesce_and_real_time_ones_queue() {
+        let pending = PendingQueue::new();
+        for value in 0..3 {
+            for number in [10, 40] {
+                let info = SigInfo::queue(signal(number), 1, 0, value);
+                pending.push(signal(number), &info, 100).unwrap();
+            }
+        }
+        let taken: Vec<_> = core::iter::from_fn(|| pending.take(SigSet::ALL))
+            .map(|info| (info.si_signo, info.value()))
+            .collect();
+        assert_eq!(taken, [(10, 0), (40, 0), (40, 1), (40, 2)]);
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn the_limit_refuses_data_but_not_kill() {
+        let pending = PendingQueue::new();
+        let queued = SigInfo::queue(signal(40), 1, 0, 0);
+        assert_eq!(queued.si_code, SI_QUEUE);
+        assert_eq!(pending.push(signal(40), &queued, 0), Err(Errno::EAGAIN));
+        assert!(pending.is_empty());
+        let killed = SigInfo::kill(signal(40), SI_USER, 1, 0);
+        pending.push(signal(40), &killed, 0).unwrap();
+        assert_eq!(pending.take(SigSet::ALL).unwrap().si_signo, 40);
+    }
+
+    #[test]
+    fn faults_come_first() {
+        let pending = PendingQueue::new();
+        for which in [Signal::HUP, Signal::SEGV] {
+            pending.push(which, &SigInfo::new(which, 1), 9).unwrap();
+        }
+        assert_eq!(pending.take(SigSet::ALL).unwrap().signal(), Some(Signal::SEGV));
+    }
+
+    proptest! {
+        #[test]
+        fn members_always_match_the_queue(steps in prop::collection::vec((1_u32..=64, 0_u8..4), 0..100)) {
+            let pending = PendingQueue::new();
+            for (number, step) in steps {
+                let which = signal(number);
+                match step {
+                    0 | 1 => pending.push(which, &SigInfo::new(which, SI_USER), 1000).unwrap(),
+                    2 => drop(pending.take(SigSet::EMPTY.with(which))),
+                    _ => pending.discard(SigSet::EMPTY.with(which)),
+                }
+                let queued = pending
+                    .queue
+                    .lock()
+                    .iter()
+                    .filter_map(SigInfo::signal)
+                    .fold(SigSet::EMPTY, SigSet::with);
+                prop_assert_eq!(pending.members(), queued);
+            }
+        }
+    }
+}

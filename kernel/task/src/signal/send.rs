@@ -1,0 +1,342 @@
+//! Sending signals: to a thread, a process, a group or everybody, with permission or from the kernel.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use los_abi::errno::Errno;
+use los_abi::signal::{
+    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_TKILL, SI_USER, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
+};
+use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
+use vfs::{Capability, Credentials};
+
+use super::actions::Disposition;
+use super::mask::mask;
+use super::{STOP_SIGNALS, stop};
+use crate::accounting::ticks;
+use crate::context::Context;
+use crate::exit;
+use crate::pid::{self, INIT, Pid, Tree};
+use crate::process::Process;
+use crate::thread::{Thread, Work};
+
+/// Whom a signal goes to.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Process(&'a Arc<Process>),
+    Thread(&'a Arc<Thread>),
+}
+
+/// Sends a signal to a process, from the kernel or with permission already checked.
+///
+/// # Errors
+/// EAGAIN for a real-time signal that cannot be queued.
+pub fn send_to_process(process: &Arc<Process>, info: &SigInfo) -> Result<(), Errno> {
+    send_locked(&pid::tree(), Target::Process(process), info)
+}
+
+/// Sends a signal to one thread, from the kernel or with permission already checked.
+///
+/// # Errors
+/// EAGAIN for a real-time signal that cannot be queued.
+pub fn send_to_thread(thread: &Arc<Thread>, info: &SigInfo) -> Result<(), Errno> {
+    send_locked(&pid::tree(), Target::Thread(thread), info)
+}
+
+/// Sends a signal from the kernel to all members of a process group; false when there are none.
+pub fn send_to_group(pgid: Pid, info: &SigInfo) -> bool {
+    let tree = pid::tree();
+    send_to_group_locked(&tree, pgid, info)
+}
+
+pub(crate) fn send_to_group_locked(tree: &Tree, pgid: Pid, info: &SigInfo) -> bool {
+    let mut any = false;
+    for process in tree.group(pgid) {
+        any = true;
+        // The kernel's own signals are standard ones, which always find a place.
+        let _queued = send_locked(tree, Target::Process(process), info);
+    }
+    any
+}
+
+pub(crate) fn send_to_process_locked(tree: &Tree, process: &Arc<Process>, info: &SigInfo) {
+    // Standard signals always find a place.
+    let _queued = send_locked(tree, Target::Process(process), info);
+}
+
+/// Sends a signal that the running thread's own doing has caused: it is not ignored and not blocked.
+pub fn force(thread: &Arc<Thread>, info: &SigInfo) {
+    let Some(signal) = info.signal() else { return };
+    let process = thread.process();
+    let actions = process.actions();
+    let disposition = actions.disposition(signal);
+    let is_blocked = mask(thread).contains(signal);
+    if is_blocked || disposition == Disposition::Ignored {
+        actions.set(signal, SigAction::default());
+        let open = mask(thread).without(signal);
+        thread.mask.store(open.0, Ordering::SeqCst);
+    }
+    if actions.get(signal).sa_handler == SIG_DFL {
+        process.is_unkillable.store(false, Ordering::Relaxed);
+    }
+    let _queued = thread.pending.push(signal, info, u64::MAX);
+    thread.add_work(Work::SIGNAL);
+}
+
+/// Sends a signal as kill(2) does; `signal` is `None` to check permission only.
+///
+/// # Errors
+/// ESRCH for nobody; EPERM when none of them may be signalled.
+pub fn kill(ctx: &Context<'_>, pid: i32, signal: Option<Signal>) -> Result<(), Errno> {
+    let tree = pid::tree();
+    let sender = Sender::new(ctx, SI_USER);
+    match pid {
+        1.. => {
+            let pid = pid.cast_unsigned();
+            // A thread's number stands for its process.
+            let by_thread = || tree.thread(pid).map(|thread| thread.process().clone());
+            let target = tree.process(pid).cloned().or_else(by_thread);
+            sender.send(&tree, Target::Process(&target.ok_or(Errno::ESRCH)?), signal)
+        }
+        0 => sender.send_to_all(&tree, signal, tree.group(ctx.process.group())),
+        -1 => {
+            let others = tree.iter().map(|node| &node.process).filter(|process| {
+                process.pid() > INIT && !Arc::ptr_eq(process, ctx.process)
+            });
+            sender.send_to_all(&tree, signal, others)
+        }
+        i32::MIN => Err(Errno::ESRCH),
+        _ => sender.send_to_all(&tree, signal, tree.group(pid.unsigned_abs())),
+    }
+}
+
+/// Sends a signal to one thread as tgkill(2) does, or tkill(2) without a `tgid`.
+///
+/// # Errors
+/// ESRCH for nobody or a thread of another process; EPERM.
+pub fn kill_thread(
+    ctx: &Context<'_>,
+    tgid: Option<Pid>,
+    tid: Pid,
+    signal: Option<Signal>,
+) -> Result<(), Errno> {
+    let tree = pid::tree();
+    let thread = tree.thread(tid).ok_or(Errno::ESRCH)?;
+    if tgid.is_some_and(|tgid| thread.process().pid() != tgid) {
+        return Err(Errno::ESRCH);
+    }
+    Sender::new(ctx, SI_TKILL).send(&tree, Target::Thread(&thread), signal)
+}
+
+/// Sends a prepared signal as rt_sigqueueinfo(2) does.
+///
+/// # Errors
+/// ESRCH; EPERM; EAGAIN.
+pub fn queue(ctx: &Context<'_>, pid: Pid, info: &SigInfo) -> Result<(), Errno> {
+    let tree = pid::tree();
+    let process = tree.process(pid).ok_or(Errno::ESRCH)?.clone();
+    let forged = info.si_code >= 0 || info.si_code == SI_TKILL;
+    if forged && !Arc::ptr_eq(&process, ctx.process) {
+        return Err(Errno::EPERM);
+    }
+    let Some(signal) = info.signal() else {
+        return Sender::new(ctx, SI_USER).may_signal(&process, None);
+    };
+    Sender::new(ctx, SI_USER).may_signal(&process, Some(signal))?;
+    send_locked(&tree, Target::Process(&process), info)
+}
+
+/// Who sends, and what the receiver is told about it.
+struct Sender<'a> {
+    credentials: &'a Credentials,
+    pid: Pid,
+    session: Pid,
+    code: i32,
+}
+
+impl<'a> Sender<'a> {
+    fn new(ctx: &'a Context<'_>, code: i32) -> Self {
+        Self {
+            credentials: ctx.credentials(),
+            pid: ctx.process.pid(),
+            session: ctx.process.session(),
+            code,
+        }
+    }
+
+    fn may_signal(&self, process: &Process, signal: Option<Signal>) -> Result<(), Errno> {
+        let (own, other) = (self.credentials, process.credentials());
+        let same_user = [own.euid, own.uid]
+            .iter()
+            .any(|uid| *uid == other.uid || *uid == other.suid);
+        let continues = signal == Some(Signal::CONT) && self.session == process.session();
+        if same_user || continues || own.capable(Capability::Kill) {
+            Ok(())
+        } else {
+            Err(Errno::EPERM)
+        }
+    }
+
+    fn send(&self, tree: &Tree, target: Target<'_>, signal: Option<Signal>) -> Result<(), Errno> {
+        let process = match target {
+            Target::Process(process) => process,
+            Target::Thread(thread) => thread.process(),
+        };
+        self.may_signal(process, signal)?;
+        let Some(signal) = signal else {
+            return Ok(());
+        };
+        let info = SigInfo::kill(signal, self.code, self.pid.cast_signed(), self.credentials.uid);
+        send_locked(tree, target, &info)
+    }
+
+    /// Succeeds when at least one receiver got it.
+    fn send_to_all<'b>(
+        &self,
+        tree: &Tree,
+        signal: Option<Signal>,
+        receivers: impl Iterator<Item = &'b Arc<Process>>,
+    ) -> Result<(), Errno> {
+        let mut outcome = Err(Errno::ESRCH);
+        for process in receivers {
+            let sent = self.send(tree, Target::Process(process), signal);
+            if outcome != Ok(()) {
+                outcome = sent;
+            }
+        }
+        outcome
+    }
+}
+
+fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Result<(), Errno> {
+    let signal = info.signal().ok_or(Errno::EINVAL)?;
+    let process = match target {
+        Target::Process(process) => process,
+        Target::Thread(thread) => thread.process(),
+    };
+    if process.is_zombie() || process.is_kernel() {
+        return Ok(());
+    }
+    prepare(tree, process, signal);
+    let addressee = match target {
+        Target::Process(process) => process.main_thread(),
+        Target::Thread(thread) => Some(thread.clone()),
+    };
+    let Some(addressee) = addressee else {
+        return Ok(());
+    };
+    if is_dropped(process, &addressee, signal) {
+        return Ok(());
+    }
+    if signal == Signal::KILL {
+        let status = WaitStatus::Signaled {
+            signal: signal.number(),
+            core_dumped: false,
+        };
+        exit::begin_group_exit(process, status);
+        return Ok(());
+    }
+    let limit = process.limits().soft(RLIMIT_SIGPENDING);
+    match target {
+        Target::Thread(thread) => {
+            thread.pending.push(signal, info, limit)?;
+            wake_if_wanted(thread, SigSet::EMPTY.with(signal));
+        }
+        Target::Process(_) => {
+            process.pending.push(signal, info, limit)?;
+            if !wake_if_wanted(&addressee, SigSet::EMPTY.with(signal)) {
+                wake_another(process, SigSet::EMPTY.with(signal));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does what stop signals and SIGCONT do when they are sent, even to who blocks them.
+fn prepare(tree: &Tree, process: &Process, signal: Signal) {
+    let cancelled = if signal == Signal::CONT {
+        STOP_SIGNALS
+    } else if STOP_SIGNALS.contains(signal) {
+        SigSet::EMPTY.with(Signal::CONT)
+    } else {
+        return;
+    };
+    process.pending.discard(cancelled);
+    for thread in process.threads.lock().iter() {
+        thread.pending.discard(cancelled);
+    }
+    if signal == Signal::CONT {
+        stop::end(tree, process);
+    }
+}
+
+/// Reports whether the signal would have no effect, and need not be queued.
+fn is_dropped(process: &Process, thread: &Thread, signal: Signal) -> bool {
+    let waited_for = SigSet(thread.wait_mask.load(Ordering::SeqCst));
+    if mask(thread).union(waited_for).contains(signal) {
+        return false;
+    }
+    match process.actions().disposition(signal) {
+        Disposition::Caught => false,
+        Disposition::Ignored => true,
+        disposition @ Disposition::Default(_) => {
+            disposition.is_ignored() || process.is_unkillable.load(Ordering::Relaxed)
+        }
+    }
+}
+
+/// Makes a thread look if it can take one of the signals; false if it blocks them all.
+fn wake_if_wanted(thread: &Thread, signals: SigSet) -> bool {
+    let takes = !signals.difference(mask(thread)).is_empty();
+    if takes {
+        thread.add_work(Work::SIGNAL);
+        thread.kick();
+    }
+    takes
+}
+
+/// Makes some thread look that can take one of the signals.
+pub(crate) fn wake_another(process: &Process, signals: SigSet) {
+    let threads = process.threads.lock();
+    let _taker = threads.iter().any(|thread| wake_if_wanted(thread, signals));
+}
+
+/// Tells the parent that a child stopped, continued or ended, by SIGCHLD and by waking its waits.
+pub(crate) fn notify_parent(tree: &Tree, process: &Process, code: i32, status: i32) {
+    let Some(parent) = tree.process(process.parent_pid()) else {
+        return;
+    };
+    let is_end = !matches!(code, CLD_STOPPED | CLD_CONTINUED);
+    let exit_signal = process.exit_signal.load(Ordering::Relaxed);
+    let signal = if is_end { Signal::new(exit_signal) } else { Some(Signal::CHLD) };
+    let action = parent.actions().get(Signal::CHLD);
+    let is_quiet = !is_end && action.sa_flags & SaFlags::NOCLDSTOP.bits() != 0;
+    if let Some(signal) = signal.filter(|_| !is_quiet) {
+        let times = process.cpu_times();
+        let uid = process.credentials().uid;
+        let mut info = SigInfo::child(
+            code,
+            process.pid().cast_signed(),
+            uid,
+            status,
+            ticks(times.user_ns),
+            ticks(times.system_ns),
+        );
+        info.si_signo = signal.number() as i32;
+        send_to_process_locked(tree, parent, &info);
+    }
+    parent.child_events.wake_all();
+}
+
+/// Returns `si_code` and `si_status` for a process that ended with this status.
+pub(crate) fn child_code(status: WaitStatus) -> (i32, i32) {
+    match status {
+        WaitStatus::Exited(code) => (CLD_EXITED, code & 0xff),
+        WaitStatus::Signaled { signal, core_dumped } => {
+            let code = if core_dumped { los_abi::signal::CLD_DUMPED } else { los_abi::signal::CLD_KILLED };
+            (code, signal as i32)
+        }
+        WaitStatus::Stopped(signal) => (CLD_STOPPED, signal as i32),
+        WaitStatus::Continued => (CLD_CONTINUED, Signal::CONT.number() as i32),
+    }
+}

@@ -1,0 +1,399 @@
+//! The thread: what is scheduled, with the kernel stack, signal mask and registers that are its own.
+
+use alloc::boxed::Box;
+use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+use bitflags::bitflags;
+use los_abi::errno::Errno;
+use los_abi::signal::SigSet;
+use los_arch::hal::prelude::Cpu;
+use los_arch::{Current, UserState};
+use mm::AddressSpace;
+use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
+use vfs::{Credentials, FsContext};
+
+use crate::accounting::{ThreadAccounting, Usage};
+use crate::context::Context;
+use crate::fd_table::FdTable;
+use crate::futex::FutexState;
+use crate::pid::Pid;
+use crate::process::Process;
+use crate::sched::{self, Entity};
+use crate::signal::pending::PendingQueue;
+use crate::signal::stack::AlternateStack;
+use crate::timer::{self, Expire, Timer};
+
+/// Longest name of a thread, as in `/proc/PID/comm` (TASK_COMM_LEN without the NUL).
+pub const NAME_MAX: usize = 15;
+
+bitflags! {
+    /// Reasons for which a thread does not go straight back to user mode.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct Work: u32 {
+        /// A signal may be deliverable, or the process stops.
+        const SIGNAL = 1 << 0;
+        /// The thread must die.
+        const EXIT = 1 << 1;
+        /// Memory, files or credentials were replaced: the context must be filled anew.
+        const REFRESH = 1 << 2;
+        /// The time slice is over.
+        const RESCHEDULE = 1 << 3;
+        /// A temporary signal mask (sigsuspend, ppoll) must be undone.
+        const RESTORE_MASK = 1 << 4;
+    }
+}
+
+/// What a restarted call does: stored by the call that was interrupted, run by `restart_syscall`.
+pub type RestartBlock = Box<dyn FnOnce(&Context<'_>) -> sync::Result<usize> + Send>;
+
+/// What a kernel thread runs.
+pub type KernelMain = Box<dyn FnOnce() + Send>;
+
+/// A flow of control.
+pub struct Thread {
+    this: Weak<Thread>,
+    tid: AtomicU32,
+    process: Arc<Process>,
+    name: SpinLock<Name>,
+    work: AtomicU32,
+    /// Blocked signals; changed by the thread itself only.
+    pub(crate) mask: AtomicU64,
+    /// Signals that the thread waits for in sigtimedwait, beside those in `mask`: not dropped if ignored.
+    pub(crate) wait_mask: AtomicU64,
+    /// The mask to restore after a call that replaced it for its duration.
+    pub(crate) saved_mask: SpinLock<Option<SigSet>>,
+    /// Signals sent to this thread and not yet taken.
+    pub(crate) pending: PendingQueue,
+    pub(crate) alternate_stack: SpinLock<AlternateStack>,
+    pub(crate) restart: SpinLock<Option<RestartBlock>>,
+    pub(crate) credentials: SpinLock<Arc<Credentials>>,
+    pub(crate) resources: SpinLock<Resources>,
+    pub(crate) context: Arc<KernelContext>,
+    pub(crate) user_state: SpinLock<UserState>,
+    pub(crate) entity: Entity,
+    pub(crate) accounting: ThreadAccounting,
+    /// Whether the thread executes user code, for the timer interrupt.
+    pub(crate) in_user: AtomicBool,
+    /// Whether the thread ever runs user code.
+    pub(crate) is_user: AtomicBool,
+    /// Ends a timed park.
+    pub(crate) sleep_timer: Timer,
+    /// Where to store 0 and wake a futex when the thread dies (set_tid_address(2)).
+    pub clear_child_tid: AtomicU64,
+    /// Head of the list of robust futexes (set_robust_list(2)).
+    pub robust_list: AtomicU64,
+    /// The parent that waits in vfork(2) for this thread to exec or exit.
+    pub(crate) vfork_parent: SpinLock<Option<Arc<crate::clone::VforkDone>>>,
+    pub(crate) futex: FutexState,
+    /// What the thread runs, until it starts.
+    pub(crate) start: SpinLock<Option<KernelMain>>,
+    /// Number of the signal that the parent's death sends (PR_SET_PDEATHSIG).
+    pub parent_death_signal: AtomicU32,
+}
+
+/// What a thread shares with some others, by choice at clone(2).
+#[derive(Default)]
+pub(crate) struct Resources {
+    pub(crate) files: Option<Arc<FdTable>>,
+    pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
+}
+
+/// What a new thread starts from.
+pub(crate) struct NewThread {
+    pub(crate) tid: Pid,
+    pub(crate) process: Arc<Process>,
+    pub(crate) name: Name,
+    pub(crate) mask: SigSet,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) files: Option<Arc<FdTable>>,
+    pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
+    pub(crate) user_state: UserState,
+    pub(crate) is_user: bool,
+    pub(crate) nice: i32,
+}
+
+impl Thread {
+    /// Makes a thread that starts in `main` on a stack of its own, not yet runnable.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn new(new: NewThread, main: KernelMain) -> Result<Arc<Self>, Errno> {
+        if !mm::frames::headroom() {
+            return Err(Errno::ENOMEM);
+        }
+        let stack = mm::kernel_space::allocate_stack()?;
+        let context = Arc::new(KernelContext::new(Box::new(stack), sched::thread_main));
+        let slot = timer::reserve()?;
+        sched::reserve_thread()?;
+        Ok(Self::assemble(new, context, slot, Some(main)))
+    }
+
+    /// Makes the thread of what this CPU runs already: its idle thread.
+    pub(crate) fn adopt(new: NewThread) -> Result<Arc<Self>, Errno> {
+        let slot = timer::reserve()?;
+        sched::reserve_thread()?;
+        Ok(Self::assemble(new, KernelContext::adopt(), slot, None))
+    }
+
+    fn assemble(
+        new: NewThread,
+        context: Arc<KernelContext>,
+        slot: timer::Reservation,
+        main: Option<KernelMain>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
+            this: this.clone(),
+            tid: AtomicU32::new(new.tid),
+            process: new.process,
+            name: SpinLock::new(Rank::Thread, new.name),
+            work: AtomicU32::new(0),
+            mask: AtomicU64::new(new.mask.0),
+            wait_mask: AtomicU64::new(0),
+            saved_mask: SpinLock::new(Rank::Thread, None),
+            pending: PendingQueue::new(),
+            alternate_stack: SpinLock::new(Rank::Thread, AlternateStack::DISABLED),
+            restart: SpinLock::new(Rank::Thread, None),
+            credentials: SpinLock::new(Rank::Thread, new.credentials),
+            resources: SpinLock::new(
+                Rank::Thread,
+                Resources {
+                    files: new.files,
+                    fs: new.fs,
+                },
+            ),
+            context,
+            user_state: SpinLock::new(Rank::UserState, new.user_state),
+            entity: Entity::new(new.nice),
+            accounting: ThreadAccounting::new(),
+            in_user: AtomicBool::new(false),
+            is_user: AtomicBool::new(new.is_user),
+            sleep_timer: Timer::new(slot, this.clone()),
+            clear_child_tid: AtomicU64::new(0),
+            robust_list: AtomicU64::new(0),
+            futex: FutexState::new(),
+            vfork_parent: SpinLock::new(Rank::Thread, None),
+            start: SpinLock::new(Rank::Thread, main),
+            parent_death_signal: AtomicU32::new(0),
+        })
+    }
+
+    /// Returns the thread's number. It changes only when execve makes a thread the leader.
+    #[inline]
+    pub fn tid(&self) -> Pid {
+        self.tid.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_tid(&self, tid: Pid) {
+        self.tid.store(tid, Ordering::Relaxed);
+    }
+
+    /// Returns the thread group.
+    #[inline]
+    pub fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    /// Returns the name, as in `/proc/PID/comm`.
+    pub fn name(&self) -> Name {
+        *self.name.lock()
+    }
+
+    /// Sets the name; bytes beyond [`NAME_MAX`] are dropped.
+    pub fn set_name(&self, name: &[u8]) {
+        *self.name.lock() = Name::new(name);
+    }
+
+    /// Returns who the thread acts as.
+    pub fn credentials(&self) -> Arc<Credentials> {
+        self.credentials.lock().clone()
+    }
+
+    /// Changes who the thread acts as. Called by the thread itself.
+    pub fn set_credentials(&self, credentials: Arc<Credentials>) {
+        *self.credentials.lock() = credentials;
+        self.add_work(Work::REFRESH);
+    }
+
+    /// Returns the table of open files; `None` once the thread has given it up at its death.
+    pub fn files(&self) -> Option<Arc<FdTable>> {
+        self.resources.lock().files.clone()
+    }
+
+    /// Returns root, working directory and umask; `None` once the thread has given them up.
+    pub fn fs(&self) -> Option<Arc<Mutex<FsContext>>> {
+        self.resources.lock().fs.clone()
+    }
+
+    /// Returns the memory of the thread's process.
+    pub fn memory(&self) -> Option<Arc<AddressSpace>> {
+        self.process.memory()
+    }
+
+    /// Returns the pending work.
+    #[inline]
+    pub(crate) fn work(&self) -> Work {
+        Work::from_bits_retain(self.work.load(Ordering::Relaxed))
+    }
+
+    /// Adds work to do before user code goes on.
+    pub(crate) fn add_work(&self, work: Work) {
+        self.work.fetch_or(work.bits(), Ordering::SeqCst);
+    }
+
+    pub(crate) fn remove_work(&self, work: Work) {
+        self.work.fetch_and(!work.bits(), Ordering::SeqCst);
+    }
+
+    /// Reports whether an interruptible wait of this thread must end.
+    pub fn is_interrupted(&self) -> bool {
+        self.work().intersects(Work::SIGNAL | Work::EXIT)
+    }
+
+    /// Stores what `restart_syscall` is to do, for a call that returns `Restart::Block`.
+    pub fn set_restart(&self, block: RestartBlock) {
+        *self.restart.lock() = Some(block);
+    }
+
+    /// Takes what `restart_syscall` is to do.
+    pub fn take_restart(&self) -> Option<RestartBlock> {
+        self.restart.lock().take()
+    }
+
+    /// Changes the user registers outside of the frame (FP, thread pointers). Called by the thread itself.
+    pub fn with_user_state<R>(&self, change: impl FnOnce(&mut UserState) -> R) -> R {
+        let mut state = self.user_state.lock();
+        Current::save_user_state(&mut state);
+        let result = change(&mut state);
+        Current::load_user_state(&state);
+        result
+    }
+
+    /// Shows the user registers outside of the frame. Called by the thread itself.
+    pub(crate) fn with_saved_user_state<R>(&self, look: impl FnOnce(&UserState) -> R) -> R {
+        let mut state = self.user_state.lock();
+        Current::save_user_state(&mut state);
+        look(&state)
+    }
+
+    /// Returns a copy of the user registers outside of the frame. Called by the thread itself.
+    pub(crate) fn save_user_state(&self) -> UserState {
+        let mut state = self.user_state.lock();
+        Current::save_user_state(&mut state);
+        state.clone()
+    }
+
+    /// Reports whether this is the thread that gave its process the number.
+    pub fn is_leader(&self) -> bool {
+        self.tid() == self.process.pid()
+    }
+
+    /// Wakes the thread so that it looks at its work.
+    pub(crate) fn kick(&self) {
+        sched::unpark(self);
+    }
+
+    /// Gives up files and directories.
+    pub(crate) fn take_resources(&self) -> Resources {
+        core::mem::take(&mut self.resources.lock())
+    }
+
+    /// Lets a parent go on that waits in vfork(2).
+    pub(crate) fn end_vfork(&self) {
+        let parent = self.vfork_parent.lock().take();
+        if let Some(parent) = parent {
+            parent.finish();
+        }
+    }
+
+    /// Returns what the thread has used.
+    pub fn counters(&self) -> Usage {
+        sched::charge_current();
+        self.accounting.usage()
+    }
+
+    /// Returns the nice value.
+    pub fn nice(&self) -> i32 {
+        self.entity.nice()
+    }
+
+    /// Sets the nice value, clamped to its range.
+    pub fn set_nice(&self, nice: i32) {
+        self.entity.set_nice(nice);
+    }
+
+    /// Returns the counted form of a thread that still exists.
+    pub(crate) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        sched::release_thread();
+    }
+}
+
+impl Unpark for Thread {
+    fn unpark(&self) {
+        sched::unpark(self);
+    }
+}
+
+impl Expire for Thread {
+    fn expired(&self, _now_ns: u64) {
+        self.unpark();
+    }
+}
+
+impl core::fmt::Debug for Thread {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Thread({} {})", self.tid(), self.name())
+    }
+}
+
+/// A thread's name: at most [`NAME_MAX`] bytes, no NUL.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Name {
+    bytes: [u8; NAME_MAX + 1],
+}
+
+impl Name {
+    /// Takes the bytes up to a NUL or the limit.
+    pub fn new(name: &[u8]) -> Self {
+        let mut bytes = [0; NAME_MAX + 1];
+        let length = name.iter().take_while(|byte| **byte != 0).count();
+        let length = length.min(NAME_MAX);
+        bytes[..length].copy_from_slice(&name[..length]);
+        Self { bytes }
+    }
+
+    /// Returns the bytes without padding.
+    pub fn as_bytes(&self) -> &[u8] {
+        let length = self.bytes.iter().take_while(|byte| **byte != 0).count();
+        &self.bytes[..length]
+    }
+
+    /// Returns the 16 bytes of `PR_GET_NAME`, with NULs at the end.
+    pub fn padded(&self) -> &[u8; NAME_MAX + 1] {
+        &self.bytes
+    }
+}
+
+impl core::fmt::Display for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for chunk in self.as_bytes().utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            if !chunk.invalid().is_empty() {
+                f.write_str("?")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl core::fmt::Debug for Name {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{self}")
+    }
+}
