@@ -14,8 +14,8 @@ macro_rules! constants {
     };
 }
 
-/// Defines types of 32-bit flags that are arguments of system calls. Unknown bits survive decoding: the handler
-/// refuses them.
+/// Defines types of 32-bit flags that are arguments of system calls. Unknown bits survive decoding: the
+/// handler refuses them.
 macro_rules! flags {
     ($($(#[$meta:meta])* $type:ident { $($name:ident = $value:expr, $doc:literal;)* })*) => {
         $(

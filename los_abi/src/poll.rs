@@ -92,7 +92,8 @@ wire! {
         revents: u16,
     }
 
-    /// Set of descriptors, for select(2). The calls read and write only as many words as the highest descriptor needs.
+    /// Set of descriptors, for select(2). The calls read and write only as many words as the highest
+    /// descriptor needs.
     #[derive(PartialEq, Eq)]
     FdSet {
         /// One bit for each descriptor, from the lowest bit of the first word.

@@ -1,8 +1,15 @@
-//! Signals (`asm-generic/signal.h`, `asm-generic/siginfo.h`), equal on both machines but for the saved registers.
+//! Signals (`asm-generic/signal.h`, `asm-generic/siginfo.h`), equal on both machines but for the saved
+//! registers.
 //!
 //! The frames that a handler returns through hold registers and are in [`crate::isa`].
 
+mod info;
+mod set;
+
 use core::fmt;
+
+pub use info::SigInfo;
+pub use set::SigSet;
 
 use crate::macros::{constants, wire};
 
@@ -249,96 +256,6 @@ impl fmt::Display for Signal {
     }
 }
 
-/// Set of signals: bit `n - 1` is signal `n`.
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Debug,
-    Default,
-    zerocopy::FromBytes,
-    zerocopy::IntoBytes,
-    zerocopy::Immutable,
-    zerocopy::KnownLayout,
-)]
-#[repr(transparent)]
-pub struct SigSet(pub u64);
-
-impl SigSet {
-    /// The set without members.
-    pub const EMPTY: Self = Self(0);
-    /// The set of all signals.
-    pub const ALL: Self = Self(!0);
-    /// SIGKILL and SIGSTOP, which no mask blocks.
-    pub const UNSTOPPABLE: Self = Self::EMPTY.with(Signal::KILL).with(Signal::STOP);
-
-    /// Tells whether the signal is a member.
-    pub const fn contains(self, signal: Signal) -> bool {
-        self.0 & (1 << signal.index()) != 0
-    }
-
-    /// Returns the set with the signal.
-    #[must_use]
-    pub const fn with(self, signal: Signal) -> Self {
-        Self(self.0 | 1 << signal.index())
-    }
-
-    /// Returns the set without the signal.
-    #[must_use]
-    pub const fn without(self, signal: Signal) -> Self {
-        Self(self.0 & !(1 << signal.index()))
-    }
-
-    /// Adds the signal.
-    pub const fn insert(&mut self, signal: Signal) {
-        *self = self.with(signal);
-    }
-
-    /// Removes the signal.
-    pub const fn remove(&mut self, signal: Signal) {
-        *self = self.without(signal);
-    }
-
-    /// Returns the members of either set.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Returns the members of both sets.
-    #[must_use]
-    pub const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Returns the members of this set that are not in the other.
-    #[must_use]
-    pub const fn difference(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Tells whether there are no members.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Returns the member with the lowest number.
-    pub const fn first(self) -> Option<Signal> {
-        Signal::new(self.0.trailing_zeros() + 1)
-    }
-
-    /// Iterates over the members from the lowest number.
-    pub fn iter(self) -> impl Iterator<Item = Signal> {
-        let mut rest = self;
-        core::iter::from_fn(move || {
-            let signal = rest.first()?;
-            rest.remove(signal);
-            Some(signal)
-        })
-    }
-}
-
 bitflags::bitflags! {
     /// Flags of a signal's action (`SA_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -402,21 +319,6 @@ wire! {
         ss_size: u64,
     }
 
-    /// What a signal tells; use the constructors.
-    #[derive(PartialEq, Eq)]
-    SigInfo {
-        /// Number of the signal.
-        si_signo: i32,
-        /// Error number, mostly zero.
-        si_errno: i32,
-        /// Why: one of [`SIGNAL_CODES`] or of the signal's own.
-        si_code: i32,
-        /// Padding.
-        pad: i32,
-        /// Fields that depend on signal and code.
-        fields: [u64; 14],
-    }
-
     /// How a timer tells of its expiry.
     #[derive(PartialEq, Eq)]
     SigEvent {
@@ -433,106 +335,11 @@ wire! {
     }
 }
 
-/// Joins two 32-bit fields that lie one after the other in memory.
-const fn pair(low: u32, high: u32) -> u64 {
-    low as u64 | (high as u64) << 32
-}
-
-impl SigInfo {
-    /// Makes the form without fields, for signals from the kernel itself.
-    pub const fn new(signal: Signal, code: i32) -> Self {
-        Self {
-            si_signo: signal.number() as i32,
-            si_errno: 0,
-            si_code: code,
-            pad: 0,
-            fields: [0; 14],
-        }
-    }
-
-    /// Makes the form of kill(2) and tgkill(2): who sent it.
-    pub const fn kill(signal: Signal, code: i32, pid: i32, uid: u32) -> Self {
-        let mut info = Self::new(signal, code);
-        info.fields[0] = pair(pid.cast_unsigned(), uid);
-        info
-    }
-
-    /// Makes the form of sigqueue(3): who sent it, and a value.
-    pub const fn queue(signal: Signal, pid: i32, uid: u32, value: u64) -> Self {
-        let mut info = Self::kill(signal, SI_QUEUE, pid, uid);
-        info.fields[1] = value;
-        info
-    }
-
-    /// Makes the form of SIGCHLD: which child, what became of it (exit status or signal), and its times in clock ticks.
-    pub const fn child(
-        code: i32,
-        pid: i32,
-        uid: u32,
-        status: i32,
-        user_ticks: u64,
-        system_ticks: u64,
-    ) -> Self {
-        let mut info = Self::kill(Signal::CHLD, code, pid, uid);
-        info.fields[1] = status.cast_unsigned() as u64;
-        info.fields[2] = user_ticks;
-        info.fields[3] = system_ticks;
-        info
-    }
-
-    /// Makes the form of SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP: the address at fault.
-    pub const fn fault(signal: Signal, code: i32, address: u64) -> Self {
-        let mut info = Self::new(signal, code);
-        info.fields[0] = address;
-        info
-    }
-
-    /// Makes the form of a POSIX timer: which timer, how many expiries were missed, and the timer's value.
-    pub const fn timer(signal: Signal, timer_id: i32, overrun: i32, value: u64) -> Self {
-        let mut info = Self::new(signal, SI_TIMER);
-        info.fields[0] = pair(timer_id.cast_unsigned(), overrun.cast_unsigned());
-        info.fields[1] = value;
-        info
-    }
-
-    /// Returns the signal, if the number is one.
-    pub const fn signal(&self) -> Option<Signal> {
-        Signal::new(self.si_signo.cast_unsigned())
-    }
-
-    /// Returns the sender or child, in the forms that have one.
-    pub const fn pid(&self) -> i32 {
-        (self.fields[0] as u32).cast_signed()
-    }
-
-    /// Returns the sender's or child's user, in the forms that have one.
-    pub const fn uid(&self) -> u32 {
-        (self.fields[0] >> 32) as u32
-    }
-
-    /// Returns the child's status, in the form of SIGCHLD.
-    pub const fn status(&self) -> i32 {
-        (self.fields[1] as u32).cast_signed()
-    }
-
-    /// Returns the address at fault, in the form that has one.
-    pub const fn address(&self) -> u64 {
-        self.fields[0]
-    }
-
-    /// Returns the value, in the forms of sigqueue and timers.
-    pub const fn value(&self) -> u64 {
-        self.fields[1]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{DefaultAction, SIGNALS, SigInfo, SigSet, Signal};
+    use super::{DefaultAction, SIGNALS, Signal};
     use std::format;
-    use std::vec::Vec;
-    use zerocopy::IntoBytes;
 
     #[test]
     fn signals_are_1_to_64() {
@@ -552,29 +359,5 @@ mod tests {
             Signal::new(64).map(Signal::default_action),
             Some(DefaultAction::Terminate)
         );
-    }
-
-    #[test]
-    fn sets_hold_signals_at_both_ends() {
-        let last = Signal::new(64).unwrap();
-        let set = SigSet::EMPTY.with(last).with(Signal::HUP);
-        assert_eq!(set.0, 1 << 63 | 1);
-        assert_eq!(set.iter().collect::<Vec<_>>(), [Signal::HUP, last]);
-        assert_eq!(SigSet::EMPTY.first(), None);
-        assert_eq!(SigSet::ALL.iter().count(), 64);
-        assert_eq!(set.difference(SigSet::UNSTOPPABLE), set);
-        assert_eq!(SigSet::UNSTOPPABLE.0, 1 << 8 | 1 << 18);
-    }
-
-    #[test]
-    fn siginfo_fields_lie_where_c_programs_look() {
-        let info = SigInfo::child(1, 7, 1000, 42, 5, 6);
-        let words: Vec<i32> = info
-            .as_bytes()
-            .chunks(4)
-            .map(|word| i32::from_ne_bytes(word.try_into().unwrap()))
-            .collect();
-        assert_eq!(words[..14], [17, 0, 1, 0, 7, 1000, 42, 0, 5, 0, 6, 0, 0, 0]);
-        assert_eq!((info.pid(), info.uid(), info.status()), (7, 1000, 42));
     }
 }

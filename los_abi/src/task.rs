@@ -1,5 +1,5 @@
-//! Processes and the system as a whole: clone, wait, limits, futexes, prctl, uname, reboot and more, equal on both
-//! machines.
+//! Processes and the system as a whole: clone, wait, limits, futexes, prctl, uname, reboot and more, equal on
+//! both machines.
 
 use crate::macros::{constants, flags, wire};
 use crate::time::Timeval;

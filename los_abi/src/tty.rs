@@ -1,5 +1,5 @@
-//! Terminals: termios, window size and the numbers of ioctl(2) (`asm-generic/termbits.h`, `asm-generic/ioctls.h`),
-//! equal on both machines.
+//! Terminals: termios, window size and the numbers of ioctl(2) (`asm-generic/termbits.h`,
+//! `asm-generic/ioctls.h`), equal on both machines.
 
 use crate::macros::{constants, flags, wire};
 

@@ -175,8 +175,8 @@ wire! {
         uc_mcontext: SigContext,
     }
 
-    /// What lies at the stack pointer when a handler starts: `struct rt_sigframe`. The pointer is a multiple of 16; a
-    /// frame record (old X29, old X30) lies above, and X29 points to it.
+    /// What lies at the stack pointer when a handler starts: `struct rt_sigframe`. The pointer is a multiple
+    /// of 16; a frame record (old X29, old X30) lies above, and X29 points to it.
     #[derive(PartialEq, Eq)]
     RtSigFrame {
         /// What the signal tells.

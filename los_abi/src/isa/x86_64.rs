@@ -111,7 +111,8 @@ wire! {
         unused: [i64; 3],
     }
 
-    /// Floating-point state in the layout of FXSAVE64 (Intel SDM volume 1, section 10.5.1); `struct _fpstate_64`.
+    /// Floating-point state in the layout of FXSAVE64 (Intel SDM volume 1, section 10.5.1); `struct
+    /// _fpstate_64`.
     #[derive(PartialEq, Eq)]
     FpState {
         /// Control word.
@@ -216,8 +217,8 @@ wire! {
         uc_sigmask: SigSet,
     }
 
-    /// What lies at the stack pointer when a handler starts: `struct rt_sigframe`. The pointer is 8 below a multiple of
-    /// 16 there, as after a call; the floating-point state lies above, at a multiple of 64.
+    /// What lies at the stack pointer when a handler starts: `struct rt_sigframe`. The pointer is 8 below a
+    /// multiple of 16 there, as after a call; the floating-point state lies above, at a multiple of 64.
     #[derive(PartialEq, Eq)]
     RtSigFrame {
         /// Return address: the action's restorer.

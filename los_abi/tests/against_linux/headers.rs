@@ -40,9 +40,11 @@ impl Headers {
         self.constants.get(name).copied()
     }
 
-    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl` and `system` are in scope.
+    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl` and `system` are in
+    /// scope.
     ///
-    /// Both machines have 64-bit longs and pointers, so the host's compiler lays out the structures of either.
+    /// Both machines have 64-bit longs and pointers, so the host's compiler lays out the structures of
+    /// either.
     pub(crate) fn evaluate(&self, expressions: &[String]) -> Vec<usize> {
         let name = self.directory.file_name().unwrap().to_str().unwrap();
         let work = Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -13,14 +13,18 @@ struct Comparison {
     linux: String,
 }
 
-/// Lists comparisons of structures' sizes and of the offsets of the fields that are named (`ours` or `ours = linux`).
+/// Lists comparisons of structures' sizes and of the offsets of the fields that are named (`ours` or `ours =
+/// linux`).
 macro_rules! comparisons {
     ($($type:ty as $linux:literal { $($field:ident $(= $other:ident)?),* $(,)? })*) => {
         vec![$(
             Comparison { ours: size_of::<$type>(), linux: format!("size_of::<{}>()", $linux) },
             $(Comparison {
                 ours: offset_of!($type, $field),
-                linux: format!("offset_of!({}, {})", $linux, [stringify!($field) $(, stringify!($other))?].last().unwrap()),
+                linux: {
+                    let names = [stringify!($field) $(, stringify!($other))?];
+                    format!("offset_of!({}, {})", $linux, names[names.len() - 1])
+                },
             },)*
         )*]
     };
@@ -57,7 +61,9 @@ fn common() -> Vec<Comparison> {
         }
         signal::StackT as "general::stack_t" { ss_sp, ss_flags, ss_size }
         signal::SigInfo as "general::siginfo_t" {}
-        signal::SigEvent as "general::sigevent" { sigev_value, sigev_signo, sigev_notify, sigev_notify_thread_id = _sigev_un }
+        signal::SigEvent as "general::sigevent" {
+            sigev_value, sigev_signo, sigev_notify, sigev_notify_thread_id = _sigev_un,
+        }
         tty::Termios as "general::termios" { c_iflag, c_oflag, c_cflag, c_lflag, c_line, c_cc }
         tty::Termios2 as "general::termios2" { c_ispeed, c_ospeed }
         tty::Winsize as "general::winsize" { ws_row, ws_col, ws_xpixel, ws_ypixel }

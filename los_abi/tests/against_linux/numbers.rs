@@ -10,8 +10,8 @@ use los_abi::{Errno, Isa, auxv, fs, mm, poll, signal, task, time, tty};
 
 use crate::headers::headers;
 
-/// Constants of the kernel that its public headers, or their translation, leave out. They are cited where they are
-/// defined.
+/// Constants of the kernel that its public headers, or their translation, leave out. They are cited where
+/// they are defined.
 const NOT_IN_HEADERS: &[&str] = &[
     "ARCH_GET_CPUID",
     "ARCH_GET_FS",
