@@ -1,0 +1,70 @@
+//! aarch64 machine code of the cases.
+#![expect(unsafe_code, reason = "register-exact tests are written in assembly")]
+
+use alloc::vec::Vec;
+use core::arch::asm;
+
+use los_abi::Isa;
+
+/// This machine.
+pub(crate) const ISA: Isa = Isa::Aarch64;
+/// An address in the kernel's half.
+pub(crate) const KERNEL_ADDRESS: u64 = 0xffff_8000_0000_0000;
+/// A function that returns at once.
+pub(crate) const RETURN: &[u8] = &[0xc0, 0x03, 0x5f, 0xd6];
+
+/// Executes an undefined instruction.
+pub(crate) fn illegal() {
+    // SAFETY: raises an exception; does nothing else.
+    unsafe { asm!("udf #0") };
+}
+
+/// Forks by the plain system call with patterns in callee-saved registers; returns the call's result and
+/// whether every pattern was still there.
+pub(crate) fn fork_keeping_registers() -> (i64, bool) {
+    let result: i64;
+    let intact: u64;
+    // SAFETY: fork copies this process; all registers that are changed are declared or restored.
+    unsafe {
+        asm!(
+            "stp x19, x29, [sp, #-16]!",
+            "mov x19, #0x1111", "mov x29, #0x2222", "mov x20, #0x3333", "mov x21, #0x4444",
+            "mov x22, #0x5555", "mov x28, #0x6666", "mov x0, #17", "mov x1, #0", "mov x2, #0", "mov x3, #0",
+            "mov x4, #0", "mov x9, #0x7777", "mov x8, #220",
+            "svc #0",
+            "mov x10, #0",
+            "mov x11, #0x1111", "cmp x19, x11", "b.ne 2f", "mov x11, #0x2222", "cmp x29, x11", "b.ne 2f",
+            "mov x11, #0x3333", "cmp x20, x11", "b.ne 2f", "mov x11, #0x4444", "cmp x21, x11", "b.ne 2f",
+            "mov x11, #0x5555", "cmp x22, x11", "b.ne 2f", "mov x11, #0x6666", "cmp x28, x11", "b.ne 2f",
+            "mov x11, #0x7777", "cmp x9, x11", "b.ne 2f", "cmp x8, #220", "b.ne 2f",
+            "mov x10, #1",
+            "2:",
+            "ldp x19, x29, [sp], #16",
+            out("x0") result, out("x1") _, out("x2") _, out("x3") _, out("x4") _, out("x8") _, out("x9") _,
+            out("x10") intact, out("x11") _, out("x20") _, out("x21") _, out("x22") _, out("x28") _,
+        );
+    }
+    (result, intact == 1)
+}
+
+/// Returns a program that writes `length` bytes at `text` to standard output and exits with status 0.
+pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
+    const fn move_wide(opcode: u32, register: u32, value: u32) -> u32 {
+        opcode | (value << 5) | register
+    }
+    const MOVZ: u32 = 0xd280_0000;
+    const MOVK_16: u32 = 0xf2a0_0000;
+    const SVC: u32 = 0xd400_0001;
+    let words = [
+        move_wide(MOVZ, 8, 64),
+        move_wide(MOVZ, 0, 1),
+        move_wide(MOVZ, 1, text & 0xffff),
+        move_wide(MOVK_16, 1, text >> 16),
+        move_wide(MOVZ, 2, length as u32),
+        SVC,
+        move_wide(MOVZ, 8, 93),
+        move_wide(MOVZ, 0, 0),
+        SVC,
+    ];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}

@@ -1,0 +1,15 @@
+//! Machine code that the cases need, with the same names for both machines.
+
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "aarch64")]
+pub(crate) use aarch64::{
+    ISA, KERNEL_ADDRESS, RETURN, exit_zero_after_write, fork_keeping_registers, illegal,
+};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86_64::{
+    ISA, KERNEL_ADDRESS, RETURN, exit_zero_after_write, fork_keeping_registers, illegal,
+};

@@ -1,0 +1,58 @@
+//! x86_64 machine code of the cases.
+#![expect(unsafe_code, reason = "register-exact tests are written in assembly")]
+
+use alloc::vec::Vec;
+use core::arch::asm;
+
+use los_abi::Isa;
+
+/// This machine.
+pub(crate) const ISA: Isa = Isa::X86_64;
+/// An address in the kernel's half.
+pub(crate) const KERNEL_ADDRESS: u64 = 0xffff_ffff_8000_0000;
+/// A function that returns at once.
+pub(crate) const RETURN: &[u8] = &[0xc3];
+
+/// Executes an undefined instruction.
+pub(crate) fn illegal() {
+    // SAFETY: raises an exception; does nothing else.
+    unsafe { asm!("ud2") };
+}
+
+/// Forks by the plain system call with patterns in callee-saved registers; returns the call's result and
+/// whether every pattern was still there.
+pub(crate) fn fork_keeping_registers() -> (i64, bool) {
+    let result: i64;
+    let intact: u64;
+    // SAFETY: fork copies this process; all registers that are changed are declared or restored.
+    unsafe {
+        asm!(
+            "push rbx", "push rbp",
+            "mov rbx, 0x1111", "mov rbp, 0x2222", "mov r12, 0x3333", "mov r13, 0x4444",
+            "mov r14, 0x5555", "mov r15, 0x6666", "mov rdi, 17", "xor esi, esi", "xor edx, edx", "xor r10d, r10d",
+            "xor r8d, r8d", "mov r9, 0x7777", "mov eax, 56",
+            "syscall",
+            "xor ecx, ecx",
+            "cmp rbx, 0x1111", "jne 2f", "cmp rbp, 0x2222", "jne 2f", "cmp r12, 0x3333", "jne 2f",
+            "cmp r13, 0x4444", "jne 2f", "cmp r14, 0x5555", "jne 2f", "cmp r15, 0x6666", "jne 2f",
+            "cmp r9, 0x7777", "jne 2f", "cmp rdi, 17", "jne 2f",
+            "mov ecx, 1",
+            "2:",
+            "pop rbp", "pop rbx",
+            out("rax") result, out("rcx") intact, out("rdx") _, out("rsi") _, out("rdi") _,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _, out("r12") _, out("r13") _,
+            out("r14") _, out("r15") _,
+        );
+    }
+    (result, intact == 1)
+}
+
+/// Returns a program that writes `length` bytes at `text` to standard output and exits with status 0.
+pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
+    let mut code = Vec::from([0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0xbe]);
+    code.extend(text.to_le_bytes());
+    code.extend([
+        0xba, length, 0, 0, 0, 0x0f, 0x05, 0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05,
+    ]);
+    code
+}

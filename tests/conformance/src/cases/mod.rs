@@ -1,0 +1,51 @@
+//! All cases, by subject, and what they share.
+
+mod bad_input;
+mod exec;
+mod files;
+mod founding;
+mod memory;
+mod names;
+mod pipes;
+mod processes;
+mod signals;
+mod time;
+
+use alloc::vec::Vec;
+
+use rt::{fs, process};
+
+use crate::harness::Case;
+
+/// Returns every case.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        founding::CASES,
+        processes::CASES,
+        exec::CASES,
+        memory::CASES,
+        files::CASES,
+        names::CASES,
+        pipes::CASES,
+        signals::CASES,
+        time::CASES,
+        bad_input::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// What this program does when a case executes it: `conformance --helper WHAT...`.
+pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
+    exec::helper(words, environment)
+}
+
+/// Returns the path of this program, for cases that execute it.
+pub(crate) fn program() -> Vec<u8> {
+    fs::read_link(b"/proc/self/exe").unwrap_or_else(|_| b"/bin/conformance".to_vec())
+}
+
+/// Returns how a process ended as wait4 reports it: an exit status, or a signal.
+pub(crate) fn ended(status: process::WaitStatus) -> i32 {
+    process::shell_status(status)
+}

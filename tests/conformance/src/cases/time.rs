@@ -1,0 +1,157 @@
+//! Clocks, sleeping and interval timers.
+
+use los_abi::errno::Errno;
+use los_abi::signal::SIGALRM;
+use los_abi::syscall::Sysno;
+use rt::{signal, time};
+
+use crate::harness::{Outcome, catch};
+use crate::raw::{addr, addr_mut, call};
+use crate::{cases, ensure, ensure_eq};
+
+cases![
+    clocks_move_forward,
+    real_time_is_this_century,
+    resolutions,
+    wrong_clocks_are_einval,
+    sleeping_takes_its_time,
+    sleep_argument_checks,
+    absolute_sleep,
+    interrupted_sleep_returns_the_rest,
+    interval_timer_repeats,
+    timer_is_cancelled,
+    times_and_ticks,
+];
+
+fn clock_ns(clock: u64) -> Result<i64, Errno> {
+    let mut time = [0_i64; 2];
+    call(Sysno::clock_gettime, &[clock, addr_mut(&mut time)])?;
+    Ok(time[0] * 1_000_000_000 + time[1])
+}
+
+fn clocks_move_forward() -> Outcome {
+    for clock in [0, 1, 4, 5, 6, 7] {
+        let mut last = clock_ns(clock)?;
+        for _ in 0..1000 {
+            let now = clock_ns(clock)?;
+            ensure!(now >= last, "clock {clock} went from {last} to {now}");
+            last = now;
+        }
+    }
+    for clock in [2, 3] {
+        ensure!(clock_ns(clock)? > 0);
+    }
+    Ok(())
+}
+
+fn real_time_is_this_century() -> Outcome {
+    let mut pair = [0_i64; 2];
+    call(Sysno::gettimeofday, &[addr_mut(&mut pair), 0])?;
+    ensure!(pair[0] > 1_600_000_000 && pair[1] < 1_000_000);
+    ensure!((clock_ns(0)? / 1_000_000_000 - pair[0]).abs() <= 1);
+    Ok(())
+}
+
+fn resolutions() -> Outcome {
+    let mut time = [9_i64; 2];
+    call(Sysno::clock_getres, &[1, addr_mut(&mut time)])?;
+    ensure_eq!(time, [0, 1]);
+    call(Sysno::clock_getres, &[1, 0])?;
+    Ok(())
+}
+
+fn wrong_clocks_are_einval() -> Outcome {
+    let mut time = [0_i64; 2];
+    for clock in [12, 99] {
+        ensure_eq!(
+            call(Sysno::clock_gettime, &[clock, addr_mut(&mut time)]).err(),
+            Some(Errno::EINVAL)
+        );
+    }
+    ensure_eq!(call(Sysno::clock_gettime, &[1, 8]).err(), Some(Errno::EFAULT));
+    Ok(())
+}
+
+fn sleeping_takes_its_time() -> Outcome {
+    let before = clock_ns(1)?;
+    call(Sysno::nanosleep, &[addr(&[0_i64, 20_000_000]), 0])?;
+    ensure!(clock_ns(1)? - before >= 20_000_000);
+    Ok(())
+}
+
+fn sleep_argument_checks() -> Outcome {
+    for bad in [[0_i64, 1_000_000_000], [-1, 0], [0, -1]] {
+        ensure_eq!(
+            call(Sysno::nanosleep, &[addr(&bad), 0]).err(),
+            Some(Errno::EINVAL)
+        );
+    }
+    ensure_eq!(call(Sysno::nanosleep, &[8, 0]).err(), Some(Errno::EFAULT));
+    let good = [0_i64, 1];
+    ensure_eq!(
+        call(Sysno::clock_nanosleep, &[99, 0, addr(&good), 0]).err(),
+        Some(Errno::EINVAL)
+    );
+    Ok(())
+}
+
+fn absolute_sleep() -> Outcome {
+    let until = clock_ns(1)? + 20_000_000;
+    let time = [until / 1_000_000_000, until % 1_000_000_000];
+    call(Sysno::clock_nanosleep, &[1, 1, addr(&time), 0])?;
+    ensure!(clock_ns(1)? >= until);
+    // A time in the past returns at once.
+    call(Sysno::clock_nanosleep, &[1, 1, addr(&[0_i64, 5]), 0])?;
+    Ok(())
+}
+
+fn set_timer(first_us: i64, interval_us: i64) -> Result<u64, Errno> {
+    let value = [0, interval_us, 0, first_us];
+    call(Sysno::setitimer, &[0, addr(&value), 0])
+}
+
+fn interrupted_sleep_returns_the_rest() -> Outcome {
+    catch(SIGALRM);
+    set_timer(20_000, 0)?;
+    let mut rest = [0_i64; 2];
+    let result = call(Sysno::nanosleep, &[addr(&[5_i64, 0]), addr_mut(&mut rest)]);
+    ensure_eq!(result.err(), Some(Errno::EINTR));
+    ensure!(rest[0] == 4 && rest[1] > 0, "{rest:?} left");
+    ensure!(signal::take(SIGALRM));
+    Ok(())
+}
+
+fn interval_timer_repeats() -> Outcome {
+    catch(SIGALRM);
+    set_timer(5_000, 5_000)?;
+    for _ in 0..3 {
+        let result = call(Sysno::nanosleep, &[addr(&[5_i64, 0]), 0]);
+        ensure_eq!(result.err(), Some(Errno::EINTR));
+    }
+    let mut old = [0_i64; 4];
+    call(Sysno::setitimer, &[0, addr(&[0_i64; 4]), addr_mut(&mut old)])?;
+    ensure_eq!(old[..2], [0, 5_000]);
+    Ok(())
+}
+
+fn timer_is_cancelled() -> Outcome {
+    catch(SIGALRM);
+    set_timer(20_000, 0)?;
+    set_timer(0, 0)?;
+    time::sleep_ms(40);
+    ensure!(!signal::take(SIGALRM));
+    ensure_eq!(
+        call(Sysno::setitimer, &[7, addr(&[0_i64; 4]), 0]).err(),
+        Some(Errno::EINVAL)
+    );
+    Ok(())
+}
+
+fn times_and_ticks() -> Outcome {
+    let mut times = [0_i64; 4];
+    let before = call(Sysno::times, &[addr_mut(&mut times)])?;
+    time::sleep_ms(30);
+    let after = call(Sysno::times, &[addr_mut(&mut times)])?;
+    ensure!(after - before >= 2 && after - before < 6000);
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! Runs cases: a child, a directory and a time limit each.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use los_abi::errno::Errno;
+use los_abi::syscall::Sysno;
+use rt::process::{self, Fork, WaitFlags};
+use rt::{fs, signal};
+
+use crate::cases;
+use crate::raw::call;
+
+/// Longest that one case may take.
+const LIMIT_SECONDS: u64 = 60;
+/// Exit status of a child whose case does not apply here.
+const SKIPPED: i32 = 77;
+
+/// Cases that QEMU's user mode answers unlike Linux, which it stands on: it emulates the calls itself.
+const NOT_UNDER_QEMU_USER: &[&str] = &[
+    "founding::hello_elf_runs",
+    "processes::vfork_shares_until_exit",
+    "exec::arguments_and_environment_arrive",
+    "exec::script_with_interpreter",
+    "exec::script_passes_its_argument",
+    "exec::other_machine_is_enoexec",
+    "exec::close_on_exec",
+    "exec::ignored_signals_stay_ignored",
+    "memory::protect_checks",
+    "memory::fixed_noreplace_refuses",
+    "memory::dontneed_zeroes",
+    "pipes::seeking_is_espipe",
+    "signals::action_argument_checks",
+    "time::sleep_argument_checks",
+    "bad_input::random_arguments_to_every_call",
+    "bad_input::out_of_memory_is_enomem",
+];
+
+/// Why a case did not pass.
+pub(crate) enum Failure {
+    /// The system gave a wrong answer.
+    Wrong(String),
+    /// The case cannot be tried here.
+    Skip(&'static str),
+}
+
+/// What a case returns.
+pub(crate) type Outcome = Result<(), Failure>;
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Wrong(format!("unexpected {}", errno.name()))
+    }
+}
+
+/// A named case.
+pub(crate) struct Case {
+    /// `group::function`.
+    pub(crate) name: &'static str,
+    /// The test.
+    pub(crate) run: fn() -> Outcome,
+}
+
+/// Fails the case with a text unless the condition holds.
+#[macro_export]
+macro_rules! ensure {
+    ($condition:expr) => { $crate::ensure!($condition, "{}", stringify!($condition)) };
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
+            return Err($crate::harness::Failure::Wrong(alloc::format!("line {}: {}", line!(), format_args!($($text)+))));
+        }
+    };
+}
+
+/// Fails the case unless both values are equal, and shows them.
+#[macro_export]
+macro_rules! ensure_eq {
+    ($left:expr, $right:expr) => {
+        match (&$left, &$right) {
+            (left, right) => {
+                $crate::ensure!(
+                    *left == *right,
+                    "{}: {left:?}, wanted {right:?}",
+                    stringify!($left)
+                );
+            }
+        }
+    };
+}
+
+/// Makes the list of a module's cases from the names of its functions.
+#[macro_export]
+macro_rules! cases {
+    ($($function:ident),* $(,)?) => {
+        pub(crate) const CASES: &[$crate::harness::Case] = &[$($crate::harness::Case {
+            name: concat!(module_path!(), "::", stringify!($function)),
+            run: $function,
+        }),*];
+    };
+}
+
+/// Runs the cases whose names contain one of the words, or all; returns the exit status.
+/// The word `--qemu-user` skips what QEMU's user mode is known to answer differently.
+pub(crate) fn run_all(words: &[Vec<u8>]) -> i32 {
+    let (emulated, words) = match words {
+        [first, rest @ ..] if first == b"--qemu-user" => (true, rest),
+        _ => (false, words),
+    };
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for case in cases::all() {
+        let name = case.short_name();
+        let wanted = |word: &Vec<u8>| {
+            name.as_bytes()
+                .windows(word.len().max(1))
+                .any(|part| part == word.as_slice())
+        };
+        if !words.is_empty() && !words.iter().any(wanted) {
+            continue;
+        }
+        let outcome = if emulated && NOT_UNDER_QEMU_USER.contains(&name) {
+            Err(Failure::Skip("QEMU's user mode answers for itself"))
+        } else {
+            run_one(case)
+        };
+        match outcome {
+            Ok(()) => {
+                passed += 1;
+                rt::println!("ok {name}");
+            }
+            Err(Failure::Skip(why)) => {
+                skipped += 1;
+                rt::println!("skip {name}: {why}");
+            }
+            Err(Failure::Wrong(why)) => {
+                failed += 1;
+                rt::println!("not ok {name}: {why}");
+            }
+        }
+    }
+    rt::println!("{passed} passed, {failed} failed, {skipped} skipped");
+    i32::from(failed > 0)
+}
+
+impl Case {
+    /// Returns the name without the program's own modules.
+    pub(crate) fn short_name(&self) -> &'static str {
+        self.name
+            .rsplit_once("cases::")
+            .map_or(self.name, |(_, name)| name)
+    }
+}
+
+fn run_one(case: &Case) -> Outcome {
+    let (mut reader, writer) = process::pipe()?;
+    match process::fork()? {
+        Fork::Child => {
+            drop(reader);
+            let status = run_in_child(case, writer);
+            process::exit(status)
+        }
+        Fork::Parent(pid) => {
+            drop(writer);
+            let mut why = Vec::new();
+            rt::io::Read::read_to_end(&mut reader, &mut why)?;
+            let (_, status) = process::wait(pid, WaitFlags::empty())?.ok_or(Errno::ECHILD)?;
+            let text = String::from_utf8_lossy(&why).into_owned();
+            match process::shell_status(status) {
+                0 => Ok(()),
+                SKIPPED => Err(Failure::Skip(text.leak())),
+                1 => Err(Failure::Wrong(text)),
+                status => Err(Failure::Wrong(format!("died with status {status} {text}"))),
+            }
+        }
+    }
+}
+
+fn run_in_child(case: &Case, mut report: fs::File) -> i32 {
+    let _ = process::set_group(0, 0);
+    let directory = format!("/tmp/conformance.{}", process::id()).into_bytes();
+    let prepared = fs::create_directory(&directory, 0o755).and_then(|()| fs::change_directory(&directory));
+    let _ = call(Sysno::setitimer, &[0, &raw const LIMIT as u64, 0]);
+    let outcome = prepared.map_err(Failure::from).and_then(|()| (case.run)());
+    let _ = fs::change_directory(b"/");
+    remove_all(&directory);
+    match outcome {
+        Ok(()) => 0,
+        Err(Failure::Skip(why)) => {
+            let _ = report.write_all(why.as_bytes());
+            SKIPPED
+        }
+        Err(Failure::Wrong(why)) => {
+            let _ = report.write_all(why.as_bytes());
+            1
+        }
+    }
+}
+
+static LIMIT: [u64; 4] = [0, 0, LIMIT_SECONDS, 0];
+
+fn remove_all(path: &[u8]) {
+    if fs::remove_file(path).is_ok() {
+        return;
+    }
+    for entry in fs::read_directory(path).unwrap_or_default() {
+        remove_all(&fs::join(path, &entry.name));
+    }
+    let _ = fs::remove_directory(path);
+}
+
+/// Runs `child` in a new process and returns how that ended.
+pub(crate) fn in_child(child: impl FnOnce() -> i32) -> Result<process::WaitStatus, Failure> {
+    let pid = spawn(child)?;
+    wait_for(pid)
+}
+
+/// Starts `child` in a new process and returns its id.
+pub(crate) fn spawn(child: impl FnOnce() -> i32) -> Result<i32, Failure> {
+    match process::fork()? {
+        Fork::Child => process::exit_now(child()),
+        Fork::Parent(pid) => Ok(pid),
+    }
+}
+
+/// Waits for a child and returns how it ended.
+pub(crate) fn wait_for(pid: i32) -> Result<process::WaitStatus, Failure> {
+    let (waited, status) = process::wait(pid, WaitFlags::empty())?.ok_or(Errno::ECHILD)?;
+    ensure_eq!(waited, pid);
+    Ok(status)
+}
+
+/// Makes a signal interrupt calls and do nothing else.
+pub(crate) fn catch(number: u32) {
+    signal::catch(number);
+}
