@@ -170,11 +170,33 @@ impl<F: PteFormat> PageTable<F> {
         }
     }
 
-    /// Frees every table below the root whose whole range lies in `start..end`; the leaves in it must
-    /// have been removed.
-    pub fn free_tables(&mut self, memory: &mut impl TableMemory, start: VirtAddr, end: VirtAddr) {
+    /// Finds or makes the table of level 0 that covers `virt`, for callers that write several leaves;
+    /// [`leaf_index`] is the place in it. `user` is as in [`PteFormat::table`].
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    #[inline]
+    pub fn leaf_table(
+        &mut self,
+        memory: &mut impl TableMemory,
+        virt: VirtAddr,
+        user: bool,
+    ) -> Result<PhysAddr, MapError> {
+        self.table_for(memory, virt, 0, user)
+    }
+
+    /// Frees the tables below the root that cover a byte of `start..end` and whose whole range lies in
+    /// `floor..ceiling`, where no leaf is left. `floor..ceiling` holds `start..end`.
+    pub fn free_tables(
+        &mut self,
+        memory: &mut impl TableMemory,
+        start: VirtAddr,
+        end: VirtAddr,
+        (floor, ceiling): (VirtAddr, VirtAddr),
+    ) {
         if start < end {
-            Self::free_below(self.root, F::LEVELS - 1, memory, start, end);
+            let bounds = (floor.as_u64(), ceiling.as_u64());
+            Self::free_below(self.root, F::LEVELS - 1, memory, start, end, bounds);
         }
     }
 
@@ -226,18 +248,24 @@ impl<F: PteFormat> PageTable<F> {
         memory: &mut impl TableMemory,
         start: VirtAddr,
         end: VirtAddr,
+        bounds: (u64, u64),
     ) {
+        if level == 0 {
+            return;
+        }
         let size = Leaf::bytes(level);
         let mut at = start;
-        while level > 0 {
+        loop {
             let base = at.as_u64() & !(size - 1);
             let next = base.saturating_add(size);
             let slot = index(at, level);
             let entry = F::from_raw(memory.read_entry(table, slot));
             if entry.is_present() && !entry.is_leaf(level) {
                 let stop = VirtAddr::new(end.as_u64().min(next));
-                Self::free_below(entry.address(), level - 1, memory, at, stop);
-                if base >= start.as_u64() && next <= end.as_u64() {
+                if level > 1 {
+                    Self::free_below(entry.address(), level - 1, memory, at, stop, bounds);
+                }
+                if base >= bounds.0 && next <= bounds.1 {
                     memory.write_entry(table, slot, 0);
                     memory.free_table(entry.address());
                 }
@@ -300,6 +328,12 @@ pub enum LeafAction {
     Remove,
     /// Writes a new descriptor of the same level.
     Replace(PhysAddr, PageFlags),
+}
+
+/// Returns the index of the leaf for `virt` in its table of level 0.
+#[inline]
+pub const fn leaf_index(virt: VirtAddr) -> usize {
+    (virt.as_u64() >> PAGE_SHIFT) as usize & (ENTRIES - 1)
 }
 
 fn index(virt: VirtAddr, level: u8) -> usize {
