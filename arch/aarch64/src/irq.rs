@@ -82,20 +82,9 @@ impl Irq for Aarch64 {
 
     fn init_interrupts() {
         let machine = machine::get();
-        let controller = CONTROLLER.call_once(|| {
-            // SAFETY: (both) the device tree names these registers, and the kernel has mapped all
-            // `device_ranges` in the direct map; only this module drives them.
-            match machine.interrupt_controller.as_ref() {
-                Some(InterruptController::GicV2 {
-                    distributor,
-                    cpu_interface,
-                }) => Controller::V2(unsafe { GicV2::new(*distributor, *cpu_interface) }),
-                Some(InterruptController::GicV3 {
-                    distributor,
-                    redistributors,
-                }) => Controller::V3(unsafe { GicV3::new(*distributor, redistributors) }),
-                None => panic!("the device tree names no interrupt controller"),
-            }
+        let controller = CONTROLLER.call_once(|| match &machine.interrupt_controller {
+            Some(gic) => take_over(gic),
+            None => panic!("the device tree names no interrupt controller"),
         });
         controller.init_cpu();
         controller.enable(RESCHEDULE);
@@ -129,6 +118,27 @@ impl Irq for Aarch64 {
     }
 }
 
+/// Brings up the controller that the device tree names.
+fn take_over(gic: &'static InterruptController) -> Controller {
+    match gic {
+        InterruptController::GicV2 {
+            distributor,
+            cpu_interface,
+        } => {
+            // SAFETY: the device tree names these registers, the kernel has mapped all `device_ranges`
+            // in the direct map, and only this module drives them.
+            Controller::V2(unsafe { GicV2::new(*distributor, *cpu_interface) })
+        }
+        InterruptController::GicV3 {
+            distributor,
+            redistributors,
+        } => {
+            // SAFETY: as above.
+            Controller::V3(unsafe { GicV3::new(*distributor, redistributors) })
+        }
+    }
+}
+
 /// Takes the interrupt that is pending and gives it to the sink. Interrupts are masked.
 ///
 /// The controller is told before the sink: everything is masked at the processor, and a level that the
@@ -150,7 +160,7 @@ pub(crate) fn handle() {
             controller.end(interrupt);
             sink.reschedule();
         }
-        0..FIRST_PERIPHERAL => controller.end(interrupt),
+        number if number < FIRST_PERIPHERAL => controller.end(interrupt),
         number if machine.console.and_then(|one| one.interrupt) == Some(number) => {
             console::acknowledge();
             controller.end(interrupt);

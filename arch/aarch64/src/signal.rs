@@ -46,6 +46,7 @@ const ESR_BYTES: usize = 16;
 /// Marks records that continue elsewhere, for states that this kernel does not manage.
 const EXTRA_MAGIC: u32 = 0x4558_5401;
 const TERMINATOR_BYTES: usize = 16;
+const RECORD_ALIGNMENT: usize = 16;
 
 /// Builds the frame of a handler and sends `frame` into it.
 pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
@@ -158,7 +159,7 @@ fn restore_records(state: &mut UserState, area: u64, read: ReadUser<'_>) -> Resu
                 Err(Errno::EINVAL)
             };
         }
-        if size < HEAD_BYTES || size % 16 != 0 || size > RECORDS_BYTES - offset {
+        if size < HEAD_BYTES || !size.is_multiple_of(RECORD_ALIGNMENT) || size > RECORDS_BYTES - offset {
             return Err(Errno::EINVAL);
         }
         match magic {
