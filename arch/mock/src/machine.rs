@@ -82,8 +82,14 @@ impl Mock {
 impl Boot for Mock {
     #[expect(unsafe_code, reason = "the contract's signature; nothing unsafe is done")]
     unsafe fn boot_info(_argument: usize) -> BootInfo {
-        let low = PhysRange { start: PhysAddr::new(RAM_BASE), end: RAM_HOLE.start };
-        let high = PhysRange { start: RAM_HOLE.end, end: PhysAddr::new(RAM_BASE + RAM_BYTES) };
+        let low = PhysRange {
+            start: PhysAddr::new(RAM_BASE),
+            end: RAM_HOLE.start,
+        };
+        let high = PhysRange {
+            start: RAM_HOLE.end,
+            end: PhysAddr::new(RAM_BASE + RAM_BYTES),
+        };
         BootInfo {
             protocol: "mock",
             memory: [high, low].into_iter().collect(),
@@ -109,7 +115,11 @@ impl Cpu for Mock {
     }
 
     fn new_context(stack_top: usize, entry: ContextEntry, argument: usize) -> MockContext {
-        MockContext { entry, argument, stack_top }
+        MockContext {
+            entry,
+            argument,
+            stack_top,
+        }
     }
 
     #[expect(unsafe_code, reason = "the contract's signature; nothing unsafe is done")]
@@ -206,7 +216,11 @@ impl Irq for Mock {
     /// Moves a stopped clock to the deadline and delivers it; else gives way to other host threads.
     fn wait_for_interrupt() {
         Self::enable_interrupts();
-        let deadline_ns = if NOW_NS.get().is_some() { DEADLINE_NS.take() } else { None };
+        let deadline_ns = if NOW_NS.get().is_some() {
+            DEADLINE_NS.take()
+        } else {
+            None
+        };
         let Some(deadline_ns) = deadline_ns else {
             std::thread::yield_now();
             return;
@@ -221,7 +235,9 @@ impl Timer for Mock {
 
     fn monotonic_ns() -> u64 {
         static START: OnceLock<Instant> = OnceLock::new();
-        NOW_NS.get().unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as u64)
+        NOW_NS
+            .get()
+            .unwrap_or_else(|| START.get_or_init(Instant::now).elapsed().as_nanos() as u64)
     }
 
     fn set_deadline(deadline_ns: Option<u64>) {

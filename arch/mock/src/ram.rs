@@ -33,7 +33,10 @@ pub(crate) fn pointer(address: PhysAddr) -> *mut u8 {
 
 fn word(address: PhysAddr) -> &'static AtomicU32 {
     let skipped = RAM.as_ptr().align_offset(ALIGNMENT);
-    let offset = address.as_u64().checked_sub(RAM_BASE).filter(|&offset| offset < RAM_BYTES);
+    let offset = address
+        .as_u64()
+        .checked_sub(RAM_BASE)
+        .filter(|&offset| offset < RAM_BYTES);
     let offset = offset.unwrap_or_else(|| panic!("{address:?} is not RAM"));
     &RAM[skipped + offset as usize / WORD]
 }

@@ -93,7 +93,10 @@ impl Traps for Mock {
         let address = setup.stack_top.wrapping_sub(SIGNAL_WORDS as u64 * 8) & !15;
         *frame = MockFrame::new_user(setup.handler, address);
         frame.arguments[0] = i64::from(setup.number).cast_unsigned();
-        SignalFrame { address, bytes: words.iter().flat_map(|word| word.to_le_bytes()).collect() }
+        SignalFrame {
+            address,
+            bytes: words.iter().flat_map(|word| word.to_le_bytes()).collect(),
+        }
     }
 
     fn restore_signal_frame(
@@ -109,15 +112,34 @@ impl Traps for Mock {
         }
         let [.., mask, stack, flags, size] = words;
         *frame = MockFrame::from_words(&words[..FRAME_WORDS]);
-        Ok(SignalReturn { mask, alternate_stack: (stack, flags as i32, size) })
+        Ok(SignalReturn {
+            mask,
+            alternate_stack: (stack, flags as i32, size),
+        })
     }
 }
 
 impl MockFrame {
     fn words(&self) -> [u64; FRAME_WORDS] {
         let [a, b, c, d, e, f] = self.arguments;
-        let (pc, sp, result) = (self.program_counter, self.stack_pointer, self.result.cast_unsigned());
-        [pc, sp, self.number, a, b, c, d, e, f, result, u64::from(self.in_syscall)]
+        let (pc, sp, result) = (
+            self.program_counter,
+            self.stack_pointer,
+            self.result.cast_unsigned(),
+        );
+        [
+            pc,
+            sp,
+            self.number,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            result,
+            u64::from(self.in_syscall),
+        ]
     }
 
     fn from_words(words: &[u64]) -> Self {
@@ -141,7 +163,11 @@ impl MockFrame {
 
 impl TrapFrame for MockFrame {
     fn new_user(entry: u64, stack_pointer: u64) -> Self {
-        Self { program_counter: entry, stack_pointer, ..Self::default() }
+        Self {
+            program_counter: entry,
+            stack_pointer,
+            ..Self::default()
+        }
     }
 
     fn program_counter(&self) -> u64 {

@@ -47,7 +47,11 @@ fn by_page(
     while done < total {
         let address = VirtAddr::new(start.wrapping_add(done as u64));
         let bytes = (total - done).min(PAGE_SIZE - address.page_offset());
-        let fault = UserFault { copied: done, address: address.as_u64(), access };
+        let fault = UserFault {
+            copied: done,
+            address: address.as_u64(),
+            access,
+        };
         copy(locate(address, access).ok_or(fault)?, done, bytes);
         done += bytes;
     }
@@ -55,8 +59,16 @@ fn by_page(
 }
 
 fn word(address: u64, access: Access) -> Result<PhysAddr, UserFault> {
-    let place = if address.is_multiple_of(4) { locate(VirtAddr::new(address), access) } else { None };
-    place.ok_or(UserFault { copied: 0, address, access })
+    let place = if address.is_multiple_of(4) {
+        locate(VirtAddr::new(address), access)
+    } else {
+        None
+    };
+    place.ok_or(UserFault {
+        copied: 0,
+        address,
+        access,
+    })
 }
 
 fn locate(address: VirtAddr, access: Access) -> Option<PhysAddr> {

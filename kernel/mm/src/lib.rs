@@ -1,2 +1,34 @@
-//! (skeleton)
+//! Memory: physical frames, the kernel's heap and its own mappings, and the address spaces of programs.
+//!
+//! * [`frames`]: physical memory as reference-counted [`Frame`]s
+//! * [`heap`]: the kernel's allocator
+//! * [`kernel_space`]: the kernel's page tables and stacks
+//! * [`AddressSpace`]: what a program has mapped, demand paging, fork
+//! * [`Pager`]: where the pages of a mapping come from
+//! * [`user`]: the only way to user memory; [`io`]: bytes from and to somewhere
+//!
+//! Above this crate nothing is unsafe: a frame is bytes behind copies, user memory is an allegation.
 #![no_std]
+
+extern crate alloc;
+
+mod address_space;
+pub mod frames;
+pub mod heap;
+pub mod io;
+pub mod kernel_space;
+mod pager;
+mod tables;
+#[cfg(not(target_os = "none"))]
+pub mod testing;
+pub mod user;
+mod vma;
+
+pub use address_space::{
+    AddressSpace, FaultError, ForkPolicy, FutexKey, Limits, MapRequest, Source, SpaceStatistics, VmaInfo,
+};
+pub use frames::Frame;
+pub use los_arch::hal::paging::Access;
+pub use pager::{AnonymousPager, Pager, PagerError};
+pub use user::{UserIoVec, UserReader, UserWriter};
+pub use vma::VmaKind;

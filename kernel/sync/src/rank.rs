@@ -56,6 +56,8 @@ pub enum Rank {
     RunQueue,
     /// A device's registers or queue.
     Device,
+    /// Kernel stacks that are not in use.
+    KernelStacks,
     /// Kernel address space.
     KernelSpace,
     /// A CPU's kernel heap caches.

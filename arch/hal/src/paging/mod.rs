@@ -5,7 +5,7 @@ mod table;
 
 use bitflags::bitflags;
 
-pub use table::{Leaf, LeafAction, MapError, PageTable};
+pub use table::{Leaf, LeafAction, MapError, PageTable, leaf_index};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::boot::BootInfo;

@@ -1,0 +1,60 @@
+//! What a futex word is the same as: in one address space by its address, in shared memory by the object.
+
+use alloc::sync::Arc;
+
+use los_abi::errno::Errno;
+use los_arch::hal::PAGE_SIZE;
+use los_arch::hal::VirtAddr;
+
+use super::AddressSpace;
+use crate::vma::Backing;
+
+/// Names a futex word, equal for all who mean the same word.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum FutexKey {
+    /// A word of private memory: the space (by its address in memory) and the word's address.
+    Private {
+        /// Identifies the space while it lives.
+        space: usize,
+        /// Address of the word.
+        address: u64,
+    },
+    /// A word of shared memory: the object (by its address in memory) and the word's place in it.
+    Shared {
+        /// Identifies the object while it is mapped.
+        object: usize,
+        /// Bytes into the object.
+        offset: u64,
+    },
+}
+
+impl AddressSpace {
+    /// Names a word for waits within this space (FUTEX_PRIVATE_FLAG), mapped or not.
+    pub fn private_futex_key(&self, address: u64) -> FutexKey {
+        FutexKey::Private {
+            space: core::ptr::from_ref(self).addr(),
+            address,
+        }
+    }
+
+    /// Names a word for waits that other processes may share.
+    ///
+    /// # Errors
+    /// EFAULT when nothing is mapped there.
+    pub fn shared_futex_key(&self, address: u64) -> Result<FutexKey, Errno> {
+        let inner = self.inner.lock();
+        let vma = inner.mappings.find(address).ok_or(Errno::EFAULT)?;
+        match &vma.backing {
+            Backing::Object { mapped, .. } if vma.is_shared() => {
+                let address = VirtAddr::new(address);
+                let offset = vma.page_index(address.page_base()) * PAGE_SIZE as u64;
+                let object = Arc::as_ptr(mapped.pager()).cast::<()>().addr();
+                Ok(FutexKey::Shared {
+                    object,
+                    offset: offset + address.page_offset() as u64,
+                })
+            }
+            _ => Ok(self.private_futex_key(address)),
+        }
+    }
+}

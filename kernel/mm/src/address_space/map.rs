@@ -1,0 +1,387 @@
+//! mmap, munmap and brk. Errors and their order are those of Linux's `do_mmap` and `do_vmi_munmap`.
+
+use alloc::sync::Arc;
+use core::ops::Range;
+
+use los_abi::errno::Errno;
+use los_abi::mm::{MapFlags, ProtFlags};
+use los_arch::Current;
+use los_arch::hal::paging::Access;
+use los_arch::hal::prelude::*;
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+
+use super::zap::Flush;
+use super::{AddressSpace, Inner, MAX_MAPPINGS, page_align};
+use crate::frames;
+use crate::pager::{AnonymousPager, Pager};
+use crate::vma::{Attributes, Backing, Mapped, Vma, VmaKind};
+
+const OFFSET_MASK: u64 = PAGE_SIZE as u64 - 1;
+/// Where MAP_32BIT places mappings.
+const LOW_PLACES: Range<u64> = 0x4000_0000..0x8000_0000;
+/// The protection bits that are kept; the rest has no effect here.
+pub(super) const PROTECTION: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE).union(ProtFlags::EXEC);
+/// The flags that MAP_SHARED_VALIDATE knows (Linux's LEGACY_MAP_MASK).
+const VALIDATED: u32 = MapFlags::TYPE
+    | MapFlags::FIXED.bits()
+    | MapFlags::ANONYMOUS.bits()
+    | MapFlags::_32BIT.bits()
+    | MapFlags::GROWSDOWN.bits()
+    | MapFlags::DENYWRITE.bits()
+    | MapFlags::EXECUTABLE.bits()
+    | MapFlags::LOCKED.bits()
+    | MapFlags::NORESERVE.bits()
+    | MapFlags::POPULATE.bits()
+    | MapFlags::NONBLOCK.bits()
+    | MapFlags::STACK.bits()
+    | MapFlags::HUGETLB.bits()
+    | MapFlags::FIXED_NOREPLACE.bits()
+    | MapFlags::UNINITIALIZED.bits();
+
+/// What to map and how.
+#[derive(Clone)]
+pub struct MapRequest {
+    /// A hint, or with MAP_FIXED a demand.
+    pub address: u64,
+    /// Bytes; rounded up to whole pages.
+    pub length: u64,
+    /// What the program may do.
+    pub protection: ProtFlags,
+    /// MAP_SHARED or MAP_PRIVATE and the rest. MAP_ANONYMOUS itself is ignored: `source` says it.
+    pub flags: MapFlags,
+    /// Where the pages come from.
+    pub source: Source,
+    /// What it is for.
+    pub kind: VmaKind,
+}
+
+/// Where the pages of a mapping come from.
+#[derive(Clone)]
+pub enum Source {
+    /// Zeros; shared with children only if MAP_SHARED says so.
+    Anonymous,
+    /// An object, usually a file.
+    File {
+        /// The object's pages.
+        pager: Arc<dyn Pager>,
+        /// Bytes into the object, a multiple of the page size.
+        offset: u64,
+        /// What a protection may ever contain, as the file's access mode says.
+        max_protection: ProtFlags,
+    },
+}
+
+impl AddressSpace {
+    /// Maps memory and returns its address.
+    ///
+    /// # Errors
+    /// As mmap(2): EINVAL, ENOMEM, EOVERFLOW, EPERM below the lowest address, EEXIST, EACCES when the
+    /// protection exceeds the source's, EOPNOTSUPP for unknown flags with MAP_SHARED_VALIDATE.
+    pub fn map(&self, request: MapRequest) -> Result<u64, Errno> {
+        let populate = request.flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
+            && !request.flags.contains(MapFlags::NONBLOCK);
+        let length = request.length;
+        let start = self.with(|inner, flush| inner.map(request, flush))?;
+        if populate {
+            self.populate(start..start + length);
+        }
+        Ok(start)
+    }
+
+    /// Unmaps all whole or partial mappings in a range.
+    ///
+    /// # Errors
+    /// As munmap(2): EINVAL, ENOMEM when a split exceeds the number of mappings.
+    pub fn unmap(&self, address: u64, length: u64) -> Result<(), Errno> {
+        let range = user_range(address, length).ok_or(Errno::EINVAL)?;
+        self.with(|inner, flush| {
+            let splits = inner
+                .mappings
+                .find(range.start)
+                .filter(|vma| vma.start < range.start);
+            if splits.is_some_and(|vma| range.end < vma.end) && inner.mappings.len() >= MAX_MAPPINGS {
+                return Err(Errno::ENOMEM);
+            }
+            inner.unmap(range, flush);
+            Ok(())
+        })
+    }
+
+    /// Sets where the break area begins; it is empty at first.
+    pub fn init_break(&self, start: u64) {
+        let mut inner = self.inner.lock();
+        (inner.break_start, inner.break_end) = (start, start);
+    }
+
+    /// Moves the end of the break area and returns it; where it was when it cannot be moved there.
+    pub fn set_break(&self, end: u64) -> u64 {
+        self.with(|inner, flush| {
+            if end >= inner.break_start && inner.move_break(end, flush).is_ok() {
+                inner.break_end = end;
+            }
+            inner.break_end
+        })
+    }
+
+    /// Touches all pages of a range as far as possible, for MAP_POPULATE.
+    fn populate(&self, range: Range<u64>) {
+        let mut at = range.start;
+        while at < range.end && self.populate_page(at).is_some() {
+            at += PAGE_SIZE as u64;
+        }
+    }
+
+    fn populate_page(&self, address: u64) -> Option<()> {
+        let writable = {
+            let inner = self.inner.lock();
+            let vma = inner.mappings.find(address)?;
+            vma.permits(Access::Write) && !vma.is_shared()
+        };
+        let access = if writable { Access::Write } else { Access::Read };
+        self.handle_fault(VirtAddr::new(address), access).ok()
+    }
+}
+
+impl Inner {
+    fn map(&mut self, request: MapRequest, flush: &mut Flush) -> Result<u64, Errno> {
+        if request.length == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let bytes = page_align(request.length)
+            .filter(|&bytes| bytes > 0)
+            .ok_or(Errno::ENOMEM)?;
+        let end_of_object = match &request.source {
+            Source::Anonymous => Some(0),
+            Source::File { offset, .. } if offset & OFFSET_MASK != 0 => return Err(Errno::EINVAL),
+            Source::File { offset, .. } => offset.checked_add(bytes),
+        };
+        end_of_object.ok_or(Errno::EOVERFLOW)?;
+        if self.mappings.len() >= MAX_MAPPINGS {
+            return Err(Errno::ENOMEM);
+        }
+        let start = self.place(&request, bytes)?;
+        let range = start..start + bytes;
+        if request.flags.contains(MapFlags::FIXED_NOREPLACE)
+            && self.mappings.overlapping(range.clone()).next().is_some()
+        {
+            return Err(Errno::EEXIST);
+        }
+        let fixed = request.flags.contains(MapFlags::FIXED);
+        let vma = new_vma(request, range.clone())?;
+        self.check_limits(
+            &vma,
+            if fixed {
+                self.pages_mapped_in(range.clone())
+            } else {
+                0
+            },
+        )?;
+        if fixed {
+            self.unmap(range, flush);
+        }
+        self.insert(vma);
+        Ok(start)
+    }
+
+    /// Finds the address for a new mapping (Linux's `get_unmapped_area`).
+    fn place(&mut self, request: &MapRequest, bytes: u64) -> Result<u64, Errno> {
+        let last = Current::USER_END.checked_sub(bytes).ok_or(Errno::ENOMEM)?;
+        let address = request.address;
+        if request
+            .flags
+            .intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE)
+        {
+            return match address {
+                _ if address > last => Err(Errno::ENOMEM),
+                _ if address & OFFSET_MASK != 0 => Err(Errno::EINVAL),
+                _ if address < Current::USER_START => Err(Errno::EPERM),
+                _ => Ok(address),
+            };
+        }
+        let hint = page_align(address).unwrap_or(0).max(Current::USER_START);
+        if address != 0 && hint <= last && self.mappings.is_free(hint..hint + bytes) {
+            return Ok(hint);
+        }
+        if request.flags.contains(MapFlags::_32BIT) {
+            return self
+                .mappings
+                .find_free_within(bytes, LOW_PLACES)
+                .ok_or(Errno::ENOMEM);
+        }
+        let found = self.mappings.find_free(bytes, Current::USER_START);
+        let upwards = self.mappings.base()..Current::USER_END;
+        found
+            .or_else(|| self.mappings.find_free_upwards(bytes, upwards))
+            .ok_or(Errno::ENOMEM)
+    }
+
+    /// Refuses mappings that exceed a limit or what memory could ever hold. `replaced` pages go first.
+    pub(super) fn check_limits(&self, vma: &Vma, replaced: usize) -> Result<(), Errno> {
+        let pages = self.mappings.pages() - replaced + vma.pages();
+        if pages as u64 > self.limits.address_space >> PAGE_SHIFT || !frames::headroom() {
+            return Err(Errno::ENOMEM);
+        }
+        if vma.is_data() {
+            // Counted only when there is a limit: it takes a walk over all mappings.
+            let limit = self.limits.data >> PAGE_SHIFT;
+            let data = || {
+                self.mappings
+                    .iter()
+                    .filter(|vma| vma.is_data())
+                    .map(Vma::pages)
+                    .sum::<usize>()
+            };
+            if limit < u64::MAX >> PAGE_SHIFT && (data() + vma.pages()) as u64 > limit {
+                return Err(Errno::ENOMEM);
+            }
+            let promised = !vma.attributes.contains(Attributes::NO_RESERVE);
+            if promised && vma.pages() > frames::statistics().total_pages {
+                return Err(Errno::ENOMEM);
+            }
+        }
+        Ok(())
+    }
+
+    fn pages_mapped_in(&self, range: Range<u64>) -> usize {
+        let parts = self.mappings.overlapping(range.clone());
+        let bytes: u64 = parts
+            .map(|vma| vma.end.min(range.end) - vma.start.max(range.start))
+            .sum();
+        (bytes >> PAGE_SHIFT) as usize
+    }
+
+    pub(super) fn insert(&mut self, vma: Vma) {
+        self.mappings.insert(vma);
+        self.peak_pages = self.peak_pages.max(self.mappings.pages());
+    }
+
+    /// Removes all that is mapped in a range.
+    pub(super) fn unmap(&mut self, range: Range<u64>, flush: &mut Flush) {
+        let mut any = false;
+        while let Some(vma) = self.mappings.take_first(range.clone()) {
+            self.zap(vma.start..vma.end, flush);
+            any = true;
+        }
+        if any {
+            self.free_tables(range.clone(), flush);
+            self.mappings.freed(range.end);
+        }
+    }
+
+    fn move_break(&mut self, end: u64, flush: &mut Flush) -> Result<(), Errno> {
+        let old = page_align(self.break_end).ok_or(Errno::ENOMEM)?;
+        let new = page_align(end)
+            .filter(|&new| new <= Current::USER_END)
+            .ok_or(Errno::ENOMEM)?;
+        if end - self.break_start > self.limits.data {
+            return Err(Errno::ENOMEM);
+        }
+        if new < old {
+            self.unmap(new..old, flush);
+        } else if new > old {
+            // One page is kept free below the next mapping, as Linux does.
+            if !self.mappings.is_free(old..new + PAGE_SIZE as u64) {
+                return Err(Errno::ENOMEM);
+            }
+            let vma = break_vma(old..new);
+            self.check_limits(&vma, 0)?;
+            self.insert(vma);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the pages of a range of user addresses, `None` when it is empty, misaligned or not in the
+/// user half.
+pub(super) fn user_range(address: u64, length: u64) -> Option<Range<u64>> {
+    let bytes = page_align(length).filter(|&bytes| bytes > 0)?;
+    let end = address
+        .checked_add(bytes)
+        .filter(|&end| end <= Current::USER_END)?;
+    (address & OFFSET_MASK == 0).then_some(address..end)
+}
+
+fn break_vma(range: Range<u64>) -> Vma {
+    Vma {
+        start: range.start,
+        end: range.end,
+        protection: ProtFlags::READ | ProtFlags::WRITE,
+        max_protection: PROTECTION,
+        attributes: Attributes::empty(),
+        kind: VmaKind::Heap,
+        backing: Backing::Anonymous,
+    }
+}
+
+fn new_vma(request: MapRequest, range: Range<u64>) -> Result<Vma, Errno> {
+    let MapRequest {
+        protection,
+        flags,
+        source,
+        kind,
+        ..
+    } = request;
+    let is_file = matches!(source, Source::File { .. });
+    let shared = match flags.bits() & MapFlags::TYPE {
+        0x1 => true,
+        0x2 => false,
+        MapFlags::SHARED_VALIDATE if is_file && flags.bits() & !VALIDATED != 0 => {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        MapFlags::SHARED_VALIDATE if is_file => true,
+        _ => return Err(Errno::EINVAL),
+    };
+    if shared && !is_file && flags.contains(MapFlags::GROWSDOWN) {
+        return Err(Errno::EINVAL);
+    }
+    if flags.contains(MapFlags::HUGETLB) {
+        return Err(Errno::ENOMEM);
+    }
+    let protection = protection & PROTECTION;
+    let mut attributes = Attributes::empty();
+    attributes.set(Attributes::SHARED, shared);
+    attributes.set(Attributes::GROWS_DOWN, flags.contains(MapFlags::GROWSDOWN));
+    attributes.set(Attributes::NO_RESERVE, flags.contains(MapFlags::NORESERVE));
+    attributes.set(Attributes::STACK, flags.contains(MapFlags::STACK));
+    let (backing, max_protection) = match source {
+        Source::Anonymous if !shared => (Backing::Anonymous, PROTECTION),
+        Source::Anonymous => {
+            let pager = Arc::new(AnonymousPager::new());
+            (
+                Backing::Object {
+                    mapped: Mapped::new(pager, true),
+                    page: 0,
+                },
+                PROTECTION,
+            )
+        }
+        Source::File {
+            pager,
+            offset,
+            max_protection,
+        } => {
+            if !max_protection.contains(protection) {
+                return Err(Errno::EACCES);
+            }
+            let writable_shared = shared && max_protection.contains(ProtFlags::WRITE);
+            let mapped = Mapped::new(pager, writable_shared);
+            (
+                Backing::Object {
+                    mapped,
+                    page: offset >> PAGE_SHIFT,
+                },
+                max_protection & PROTECTION,
+            )
+        }
+    };
+    let Range { start, end } = range;
+    Ok(Vma {
+        start,
+        end,
+        protection,
+        max_protection,
+        attributes,
+        kind,
+        backing,
+    })
+}

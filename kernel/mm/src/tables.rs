@@ -1,0 +1,62 @@
+//! Page tables in frames, written through the direct map.
+
+use core::ptr;
+
+use los_arch::Current;
+use los_arch::hal::prelude::*;
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
+
+use crate::frames::{self, FrameNumber, Purpose};
+
+/// The memory of all page tables. Counts the tables it has given out, for one tree at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    /// Tables allocated and not freed, the root not among them.
+    pub(crate) count: usize,
+}
+
+/// Allocates a zeroed table.
+pub(crate) fn allocate_table() -> Option<PhysAddr> {
+    let number = frames::allocate_raw(Purpose::Kernel)?;
+    let table = PhysAddr::new(u64::from(number.get()) << PAGE_SHIFT);
+    // SAFETY: the frame is RAM in reach through the direct map and was allocated just now.
+    unsafe { ptr::write_bytes(Current::direct_map(table), 0, PAGE_SIZE) };
+    Some(table)
+}
+
+/// Frees a table from [`allocate_table`].
+pub(crate) fn free_table(table: PhysAddr) {
+    if let Some(number) = FrameNumber::new((table.as_u64() >> PAGE_SHIFT) as u32) {
+        frames::free_raw(number);
+    }
+}
+
+fn entry(table: PhysAddr, index: usize) -> *mut u64 {
+    Current::direct_map(table).cast::<u64>().wrapping_add(index)
+}
+
+impl TableMemory for Tables {
+    fn allocate_table(&mut self) -> Option<PhysAddr> {
+        let table = allocate_table()?;
+        self.count += 1;
+        Some(table)
+    }
+
+    fn free_table(&mut self, table: PhysAddr) {
+        self.count -= 1;
+        free_table(table);
+    }
+
+    #[inline]
+    fn read_entry(&self, table: PhysAddr, index: usize) -> u64 {
+        // SAFETY: the walker passes tables of the tree, which stay allocated while it is locked, and an
+        // index below 512. Volatile because the processor may set ACCESSED and DIRTY.
+        unsafe { entry(table, index).read_volatile() }
+    }
+
+    #[inline]
+    fn write_entry(&mut self, table: PhysAddr, index: usize, raw: u64) {
+        // SAFETY: as in `read_entry`; the tree's lock makes this the only writer.
+        unsafe { entry(table, index).write_volatile(raw) };
+    }
+}

@@ -1,0 +1,207 @@
+//! A mapping: a range of user addresses with one set of properties (Linux's `vm_area_struct`).
+
+mod mappings;
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use bitflags::bitflags;
+use los_abi::mm::ProtFlags;
+use los_arch::hal::paging::{Access, PageFlags};
+use los_arch::hal::{PAGE_SHIFT, VirtAddr};
+
+use crate::pager::Pager;
+
+pub(crate) use mappings::{GUARD_GAP_BYTES, Mappings};
+
+/// What a mapping is for; shown by /proc/PID/maps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum VmaKind {
+    /// Anything.
+    #[default]
+    Plain,
+    /// The initial stack: `[stack]`.
+    Stack,
+    /// The break area: `[heap]`.
+    Heap,
+    /// Code of the kernel for programs: `[vdso]`.
+    Vdso,
+    /// Data of the kernel for programs: `[vvar]`.
+    Vvar,
+}
+
+bitflags! {
+    /// Properties of a mapping besides protection.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub(crate) struct Attributes: u16 {
+        /// Stores reach the object.
+        const SHARED = 1 << 0;
+        /// Extends downwards when touched below its start.
+        const GROWS_DOWN = 1 << 1;
+        /// A child does not get it (MADV_DONTFORK).
+        const NO_FORK = 1 << 2;
+        /// A child gets it empty (MADV_WIPEONFORK).
+        const WIPE_ON_FORK = 1 << 3;
+        /// Stays out of core dumps (MADV_DONTDUMP).
+        const NO_DUMP = 1 << 4;
+        /// Not accounted as memory that will be used (MAP_NORESERVE).
+        const NO_RESERVE = 1 << 5;
+        /// Was mapped as a stack by MAP_STACK; says nothing.
+        const STACK = 1 << 6;
+    }
+}
+
+/// A pager with the count of its mappings kept.
+pub(crate) struct Mapped {
+    pager: Arc<dyn Pager>,
+    writable_shared: bool,
+}
+
+impl Mapped {
+    pub(crate) fn new(pager: Arc<dyn Pager>, writable_shared: bool) -> Self {
+        pager.mapped(writable_shared);
+        Self {
+            pager,
+            writable_shared,
+        }
+    }
+
+    pub(crate) fn pager(&self) -> &Arc<dyn Pager> {
+        &self.pager
+    }
+}
+
+impl Clone for Mapped {
+    fn clone(&self) -> Self {
+        Self::new(self.pager.clone(), self.writable_shared)
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        self.pager.unmapped(self.writable_shared);
+    }
+}
+
+/// Where the pages come from.
+#[derive(Clone)]
+pub(crate) enum Backing {
+    /// Private memory of zeros.
+    Anonymous,
+    /// Pages of an object.
+    Object {
+        /// The object.
+        mapped: Mapped,
+        /// The object's page at the start of the mapping.
+        page: u64,
+    },
+}
+
+/// One mapping. Addresses are page-aligned and the range is not empty.
+#[derive(Clone)]
+pub(crate) struct Vma {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) protection: ProtFlags,
+    /// What mprotect may give.
+    pub(crate) max_protection: ProtFlags,
+    pub(crate) attributes: Attributes,
+    pub(crate) kind: VmaKind,
+    pub(crate) backing: Backing,
+}
+
+impl Vma {
+    pub(crate) fn pages(&self) -> usize {
+        ((self.end - self.start) >> PAGE_SHIFT) as usize
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.attributes.contains(Attributes::SHARED)
+    }
+
+    pub(crate) fn grows_down(&self) -> bool {
+        self.attributes.contains(Attributes::GROWS_DOWN)
+    }
+
+    /// Reports whether the mapping counts as data: private and writable, and not a stack.
+    pub(crate) fn is_data(&self) -> bool {
+        !self.is_shared() && !self.grows_down() && self.protection.contains(ProtFlags::WRITE)
+    }
+
+    /// Reports whether the protection permits an access. Neither machine has memory that can be written
+    /// or executed but not read.
+    #[inline]
+    pub(crate) fn permits(&self, access: Access) -> bool {
+        match access {
+            Access::Read => !self.protection.is_empty(),
+            Access::Write => self.protection.contains(ProtFlags::WRITE),
+            Access::Execute => self.protection.contains(ProtFlags::EXEC),
+        }
+    }
+
+    /// Returns the leaf flags for a page of the mapping; without `writable` a store faults first.
+    #[inline]
+    pub(crate) fn leaf_flags(&self, writable: bool) -> PageFlags {
+        let mut flags = PageFlags::USER | PageFlags::ACCESSED;
+        if !self.protection.is_empty() {
+            flags |= PageFlags::READ;
+        }
+        if self.protection.contains(ProtFlags::EXEC) {
+            flags |= PageFlags::EXECUTE;
+        }
+        if writable && self.protection.contains(ProtFlags::WRITE) {
+            flags |= PageFlags::WRITE | PageFlags::DIRTY;
+        }
+        flags
+    }
+
+    /// Returns the object's page for an address in the mapping, 0 for anonymous memory.
+    #[inline]
+    pub(crate) fn page_index(&self, address: VirtAddr) -> u64 {
+        match &self.backing {
+            Backing::Anonymous => 0,
+            Backing::Object { page, .. } => page + ((address.as_u64() - self.start) >> PAGE_SHIFT),
+        }
+    }
+
+    /// Cuts off the part from `at` on and returns it.
+    pub(crate) fn split_off(&mut self, at: u64) -> Self {
+        let mut rest = self.clone();
+        rest.start = at;
+        if let Backing::Object { page, .. } = &mut rest.backing {
+            *page += (at - self.start) >> PAGE_SHIFT;
+        }
+        self.end = at;
+        rest
+    }
+
+    /// Reports whether `next`, which follows at once, may become part of this mapping.
+    pub(crate) fn joins(&self, next: &Self) -> bool {
+        self.end == next.start
+            && self.protection == next.protection
+            && self.max_protection == next.max_protection
+            && self.attributes == next.attributes
+            && self.kind == next.kind
+            && match (&self.backing, &next.backing) {
+                (Backing::Anonymous, Backing::Anonymous) => true,
+                (
+                    Backing::Object { mapped, page },
+                    Backing::Object {
+                        mapped: other,
+                        page: other_page,
+                    },
+                ) => Arc::ptr_eq(&mapped.pager, &other.pager) && page + self.pages() as u64 == *other_page,
+                _ => false,
+            }
+    }
+}
+
+impl fmt::Debug for Vma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:#x}-{:#x} {:?} {:?}",
+            self.start, self.end, self.protection, self.attributes
+        )
+    }
+}
