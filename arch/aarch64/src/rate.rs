@@ -5,6 +5,8 @@ const NS_PER_SECOND: u64 = 1_000_000_000;
 const NS_SHIFT: u32 = 32;
 /// Fraction bits of `ticks_per_ns`, which is below 16.
 const TICKS_SHIFT: u32 = 60;
+/// Corrections after which a deadline is right for every valid rate; a rate of zeros is none.
+const MAX_CORRECTIONS: u32 = 4;
 
 /// The rate of a counter as two fixed-point factors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,10 +49,19 @@ impl Rate {
     /// Converts nanoseconds to ticks, rounding so that [`ns`](Self::ns) of the result is not less;
     /// saturates at the end of the counter.
     pub const fn ticks(self, ns: u64) -> u64 {
-        let mut ticks = (ns as u128 * self.ticks_per_ns as u128) >> TICKS_SHIFT;
-        while ticks <= u64::MAX as u128 && self.ns(ticks as u64) < ns {
-            ticks += 1;
+        let mut ticks = self.ticks_below(ns);
+        let mut steps = 0;
+        while self.ns(ticks) < ns && steps < MAX_CORRECTIONS {
+            // Both factors are rounded down: what is missing shrinks by their precision at each step.
+            let missing = self.ticks_below(ns - self.ns(ticks));
+            ticks = ticks.saturating_add(missing).saturating_add(1);
+            steps += 1;
         }
+        ticks
+    }
+
+    const fn ticks_below(self, ns: u64) -> u64 {
+        let ticks = (ns as u128 * self.ticks_per_ns as u128) >> TICKS_SHIFT;
         if ticks > u64::MAX as u128 {
             u64::MAX
         } else {
@@ -91,7 +102,7 @@ mod tests {
             for ns in [0, 1, 15, 16, 17, 999_999_999, 1_234_567_890_123, YEAR_NS] {
                 let ticks = rate.ticks(ns);
                 assert!(rate.ns(ticks) >= ns, "{hz} {ns}");
-                assert!(ticks == 0 || rate.ns(ticks - 1) < ns + 1, "{hz} {ns}");
+                assert!(ticks == 0 || rate.ns(ticks - 1) <= ns, "{hz} {ns}");
             }
         }
     }
@@ -102,5 +113,7 @@ mod tests {
         assert_eq!(Rate::from_hz(u64::MAX), None);
         let fast = Rate::from_hz(3_000_000_000).expect("a valid rate");
         assert_eq!(fast.ticks(u64::MAX), u64::MAX);
+        assert_eq!(Rate::from_factors(0, 0).ns(5), 0);
+        assert!(Rate::from_factors(0, 0).ticks(5) < 10);
     }
 }

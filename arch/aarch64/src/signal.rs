@@ -6,29 +6,35 @@
 //! offsets and the room that the frame takes are Linux's.
 
 use alloc::vec;
+use core::mem::offset_of;
 
 use hal::trap::{ReadUser, SignalFrame, SignalReturn, SignalSetup};
 use los_abi::errno::Errno;
+use los_abi::isa::aarch64::{
+    ESR_MAGIC, EXTRA_MAGIC, FPSIMD_MAGIC, FpsimdContext, RecordHeader, RtSigFrame, SigContext, UContext,
+};
+use los_abi::signal::StackT;
 
 use crate::frame::{FRAME_POINTER, LINK, TrapFrame};
 use crate::state::UserState;
 
 // Offsets from the start of the frame.
-const INFO: usize = 0;
-const CONTEXT: usize = 128;
-const STACK_ADDRESS: usize = CONTEXT + 16;
-const STACK_FLAGS: usize = CONTEXT + 24;
-const STACK_SIZE: usize = CONTEXT + 32;
-const MASK: usize = CONTEXT + 40;
-const MACHINE: usize = CONTEXT + 176;
-const FAULT_ADDRESS: usize = MACHINE;
-const REGISTERS: usize = MACHINE + 8;
-const STACK_POINTER: usize = MACHINE + 256;
-const PROGRAM_COUNTER: usize = MACHINE + 264;
-const PSTATE: usize = MACHINE + 272;
-const RECORDS: usize = MACHINE + 288;
+const INFO: usize = offset_of!(RtSigFrame, info);
+const CONTEXT: usize = offset_of!(RtSigFrame, uc);
+const STACK: usize = CONTEXT + offset_of!(UContext, uc_stack);
+const STACK_ADDRESS: usize = STACK + offset_of!(StackT, ss_sp);
+const STACK_FLAGS: usize = STACK + offset_of!(StackT, ss_flags);
+const STACK_SIZE: usize = STACK + offset_of!(StackT, ss_size);
+const MASK: usize = CONTEXT + offset_of!(UContext, uc_sigmask);
+const MACHINE: usize = CONTEXT + offset_of!(UContext, uc_mcontext);
+const FAULT_ADDRESS: usize = MACHINE + offset_of!(SigContext, fault_address);
+const REGISTERS: usize = MACHINE + offset_of!(SigContext, regs);
+const STACK_POINTER: usize = MACHINE + offset_of!(SigContext, sp);
+const PROGRAM_COUNTER: usize = MACHINE + offset_of!(SigContext, pc);
+const PSTATE: usize = MACHINE + offset_of!(SigContext, pstate);
+const RECORDS: usize = MACHINE + offset_of!(SigContext, reserved);
 /// Bytes of the record area.
-const RECORDS_BYTES: usize = 4096;
+const RECORDS_BYTES: usize = size_of::<RtSigFrame>() - RECORDS;
 /// Bytes that the frame takes on the stack.
 const FRAME_BYTES: u64 = (RECORDS + RECORDS_BYTES) as u64;
 /// Bytes of the record {x29, x30} behind the frame in Linux, kept free for the same distances.
@@ -36,15 +42,11 @@ const FRAME_RECORD_BYTES: usize = 16;
 const STACK_ALIGNMENT: u64 = 16;
 
 /// Bytes of a record's head: magic and size, 32 bits each.
-const HEAD_BYTES: usize = 8;
-const FPSIMD_MAGIC: u32 = 0x4650_8001;
-const FPSIMD_BYTES: usize = 528;
+const HEAD_BYTES: usize = size_of::<RecordHeader>();
+const FPSIMD_BYTES: usize = size_of::<FpsimdContext>();
 /// Where q0 stands in its record, behind FPSR and FPCR.
-const FPSIMD_REGISTERS: usize = 16;
-const ESR_MAGIC: u32 = 0x4553_5201;
+const FPSIMD_REGISTERS: usize = offset_of!(FpsimdContext, vregs);
 const ESR_BYTES: usize = 16;
-/// Marks records that continue elsewhere, for states that this kernel does not manage.
-const EXTRA_MAGIC: u32 = 0x4558_5401;
 const TERMINATOR_BYTES: usize = 16;
 const RECORD_ALIGNMENT: usize = 16;
 
@@ -168,6 +170,7 @@ fn restore_records(state: &mut UserState, area: u64, read: ReadUser<'_>) -> Resu
                 found = true;
             }
             ESR_MAGIC => {}
+            // Records that go on elsewhere hold states that this kernel does not manage.
             EXTRA_MAGIC if size == 32 => {}
             _ => return Err(Errno::EINVAL),
         }
