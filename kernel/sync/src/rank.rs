@@ -13,6 +13,8 @@ use los_arch::{Current, hal::prelude::Cpu};
 #[repr(u8)]
 pub enum Rank {
     // Sleeping locks.
+    /// A process's root and working directory.
+    FsContext,
     /// The mount table.
     Mounts,
     /// A file's position.
@@ -54,6 +56,8 @@ pub enum Rank {
     WaitQueue,
     /// Run queues.
     RunQueue,
+    /// A thread's user registers that are not in its frame.
+    UserState,
     /// A device's registers or queue.
     Device,
     /// Kernel stacks that are not in use.
