@@ -1,6 +1,9 @@
 //! Memory for host tests: the mock machine's RAM, given to the allocator once for the whole process.
 
+extern crate std;
+
 use alloc::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use los_abi::mm::{MapFlags, ProtFlags};
 use los_arch::Current;
@@ -36,6 +39,15 @@ pub fn start() {
         };
         kernel_space::init(&boot, &[code, data]);
     });
+}
+
+/// Starts memory management and keeps other tests that call this away until the guard is dropped: for tests
+/// that count frames or use up memory.
+pub fn exclusive() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    start();
+    turn
 }
 
 /// Makes an address space with `bytes` bytes of private memory at `address`, and activates it on this

@@ -339,3 +339,6 @@ pub const fn leaf_index(virt: VirtAddr) -> usize {
 fn index(virt: VirtAddr, level: u8) -> usize {
     (virt.as_u64() >> (PAGE_SHIFT + INDEX_BITS * u32::from(level))) as usize & (ENTRIES - 1)
 }
+
+#[cfg(test)]
+mod tests;
