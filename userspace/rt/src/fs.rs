@@ -3,6 +3,7 @@
 //! Paths are byte strings. Everything goes through the `*at` calls and statx(2), which are the same on
 //! both machines.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -267,8 +268,7 @@ pub struct DirectoryEntry {
 pub fn read_directory(path: &[u8]) -> Result<Vec<DirectoryEntry>> {
     let directory = File::open_with(path, OpenFlags::DIRECTORY, 0)?;
     let mut entries = Vec::new();
-    let mut buffer = Vec::new();
-    buffer.resize(io::BUFFER_BYTES, 0_u8);
+    let mut buffer = vec![0_u8; io::BUFFER_BYTES];
     loop {
         let into = UserPtr::new(buffer.as_mut_ptr() as u64);
         // SAFETY: the buffer is ours for as many bytes as the call may write.
@@ -377,8 +377,7 @@ pub fn symlink(target: &[u8], name: &[u8]) -> Result<()> {
 /// Those of readlink(2).
 pub fn read_link(path: &[u8]) -> Result<Vec<u8>> {
     let path = CString::new(path)?;
-    let mut target = Vec::new();
-    target.resize(PATH_MAX, 0_u8);
+    let mut target = vec![0_u8; PATH_MAX];
     let into = UserPtr::new(target.as_mut_ptr() as u64);
     // SAFETY: the path is read, the buffer written within its length.
     let length = unsafe { sys::readlinkat(Fd::CWD, path.as_user(), into, PATH_MAX as i32) }?;
@@ -449,8 +448,7 @@ pub fn change_directory(path: &[u8]) -> Result<()> {
 /// # Errors
 /// Those of getcwd(2); ENOENT when it lies outside the root.
 pub fn current_directory() -> Result<Vec<u8>> {
-    let mut path = Vec::new();
-    path.resize(PATH_MAX, 0_u8);
+    let mut path = vec![0_u8; PATH_MAX];
     let into = UserPtr::new(path.as_mut_ptr() as u64);
     // SAFETY: the buffer is ours for as many bytes as the call may write.
     let length = unsafe { sys::getcwd(into, path.len()) }? as usize;

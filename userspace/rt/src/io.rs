@@ -52,6 +52,12 @@ pub trait Read {
     }
 }
 
+impl<R: Read + ?Sized> Read for &mut R {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        (**self).read(buffer)
+    }
+}
+
 /// A descriptor number, which does not close by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Descriptor(pub i32);
@@ -308,6 +314,7 @@ macro_rules! eprint {
 /// Prints a line to standard error, as in `std`.
 #[macro_export]
 macro_rules! eprintln {
+    () => { $crate::io::eprint(::core::format_args!("\n")) };
     ($($argument:tt)*) => { $crate::io::eprint(::core::format_args!("{}\n", ::core::format_args!($($argument)*))) };
 }
 

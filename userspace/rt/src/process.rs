@@ -46,14 +46,13 @@ pub fn execute(path: &[u8], arguments: &[Vec<u8>], environment: &[Vec<u8>]) -> E
             CStringArray::new(environment)?,
         ))
     };
-    match prepare() {
-        // SAFETY: the call reads strings and arrays that live until it returns or this program ends.
-        Ok((path, argv, envp)) => {
-            match unsafe { sys::execve(path.as_user(), argv.as_user(), envp.as_user()) } {
-                Ok(_) => Errno::ENOSYS,
-                Err(errno) => errno,
-            }
-        }
+    let (path, argv, envp) = match prepare() {
+        Ok(prepared) => prepared,
+        Err(errno) => return errno,
+    };
+    // SAFETY: the call reads strings and arrays that live until it returns or this program ends.
+    match unsafe { sys::execve(path.as_user(), argv.as_user(), envp.as_user()) } {
+        Ok(_) => Errno::ENOSYS,
         Err(errno) => errno,
     }
 }

@@ -38,8 +38,13 @@ pub fn sleep(time: Timespec) -> Result<()> {
 
 /// Sleeps for some milliseconds, whatever signals arrive.
 pub fn sleep_ms(milliseconds: u64) {
+    sleep_ns(milliseconds.saturating_mul(1_000_000));
+}
+
+/// Sleeps for some nanoseconds, whatever signals arrive.
+pub fn sleep_ns(nanoseconds: u64) {
     let start = monotonic().to_ns().unwrap_or(0);
-    let end = start.saturating_add(milliseconds.saturating_mul(1_000_000));
+    let end = start.saturating_add(nanoseconds);
     loop {
         let now = monotonic().to_ns().unwrap_or(end);
         if now >= end || sleep(Timespec::from_ns(end - now)) != Err(Errno::EINTR) {

@@ -1,0 +1,433 @@
+//! `ls`: what is in directories.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+use rt::fs::{self, FileKind, Metadata};
+use rt::text::{self, Text};
+use rt::time::{self, Date};
+use rt::{Errno, io, print, println, tty};
+
+use crate::Call;
+use crate::options::{Grammar, Options};
+
+/// A date older than this shows its year, a newer one its time: half a year.
+const RECENT_SECONDS: i64 = 31_556_952 / 2;
+/// Width of a terminal that does not tell its own.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// One listed file.
+struct Entry {
+    /// As it is printed.
+    name: Vec<u8>,
+    /// As it is opened.
+    path: Vec<u8>,
+    metadata: Metadata,
+}
+
+/// The state of one call.
+struct Lister<'a> {
+    call: &'a Call<'a>,
+    options: Options,
+    users: Vec<u8>,
+    groups: Vec<u8>,
+    /// The terminal's width, when names go in columns.
+    columns: Option<usize>,
+    status: i32,
+    /// Whether something was printed, which the next heading keeps its distance from.
+    printed: bool,
+}
+
+pub(super) fn run(call: &Call<'_>) -> i32 {
+    let long = &[
+        ("all", b'a'),
+        ("recursive", b'R'),
+        ("human-readable", b'h'),
+        ("directory", b'd'),
+    ];
+    let options = match Options::parse(
+        call,
+        &Grammar {
+            long,
+            ..Grammar::of("1aACdFhilnpRrSt")
+        },
+    ) {
+        Ok(options) => options,
+        Err(status) => return status,
+    };
+    let is_long = options
+        .last_of(b"1Cln")
+        .is_some_and(|letter| letter == b'l' || letter == b'n')
+        || options.has_any(b"ln") && !options.has(b'C');
+    let wants_columns = match options.last_of(b"1C") {
+        Some(letter) => letter == b'C',
+        None => tty::is_terminal(io::STDOUT),
+    };
+    let columns = (wants_columns && !is_long).then(|| match tty::size(io::STDOUT) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => DEFAULT_COLUMNS,
+    });
+    let named = is_long && !options.has(b'n');
+    let table = |path: &[u8]| {
+        if named {
+            fs::read(path).unwrap_or_default()
+        } else {
+            Vec::new()
+        }
+    };
+    let (users, groups) = (table(b"/etc/passwd"), table(b"/etc/group"));
+    let mut lister = Lister {
+        call,
+        options,
+        users,
+        groups,
+        columns,
+        status: 0,
+        printed: false,
+    };
+    lister.run();
+    lister.status
+}
+
+impl Lister<'_> {
+    fn run(&mut self) {
+        let mut operands = self.options.operands.clone();
+        if operands.is_empty() {
+            operands.push(b".".to_vec());
+        }
+        let mut files = Vec::new();
+        let mut directories = Vec::new();
+        let several = operands.len() > 1;
+        for path in operands {
+            // A link to a directory is listed as the directory, but not when links are what is shown.
+            let follows = !self.is_long() && !self.options.has_any(b"dF") || path.ends_with(b"/");
+            match self.read_entry(path.clone(), path, follows) {
+                Some(entry) if entry.metadata.is_directory() && !self.options.has(b'd') => {
+                    directories.push(entry)
+                }
+                Some(entry) => files.push(entry),
+                None => {}
+            }
+        }
+        self.sort(&mut files);
+        self.sort(&mut directories);
+        if !files.is_empty() {
+            self.print_entries(&files);
+            self.printed = true;
+        }
+        let headings = several || self.options.has(b'R');
+        for directory in directories {
+            self.list(&directory.path, headings);
+        }
+    }
+
+    /// Lists one directory, and with `-R` those in it.
+    fn list(&mut self, path: &[u8], heading: bool) {
+        let entries = match fs::read_directory(path) {
+            Ok(entries) => entries,
+            Err(errno) => return self.fail(path, errno),
+        };
+        if heading {
+            println!("{}{}:", if self.printed { "\n" } else { "" }, Text(path));
+        }
+        self.printed = true;
+        let mut names: Vec<Vec<u8>> = entries.into_iter().map(|entry| entry.name).collect();
+        if !self.options.has_any(b"aA") {
+            names.retain(|name| !name.starts_with(b"."));
+        } else if self.options.has(b'a') {
+            names.extend([b".".to_vec(), b"..".to_vec()]);
+        }
+        let mut entries: Vec<Entry> = names
+            .into_iter()
+            .filter_map(|name| self.read_entry(fs::join(path, &name), name, false))
+            .collect();
+        self.sort(&mut entries);
+        if self.is_long() {
+            let blocks: u64 = entries.iter().map(|entry| entry.metadata.raw().stx_blocks).sum();
+            println!("total {}", self.size(blocks * 512, 1024));
+        }
+        self.print_entries(&entries);
+        if self.options.has(b'R') {
+            for entry in entries {
+                if entry.metadata.is_directory() && entry.name != b"." && entry.name != b".." {
+                    self.list(&entry.path, true);
+                }
+            }
+        }
+    }
+
+    fn read_entry(&mut self, path: Vec<u8>, name: Vec<u8>, follows: bool) -> Option<Entry> {
+        let result = match fs::symlink_metadata(&path) {
+            // A link that leads nowhere is shown as what it is.
+            Ok(link) if follows && link.kind() == FileKind::Symlink => fs::metadata(&path).or(Ok(link)),
+            result => result,
+        };
+        match result {
+            Ok(metadata) => Some(Entry { name, path, metadata }),
+            Err(errno) => {
+                self.fail(&path, errno);
+                None
+            }
+        }
+    }
+
+    fn sort(&self, entries: &mut [Entry]) {
+        entries.sort_by(|left, right| left.name.cmp(&right.name));
+        match self.options.last_of(b"St") {
+            Some(b'S') => entries.sort_by_key(|entry| Reverse(entry.metadata.size())),
+            Some(_) => entries.sort_by_key(|entry| Reverse(entry.metadata.modified())),
+            None => {}
+        }
+        if self.options.has(b'r') {
+            entries.reverse();
+        }
+    }
+
+    fn print_entries(&self, entries: &[Entry]) {
+        if self.is_long() {
+            return self.print_long(entries);
+        }
+        let inode = |entry: &Entry| {
+            if self.options.has(b'i') {
+                format!("{} ", entry.metadata.identity().1)
+            } else {
+                String::new()
+            }
+        };
+        let labels: Vec<Vec<u8>> = entries
+            .iter()
+            .map(|entry| {
+                [
+                    inode(entry).as_bytes(),
+                    &entry.name,
+                    self.suffix(&entry.metadata).as_bytes(),
+                ]
+                .concat()
+            })
+            .collect();
+        match self.columns {
+            Some(width) => print_columns(&labels, width),
+            None => {
+                for label in &labels {
+                    io::put(label);
+                    io::put(b"\n");
+                }
+            }
+        }
+    }
+
+    fn print_long(&self, entries: &[Entry]) {
+        let now = time::now().tv_sec;
+        let rows: Vec<[String; 5]> = entries
+            .iter()
+            .map(|entry| {
+                let raw = entry.metadata.raw();
+                let size = match entry.metadata.kind() {
+                    FileKind::CharacterDevice | FileKind::BlockDevice => {
+                        let (major, minor) = entry.metadata.device();
+                        format!("{major}, {minor}")
+                    }
+                    _ => self.size(raw.stx_size, 1),
+                };
+                [
+                    if self.options.has(b'i') {
+                        raw.stx_ino.to_string()
+                    } else {
+                        String::new()
+                    },
+                    raw.stx_nlink.to_string(),
+                    name_of(&self.users, raw.stx_uid),
+                    name_of(&self.groups, raw.stx_gid),
+                    size,
+                ]
+            })
+            .collect();
+        let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+        let [w_inode, w_links, w_user, w_group, w_size] = [0, 1, 2, 3, 4].map(width);
+        for (entry, [inode, links, user, group, size]) in entries.iter().zip(&rows) {
+            if w_inode > 0 {
+                print!("{inode:>w_inode$} ");
+            }
+            print!("{} {links:>w_links$} ", permissions(&entry.metadata));
+            print!(
+                "{user:<w_user$} {group:<w_group$} {size:>w_size$} {} ",
+                date(&entry.metadata, now)
+            );
+            io::put(&entry.name);
+            if entry.metadata.kind() == FileKind::Symlink
+                && let Ok(target) = fs::read_link(&entry.path)
+            {
+                io::put(b" -> ");
+                io::put(&target);
+            } else {
+                io::put(self.suffix(&entry.metadata).as_bytes());
+            }
+            io::put(b"\n");
+        }
+    }
+
+    fn is_long(&self) -> bool {
+        self.options.has_any(b"ln") && self.columns.is_none()
+    }
+
+    /// Returns the character that `-F` and `-p` put behind a name.
+    fn suffix(&self, metadata: &Metadata) -> &'static str {
+        let all = self.options.has(b'F');
+        match metadata.kind() {
+            FileKind::Directory if all || self.options.has(b'p') => "/",
+            FileKind::Symlink if all => "@",
+            FileKind::Fifo if all => "|",
+            FileKind::Socket if all => "=",
+            FileKind::Regular if all && metadata.permissions() & 0o111 != 0 => "*",
+            _ => "",
+        }
+    }
+
+    /// Shows a size in units of so many bytes, or with `-h` in the unit that suits it.
+    fn size(&self, bytes: u64, unit: u64) -> String {
+        if !self.options.has(b'h') {
+            return bytes.div_ceil(unit).to_string();
+        }
+        human(bytes)
+    }
+
+    fn fail(&mut self, path: &[u8], errno: Errno) {
+        // What is listed before must also be printed before.
+        let _ = io::flush();
+        self.call.complain_about(path, errno);
+        self.status = 1;
+    }
+}
+
+/// Returns the name of a numeric id in a table such as `/etc/passwd`, or the number.
+pub(super) fn name_of(table: &[u8], id: u32) -> String {
+    for line in table.split(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b':');
+        let (name, number) = (fields.next(), fields.nth(1));
+        if number.and_then(|number| text::parse_unsigned(number, 10)) == Some(u64::from(id)) {
+            return Text(name.unwrap_or_default()).to_string();
+        }
+    }
+    id.to_string()
+}
+
+/// Rounds a size up to at most three digits and a unit.
+fn human(bytes: u64) -> String {
+    if bytes < 1024 {
+        return bytes.to_string();
+    }
+    let mut unit = 0;
+    let mut scaled = bytes;
+    while scaled >= 1024 * 1024 {
+        scaled = scaled.div_ceil(1024);
+        unit += 1;
+    }
+    let tenths = (scaled * 10).div_ceil(1024);
+    if tenths >= 10_240 {
+        return format!("1.0{}", ["M", "G", "T", "P", "E"][unit.min(4)]);
+    }
+    let letter = ["K", "M", "G", "T", "P", "E"][unit.min(5)];
+    if tenths < 100 {
+        format!("{}.{}{letter}", tenths / 10, tenths % 10)
+    } else {
+        format!("{}{letter}", tenths.div_ceil(10))
+    }
+}
+
+fn permissions(metadata: &Metadata) -> String {
+    let mode = metadata.permissions();
+    let mut text = String::with_capacity(10);
+    text.push(match metadata.kind() {
+        FileKind::Directory => 'd',
+        FileKind::Symlink => 'l',
+        FileKind::CharacterDevice => 'c',
+        FileKind::BlockDevice => 'b',
+        FileKind::Fifo => 'p',
+        FileKind::Socket => 's',
+        FileKind::Regular | FileKind::Unknown => '-',
+    });
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (bits & 1 != 0, mode & special != 0) {
+            (true, false) => 'x',
+            (false, false) => '-',
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+        });
+    }
+    text
+}
+
+fn date(metadata: &Metadata, now: i64) -> String {
+    let seconds = metadata.modified().tv_sec;
+    let date = Date::from_seconds(seconds);
+    let month = date.month_name();
+    if seconds > now - RECENT_SECONDS && seconds <= now {
+        format!("{month} {:2} {:02}:{:02}", date.day, date.hour, date.minute)
+    } else {
+        format!("{month} {:2}  {}", date.day, date.year)
+    }
+}
+
+/// Prints labels in as many columns as fit, each as wide as its widest label, filled downwards.
+fn print_columns(labels: &[Vec<u8>], width: usize) {
+    let length = |label: &Vec<u8>| Text(label).to_string().chars().count();
+    let lengths: Vec<usize> = labels.iter().map(length).collect();
+    let mut rows = 1;
+    let widths = loop {
+        let widths: Vec<usize> = lengths
+            .chunks(rows)
+            .map(|column| column.iter().max().map_or(0, |widest| widest + 2))
+            .collect();
+        if rows >= labels.len() || widths.iter().sum::<usize>() <= width + 2 {
+            break widths;
+        }
+        rows += 1;
+    };
+    for row in 0..rows.min(labels.len()) {
+        for (column, column_width) in widths.iter().enumerate() {
+            let index = column * rows + row;
+            let Some(label) = labels.get(index) else {
+                break;
+            };
+            io::put(label);
+            if index + rows < labels.len() {
+                print!("{:1$}", "", column_width - lengths[index]);
+            }
+        }
+        io::put(b"\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{human, name_of};
+
+    #[test]
+    fn sizes_have_three_digits_at_most() {
+        let cases = [
+            (0, "0"),
+            (1023, "1023"),
+            (1024, "1.0K"),
+            (1025, "1.1K"),
+            (10_240, "10K"),
+            (1_048_575, "1.0M"),
+            (5_000_000, "4.8M"),
+            (u64::MAX, "16E"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(human(bytes), text, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn ids_have_names_in_the_table() {
+        let table = b"root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/:\n";
+        assert_eq!(name_of(table, 65_534), "nobody");
+        assert_eq!(name_of(table, 7), "7");
+    }
+}

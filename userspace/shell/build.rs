@@ -1,0 +1,17 @@
+//! Passes the linker what a static Linux program at its traditional address needs.
+
+fn main() {
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
+        for argument in [
+            "-static",
+            "--image-base=0x400000",
+            "-zmax-page-size=4096",
+            "-zseparate-code",
+            "-znoexecstack",
+            "-znorelro",
+        ] {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+}

@@ -1,0 +1,4 @@
+//! The shell's program: `sh`.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+rt::entry!(levitate_shell::main);
