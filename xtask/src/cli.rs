@@ -1,0 +1,321 @@
+//! The command line of `cargo xtask`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::arch::Arch;
+use crate::archive::Archive;
+use crate::build;
+use crate::cargo::Profile;
+use crate::docs;
+use crate::exec::{self, Base, Job};
+use crate::golden::Golden;
+use crate::initramfs::{self, Addition};
+use crate::packages::{self, Tool};
+use crate::paths::Paths;
+use crate::qemu::{Console, Machine};
+use crate::run::{self, Debugger, Files};
+use crate::test;
+
+/// Builds, boots and tests Levitate.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds kernel, userspace and initramfs into target/boot/ARCH
+    Build {
+        #[command(flatten)]
+        build: BuildOptions,
+    },
+    /// Boots to an interactive prompt on this terminal (poweroff ends it, Ctrl-A X quits QEMU)
+    Run {
+        #[command(flatten)]
+        build: BuildOptions,
+        #[command(flatten)]
+        machine: MachineOptions,
+        /// Boots from this initramfs instead of the default one
+        #[arg(long, value_name = "FILE")]
+        initramfs: Option<PathBuf>,
+        /// Adds Debian's static busybox and bash to the default initramfs
+        #[arg(long, conflicts_with = "initramfs")]
+        debian: bool,
+        /// Waits for gdb and prints the line to type
+        #[arg(long)]
+        gdb: bool,
+    },
+    /// Runs one command in a fresh guest: its output, its exit status (124 time-out, 125 kernel panic)
+    Exec {
+        #[command(flatten)]
+        build: BuildOptions,
+        #[command(flatten)]
+        machine: MachineOptions,
+        /// Puts a file or folder of the host into the guest
+        #[arg(long = "add", value_name = "HOST:GUEST")]
+        additions: Vec<Addition>,
+        /// Boots from this initramfs, whose /init must be Levitate's
+        #[arg(long, value_name = "FILE")]
+        initramfs: Option<PathBuf>,
+        /// Seconds that boot and command may take together
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        timeout: u64,
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Writes the generated pages of docs/
+    Docs,
+    /// Runs all tests, or those whose name contains FILTER
+    Test {
+        /// Tests this machine's guests only; both by default
+        #[arg(long)]
+        arch: Option<Arch>,
+        /// Rewrites the golden transcripts instead of comparing with them
+        #[arg(long)]
+        update_golden: bool,
+        /// A part of the name of a step or test
+        filter: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct BuildOptions {
+    /// The machine; the host's by default
+    #[arg(long)]
+    arch: Option<Arch>,
+    /// Optimises (the default)
+    #[arg(long, conflicts_with = "debug")]
+    release: bool,
+    /// Builds with debug assertions
+    #[arg(long)]
+    debug: bool,
+}
+
+impl BuildOptions {
+    fn arch(&self) -> Result<Arch> {
+        self.arch.map_or_else(Arch::host, Ok)
+    }
+
+    fn profile(&self) -> Profile {
+        if self.debug {
+            Profile::Debug
+        } else {
+            Profile::Release
+        }
+    }
+}
+
+/// Options that shape the virtual machine.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MachineOptions {
+    /// RAM in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512)]
+    memory: u32,
+    /// Number of processors
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    smp: u32,
+    /// QEMU's processor model
+    #[arg(long, value_name = "MODEL")]
+    cpu: Option<String>,
+    /// QEMU's board
+    #[arg(long, value_name = "BOARD")]
+    machine: Option<String>,
+    /// Words for the kernel command line
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// The least important messages that the kernel prints
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+}
+
+impl MachineOptions {
+    /// Returns the machine, without an initramfs.
+    pub(crate) fn machine(&self, arch: Arch, kernel: &Path, console: Console) -> Machine {
+        let level = self
+            .log
+            .map_or_else(String::new, |level| format!("loglevel={} ", level.number()));
+        Machine {
+            arch,
+            kernel: kernel.to_path_buf(),
+            initramfs: None,
+            append: format!("{level}{}", self.append),
+            memory_mib: self.memory,
+            smp: self.smp,
+            cpu: self.cpu.clone(),
+            board: self.machine.clone(),
+            console,
+            extra: Vec::new(),
+        }
+    }
+}
+
+/// Levels by name, for `loglevel=`, which prints what is below its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl LogLevel {
+    /// One above the severity of syslog(2); Linux has no level for tracing.
+    fn number(self) -> u8 {
+        match self {
+            Self::Error => 4,
+            Self::Warn => 5,
+            Self::Info => 7,
+            Self::Debug => 8,
+            Self::Trace => 9,
+        }
+    }
+}
+
+/// Parses the command line and does what it says.
+pub(crate) fn main() -> Result<ExitCode> {
+    let cli = Cli::parse();
+    let paths = Paths::find()?;
+    match cli.command {
+        Command::Build { build } => {
+            let artifacts = build::build(&paths, build.arch()?, build.profile())?;
+            println!(
+                "{}\n{}",
+                artifacts.kernel.display(),
+                artifacts.initramfs.display()
+            );
+        }
+        Command::Run {
+            build,
+            machine,
+            initramfs,
+            debian,
+            gdb,
+        } => {
+            let files = match initramfs {
+                Some(path) => Files::File(path),
+                None if debian => Files::WithDebian,
+                None => Files::Default,
+            };
+            let debugger = if gdb { Debugger::Awaited } else { Debugger::Absent };
+            run::run(&paths, build.arch()?, build.profile(), &machine, files, debugger)?;
+        }
+        Command::Exec {
+            build,
+            machine,
+            additions,
+            initramfs,
+            timeout,
+            command,
+        } => {
+            let limit = Duration::from_secs(timeout);
+            let job = job(&paths, &build, &machine, &additions, initramfs, command, limit)?;
+            let end = exec::run(&paths, job, &mut std::io::stdout().lock())?;
+            return Ok(exec::exit_code(&end));
+        }
+        Command::Docs => docs::write(paths.root())?,
+        Command::Test {
+            arch,
+            update_golden,
+            filter,
+        } => {
+            let arches = arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
+            let golden = if update_golden {
+                Golden::Update
+            } else {
+                Golden::Compare
+            };
+            return test::run(paths, arches, filter, golden);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn job(
+    paths: &Paths,
+    build: &BuildOptions,
+    machine: &MachineOptions,
+    additions: &[Addition],
+    initramfs: Option<PathBuf>,
+    command: Vec<String>,
+    limit: Duration,
+) -> Result<Job> {
+    let arch = build.arch()?;
+    packages::require(&[Tool::qemu_system(arch)])?;
+    let artifacts = build::build(paths, arch, build.profile())?;
+    let machine = machine.machine(arch, &artifacts.kernel, Console::Plain);
+    let base = match initramfs {
+        None => {
+            let mut archive = initramfs::for_commands(paths, arch, &artifacts)?;
+            initramfs::add_all(&mut archive, additions)?;
+            Base::Archive(archive)
+        }
+        Some(path) => {
+            let mut archive = Archive::default();
+            initramfs::add_all(&mut archive, additions)?;
+            Base::File(path, archive)
+        }
+    };
+    Ok(Job {
+        machine,
+        base,
+        command,
+        limit,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exec_takes_everything_behind_the_dashes() {
+        let words = [
+            "x", "exec", "--arch", "x86_64", "--add", "a:/b", "--", "sh", "-c", "--add",
+        ];
+        let Command::Exec {
+            command,
+            additions,
+            build,
+            ..
+        } = Cli::parse_from(words).command
+        else {
+            panic!("not exec");
+        };
+        assert_eq!(command, ["sh", "-c", "--add"]);
+        assert_eq!(additions.len(), 1);
+        assert_eq!(build.arch, Some(Arch::X86_64));
+    }
+
+    #[test]
+    fn the_log_level_leads_the_command_line() {
+        let words = ["x", "run", "--log", "debug", "--append", "-- one two"];
+        let Command::Run { machine, .. } = Cli::parse_from(words).command else {
+            panic!("not run");
+        };
+        let machine = machine.machine(Arch::Aarch64, Path::new("k"), Console::Plain);
+        assert_eq!(machine.append, "loglevel=8 -- one two");
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert!(Cli::try_parse_from(["x", "build", "--release", "--debug"]).is_err());
+        assert!(Cli::try_parse_from(["x", "exec"]).is_err());
+        assert!(Cli::try_parse_from(["x", "build", "--arch", "riscv64"]).is_err());
+    }
+}
