@@ -120,7 +120,7 @@ fn what_fits_no_rule_is_named() {
         ("a > | b", "|"),
         ("{ a; } b", "b"),
         ("(a) b", "b"),
-        ("a (", "("),
+        ("a b (", "("),
     ] {
         assert_eq!(
             error(source),
