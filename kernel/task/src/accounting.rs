@@ -59,7 +59,14 @@ impl ThreadAccounting {
     }
 
     pub(crate) fn tick(&self, in_user: bool) {
-        bump(if in_user { &self.user_ticks } else { &self.system_ticks }, 1);
+        bump(
+            if in_user {
+                &self.user_ticks
+            } else {
+                &self.system_ticks
+            },
+            1,
+        );
     }
 
     #[inline]

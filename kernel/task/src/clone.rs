@@ -178,7 +178,11 @@ fn check_process_limit(ctx: &Context<'_>) -> Result<(), Errno> {
         .filter(|node| node.process.credentials().uid == credentials.uid)
         .map(|node| node.process.thread_count() as u64)
         .sum::<u64>();
-    if of_user >= limit { Err(Errno::EAGAIN) } else { Ok(()) }
+    if of_user >= limit {
+        Err(Errno::EAGAIN)
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes the child and everything that it does not share.
@@ -241,9 +245,7 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
         limits: parent.limits().clone(),
     })?;
     let adjustment = parent.oom_score_adjustment.load(Ordering::Relaxed);
-    process
-        .oom_score_adjustment
-        .store(adjustment, Ordering::Relaxed);
+    process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     Ok(process)
 }
 
@@ -268,7 +270,7 @@ fn child_fs(ctx: &Context<'_>, flags: CloneFlags) -> Arc<Mutex<FsContext>> {
         ctx.fs().clone()
     } else {
         let copy = FsContext::clone(&ctx.fs().lock());
-        Arc::new(Mutex::new(Rank::Rename, copy))
+        Arc::new(Mutex::new(Rank::FsContext, copy))
     }
 }
 
@@ -310,7 +312,11 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
         pid::tree().insert_thread(child);
         if process.ending().is_some() || process.stop.is_stopped() {
             // Asked for between our look and the entry: the new thread missed it.
-            child.add_work(if process.ending().is_some() { Work::EXIT } else { Work::SIGNAL });
+            child.add_work(if process.ending().is_some() {
+                Work::EXIT
+            } else {
+                Work::SIGNAL
+            });
         }
         return Ok(());
     }
@@ -358,7 +364,13 @@ mod tests {
             | CloneFlags::CHILD_CLEARTID;
         let fork = CloneFlags::CHILD_CLEARTID | CloneFlags::CHILD_SETTID;
         let spawn = CloneFlags::VM | CloneFlags::VFORK | CloneFlags::CLEAR_SIGHAND;
-        for flags in [threads, threads | CloneFlags::DETACHED, fork, spawn, CloneFlags::empty()] {
+        for flags in [
+            threads,
+            threads | CloneFlags::DETACHED,
+            fork,
+            spawn,
+            CloneFlags::empty(),
+        ] {
             assert_eq!(check(flags), Ok(()), "{flags:?}");
         }
     }

@@ -4,12 +4,14 @@ use alloc::sync::Arc;
 use core::cell::{Ref, RefCell, RefMut};
 
 use los_abi::errno::Errno;
+use los_abi::syscall::Fd;
+use los_abi::task::RLIMIT_NOFILE;
 use los_arch::TrapFrame;
 use mm::AddressSpace;
 use sync::Mutex;
-use vfs::{Caller, Credentials, FsContext};
+use vfs::{Caller, Credentials, FsContext, OpenFile};
 
-use crate::fd_table::FdTable;
+use crate::fd_table::{FdTable, OnExec};
 use crate::process::Process;
 use crate::thread::Thread;
 
@@ -84,6 +86,15 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn files(&self) -> &Arc<FdTable> {
         &self.files
+    }
+
+    /// Gives a file the lowest free number that RLIMIT_NOFILE allows.
+    ///
+    /// # Errors
+    /// EMFILE; ENOMEM.
+    pub fn install(&self, file: Arc<OpenFile>, on_exec: OnExec) -> Result<Fd, Errno> {
+        let limit = self.process.limits().soft(RLIMIT_NOFILE);
+        self.files.insert(file, 0, on_exec, limit)
     }
 
     /// Returns root, working directory and umask, which may be shared with other threads.

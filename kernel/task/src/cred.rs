@@ -217,7 +217,10 @@ mod tests {
     fn the_superuser_becomes_somebody_for_good() {
         let mut credentials = Credentials::root();
         set_uid(&mut credentials, 1000).unwrap();
-        assert_eq!((credentials.uid, credentials.euid, credentials.suid), (1000, 1000, 1000));
+        assert_eq!(
+            (credentials.uid, credentials.euid, credentials.suid),
+            (1000, 1000, 1000)
+        );
         assert_eq!((credentials.effective, credentials.permitted), (0, 0));
         assert_eq!(set_uid(&mut credentials, 0), Err(Errno::EPERM));
     }

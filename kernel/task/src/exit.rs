@@ -31,7 +31,10 @@ pub fn exit_group(ctx: &Context<'_>, code: i32) {
 
 /// Makes every thread of a process die; the first caller's status counts.
 pub(crate) fn begin_group_exit(process: &Process, status: WaitStatus) {
-    debug_assert!(matches!(status, WaitStatus::Exited(_) | WaitStatus::Signaled { .. }));
+    debug_assert!(matches!(
+        status,
+        WaitStatus::Exited(_) | WaitStatus::Signaled { .. }
+    ));
     let ending = ENDING | u64::from(status.encode().cast_unsigned());
     let _first = process
         .ending
@@ -49,7 +52,7 @@ pub(crate) fn release_user(ctx: &Context<'_>) {
     if word != 0 && is_shared {
         // A wrong address is the program's own problem.
         let _unwritable = ctx.memory().write(UserPtr::new(word), &0_u32);
-        futex::wake(ctx.memory(), UserPtr::new(word), 1, u32::MAX);
+        futex::wake_for_the_dead(ctx.memory(), UserPtr::new(word));
     }
 }
 
@@ -104,6 +107,7 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
     }
     process.timers.stop();
     process.release_memory();
+    sched::deactivate();
     process.set_image(Arc::new(Image::default()));
     *process.epitaph.lock() = Epitaph {
         name: last.name(),
@@ -111,10 +115,7 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
     };
     process.threads.lock().clear();
     process.pending.discard(los_abi::signal::SigSet::ALL);
-    let terminal = job_control::leave_terminal(process);
-    if let Some(terminal) = terminal {
-        terminal.hang_up();
-    }
+    job_control::leave_terminal(process);
     process.status.store(status, Ordering::Release);
     let reaped = {
         let mut tree = pid::tree();
@@ -136,10 +137,13 @@ fn tell_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> 
     let is_unwanted = parent.is_none_or(|parent| {
         let action = parent.actions().get(Signal::CHLD);
         let by_signal = process.exit_signal.load(Ordering::Relaxed) == Signal::CHLD.number();
-        by_signal
-            && (action.sa_handler == SIG_IGN || action.sa_flags & SaFlags::NOCLDWAIT.bits() != 0)
+        by_signal && (action.sa_handler == SIG_IGN || action.sa_flags & SaFlags::NOCLDWAIT.bits() != 0)
     });
-    if is_unwanted { tree.remove_process(process.pid()) } else { None }
+    if is_unwanted {
+        tree.remove_process(process.pid())
+    } else {
+        None
+    }
 }
 
 /// Gives the children of a dying process to its closest subreaper, or to the first process.

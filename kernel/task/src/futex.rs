@@ -12,7 +12,7 @@ use los_abi::syscall::UserPtr;
 use los_abi::task::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, RobustListHead};
 use los_arch::Current;
 use los_arch::hal::prelude::Uaccess;
-use mm::AddressSpace;
+use mm::{AddressSpace, FutexKey};
 use sync::{Rank, SpinLock, WaitError, now_ns};
 
 use crate::context::Context;
@@ -24,16 +24,18 @@ const BUCKETS: usize = 64;
 /// Most locks that a dying thread's list may name, against loops (ROBUST_LIST_LIMIT).
 const ROBUST_LIST_MAX: usize = 2048;
 
-/// What identifies a word: the address space and the address in it.
+/// Who may sleep on a word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Key {
-    space: usize,
-    address: u64,
+pub enum Scope {
+    /// Threads that share the memory (`FUTEX_PRIVATE_FLAG`).
+    Private,
+    /// Whoever has mapped the object.
+    Shared,
 }
 
 /// A thread that sleeps on a word.
 struct Sleeper {
-    key: Key,
+    key: FutexKey,
     bits: u32,
     thread: Arc<Thread>,
 }
@@ -55,22 +57,25 @@ impl FutexState {
     }
 }
 
-impl Key {
-    fn new(memory: &Arc<AddressSpace>, word: UserPtr<u32>) -> Result<Self, Errno> {
-        if !word.addr().is_multiple_of(4) {
-            return Err(Errno::EINVAL);
-        }
-        Ok(Self {
-            space: Arc::as_ptr(memory).addr(),
-            address: word.addr(),
-        })
+/// Names the word.
+fn key_of(memory: &AddressSpace, word: UserPtr<u32>, scope: Scope) -> Result<FutexKey, Errno> {
+    if !word.addr().is_multiple_of(4) {
+        return Err(Errno::EINVAL);
     }
+    match scope {
+        Scope::Private => Ok(memory.private_futex_key(word.addr())),
+        Scope::Shared => memory.shared_futex_key(word.addr()),
+    }
+}
 
-    fn bucket(self) -> usize {
-        // Words lie close together and spaces far apart.
-        let mixed = (self.address >> 2) ^ (self.space as u64 >> 6);
-        (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % BUCKETS
-    }
+/// Returns the list for a key. Words lie close together, spaces and objects far apart.
+fn bucket_of(key: FutexKey) -> usize {
+    let (object, place) = match key {
+        FutexKey::Private { space, address } => (space, address),
+        FutexKey::Shared { object, offset } => (object, offset),
+    };
+    let mixed = (place >> 2) ^ (object as u64 >> 6);
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize % BUCKETS
 }
 
 /// Sleeps while the word has this value, until a waker whose bits overlap comes: FUTEX_WAIT_BITSET.
@@ -81,6 +86,7 @@ impl Key {
 pub fn wait(
     ctx: &Context<'_>,
     word: UserPtr<u32>,
+    scope: Scope,
     expected: u32,
     bits: u32,
     deadline_ns: Option<u64>,
@@ -88,7 +94,7 @@ pub fn wait(
     if bits == 0 {
         return Err(Errno::EINVAL.into());
     }
-    let key = Key::new(ctx.memory(), word)?;
+    let key = key_of(ctx.memory(), word, scope)?;
     enqueue(ctx, key, word, expected, bits)?;
     let thread = ctx.thread;
     loop {
@@ -123,7 +129,13 @@ impl From<Errno> for WaitFailure {
 }
 
 /// Queues the thread if the word still has the value.
-fn enqueue(ctx: &Context<'_>, key: Key, word: UserPtr<u32>, expected: u32, bits: u32) -> Result<(), Errno> {
+fn enqueue(
+    ctx: &Context<'_>,
+    key: FutexKey,
+    word: UserPtr<u32>,
+    expected: u32,
+    bits: u32,
+) -> Result<(), Errno> {
     loop {
         {
             let mut sleepers = SLEEPERS.lock();
@@ -132,7 +144,7 @@ fn enqueue(ctx: &Context<'_>, key: Key, word: UserPtr<u32>, expected: u32, bits:
                 if value != expected {
                     return Err(Errno::EAGAIN);
                 }
-                let bucket = &mut sleepers[key.bucket()];
+                let bucket = &mut sleepers[bucket_of(key)];
                 bucket.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 ctx.thread.futex.woken.store(false, Ordering::SeqCst);
                 bucket.push(Sleeper {
@@ -164,14 +176,30 @@ fn withdraw(thread: &Arc<Thread>) -> bool {
 }
 
 /// Wakes up to `count` sleepers of a word whose bits overlap, and returns how many: FUTEX_WAKE_BITSET.
-pub fn wake(memory: &Arc<AddressSpace>, word: UserPtr<u32>, count: usize, bits: u32) -> usize {
-    match Key::new(memory, word) {
-        Ok(key) => wake_in(&mut SLEEPERS.lock()[key.bucket()], key, count, bits),
-        Err(_) => 0,
+///
+/// # Errors
+/// EINVAL for a misaligned word or no bits; EFAULT.
+pub fn wake(
+    memory: &AddressSpace,
+    word: UserPtr<u32>,
+    scope: Scope,
+    count: usize,
+    bits: u32,
+) -> Result<usize, Errno> {
+    if bits == 0 {
+        return Err(Errno::EINVAL);
     }
+    let key = key_of(memory, word, scope)?;
+    Ok(wake_in(&mut SLEEPERS.lock()[bucket_of(key)], key, count, bits))
 }
 
-fn wake_in(bucket: &mut Vec<Sleeper>, key: Key, count: usize, bits: u32) -> usize {
+/// Wakes one sleeper of a word in the name of a dying thread.
+pub(crate) fn wake_for_the_dead(memory: &AddressSpace, word: UserPtr<u32>) {
+    // Linux treats these words as shared ones, which covers private memory. A bad one has no sleepers.
+    let _woken = wake(memory, word, Scope::Shared, 1, u32::MAX);
+}
+
+fn wake_in(bucket: &mut Vec<Sleeper>, key: FutexKey, count: usize, bits: u32) -> usize {
     let mut woken = 0;
     // Not `retain`: the common case is an empty list, or the first one.
     let mut index = 0;
@@ -198,11 +226,13 @@ pub fn requeue(
     ctx: &Context<'_>,
     from: UserPtr<u32>,
     to: UserPtr<u32>,
+    scope: Scope,
     wake: usize,
     requeue: usize,
     expected: Option<u32>,
 ) -> Result<(usize, usize), Errno> {
-    let (old, new) = (Key::new(ctx.memory(), from)?, Key::new(ctx.memory(), to)?);
+    let old = key_of(ctx.memory(), from, scope)?;
+    let new = key_of(ctx.memory(), to, scope)?;
     loop {
         {
             let mut sleepers = SLEEPERS.lock();
@@ -211,7 +241,7 @@ pub fn requeue(
                 if value != expected {
                     return Err(Errno::EAGAIN);
                 }
-                let woken = wake_in(&mut sleepers[old.bucket()], old, wake, u32::MAX);
+                let woken = wake_in(&mut sleepers[bucket_of(old)], old, wake, u32::MAX);
                 let moved = requeue_in(&mut sleepers, old, new, requeue)?;
                 return Ok((woken, moved));
             }
@@ -222,11 +252,11 @@ pub fn requeue(
 
 fn requeue_in(
     sleepers: &mut [Vec<Sleeper>; BUCKETS],
-    old: Key,
-    new: Key,
+    old: FutexKey,
+    new: FutexKey,
     count: usize,
 ) -> Result<usize, Errno> {
-    let (source, target) = (old.bucket(), new.bucket());
+    let (source, target) = (bucket_of(old), bucket_of(new));
     let mut moved = 0;
     let mut index = 0;
     while moved < count && index < sleepers[source].len() {
@@ -291,7 +321,7 @@ fn release_robust(ctx: &Context<'_>, address: u64, pending: Pending) {
     };
     loop {
         if pending == Pending::Yes && value == 0 {
-            wake(ctx.memory(), word, 1, u32::MAX);
+            wake_for_the_dead(ctx.memory(), word);
             return;
         }
         if value & FUTEX_TID_MASK != ctx.thread.tid() {
@@ -305,7 +335,7 @@ fn release_robust(ctx: &Context<'_>, address: u64, pending: Pending) {
         }
     }
     if value & FUTEX_WAITERS != 0 {
-        wake(ctx.memory(), word, 1, u32::MAX);
+        wake_for_the_dead(ctx.memory(), word);
     }
 }
 
@@ -314,8 +344,8 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    fn key(address: u64) -> Key {
-        Key { space: 1, address }
+    fn key(address: u64) -> FutexKey {
+        FutexKey::Private { space: 1, address }
     }
 
     fn sleeper(address: u64, bits: u32) -> Sleeper {
@@ -343,16 +373,20 @@ mod tests {
     fn requeued_sleepers_wait_for_the_other_word() {
         let mut sleepers = [const { Vec::new() }; BUCKETS];
         for _ in 0..3 {
-            sleepers[key(8).bucket()].push(sleeper(8, u32::MAX));
+            sleepers[bucket_of(key(8))].push(sleeper(8, u32::MAX));
         }
         assert_eq!(requeue_in(&mut sleepers, key(8), key(64), 2), Ok(2));
-        assert_eq!(wake_in(&mut sleepers[key(64).bucket()], key(64), 9, u32::MAX), 2);
-        assert_eq!(wake_in(&mut sleepers[key(8).bucket()], key(8), 9, u32::MAX), 1);
+        assert_eq!(
+            wake_in(&mut sleepers[bucket_of(key(64))], key(64), 9, u32::MAX),
+            2
+        );
+        assert_eq!(wake_in(&mut sleepers[bucket_of(key(8))], key(8), 9, u32::MAX), 1);
     }
 
     #[test]
     fn keys_spread_over_all_buckets() {
-        let used: alloc::collections::BTreeSet<_> = (0..4096).map(|index| key(index * 4).bucket()).collect();
+        let used: alloc::collections::BTreeSet<_> =
+            (0..4096).map(|index| bucket_of(key(index * 4))).collect();
         assert_eq!(used.len(), BUCKETS);
     }
 }

@@ -32,9 +32,7 @@ impl<T: Member> IndexedHeap<T> {
     /// Makes room for one more member for as long as it exists.
     pub(crate) fn promise(&mut self) -> Result<(), Errno> {
         let missing = self.promised + 1 - self.entries.len();
-        self.entries
-            .try_reserve(missing)
-            .map_err(|_| Errno::ENOMEM)?;
+        self.entries.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
         self.promised += 1;
         Ok(())
     }
@@ -120,10 +118,7 @@ impl<T: Member> IndexedHeap<T> {
     }
 
     fn place(&self, index: usize) {
-        self.entries[index]
-            .1
-            .position()
-            .store(index, Ordering::Relaxed);
+        self.entries[index].1.position().store(index, Ordering::Relaxed);
     }
 }
 

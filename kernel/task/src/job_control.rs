@@ -6,20 +6,15 @@ use core::sync::atomic::Ordering;
 use los_abi::errno::Errno;
 use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
 
+use tty::{JobControl, Terminal, TtyCaller};
+use vfs::Capability;
+
 use crate::context::Context;
 use crate::pid::{self, Pid, Tree};
 use crate::process::Process;
-use crate::signal::send;
-
-/// A terminal as the session that it controls sees it.
-pub trait Terminal: Send + Sync {
-    /// Returns the device number, as `/proc/PID/stat` shows it.
-    fn device(&self) -> u64;
-    /// Returns the foreground process group, 0 for none.
-    fn foreground(&self) -> Pid;
-    /// Takes note that the session leader is gone: no session, no foreground group.
-    fn hang_up(&self);
-}
+use crate::sched;
+use crate::signal::actions::Disposition;
+use crate::signal::{self, send};
 
 /// Returns the group of a process, 0 for the caller.
 ///
@@ -101,13 +96,13 @@ pub fn set_session(ctx: &Context<'_>) -> Result<Pid, Errno> {
 }
 
 /// Returns the terminal that controls a process's session.
-pub fn terminal(process: &Process) -> Option<Arc<dyn Terminal>> {
+pub fn terminal(process: &Process) -> Option<Arc<Terminal>> {
     let tree = pid::tree();
     tree.session(process.session())?.terminal.clone()
 }
 
 /// Makes a terminal control a session, or none, and returns the one that did.
-pub fn set_terminal(session: Pid, terminal: Option<Arc<dyn Terminal>>) -> Option<Arc<dyn Terminal>> {
+pub fn set_terminal(session: Pid, terminal: Option<Arc<Terminal>>) -> Option<Arc<Terminal>> {
     let mut tree = pid::tree();
     let session = tree.session_mut(session)?;
     core::mem::replace(&mut session.terminal, terminal)
@@ -138,27 +133,28 @@ pub fn session_of_group(group: Pid) -> Option<Pid> {
     Some(member.session())
 }
 
-/// Takes the terminal from the session of a leader that dies, after SIGHUP to its foreground group.
-pub(crate) fn leave_terminal(process: &Process) -> Option<Arc<dyn Terminal>> {
+/// Takes the terminal from the session of a leader that dies, with SIGHUP to the foreground group.
+pub(crate) fn leave_terminal(process: &Process) {
     if !process.is_session_leader() {
-        return None;
+        return;
     }
-    let terminal = set_terminal(process.pid(), None)?;
-    let foreground = terminal.foreground();
-    if foreground != 0 {
-        let tree = pid::tree();
-        hang_up_group(&tree, foreground);
+    let session = process.pid();
+    let Some(terminal) = set_terminal(session, None) else {
+        return;
+    };
+    if let Some(foreground) = terminal.release(session.cast_signed()) {
+        hang_up_group(&pid::tree(), foreground.cast_unsigned());
     }
-    Some(terminal)
 }
 
 /// Sends SIGHUP and SIGCONT to groups with stopped members that a death has orphaned: the dying process's
 /// own group, and those of the children that it leaves behind.
 pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process) {
     let own = dying.group();
-    if tree.process(dying.parent_pid()).is_some_and(|parent| {
-        parent.group() != own && parent.session() == dying.session()
-    }) {
+    if tree
+        .process(dying.parent_pid())
+        .is_some_and(|parent| parent.group() != own && parent.session() == dying.session())
+    {
         signal_if_orphaned(tree, own, dying.pid());
     }
     // The children have been handed over already: their new parent is in another session, or is init.
@@ -180,6 +176,56 @@ fn signal_if_orphaned(tree: &Tree, group: Pid, dying: Pid) {
 fn hang_up_group(tree: &Tree, group: Pid) {
     for signal in [Signal::HUP, Signal::CONT] {
         send::send_to_group_locked(tree, group, &SigInfo::new(signal, SI_KERNEL));
+    }
+}
+
+/// The process table as terminals see it.
+struct ProcessTable;
+
+/// Lets terminals know sessions and process groups. Called once.
+pub(crate) fn init() {
+    tty::set_job_control(&ProcessTable);
+}
+
+impl JobControl for ProcessTable {
+    fn caller(&self) -> Option<TtyCaller> {
+        let thread = sched::current()?;
+        let process = thread.process();
+        (!process.is_kernel()).then(|| TtyCaller {
+            pid: process.pid().cast_signed(),
+            group: process.group().cast_signed(),
+            session: process.session().cast_signed(),
+            privileged: thread.credentials().capable(Capability::SysAdmin),
+        })
+    }
+
+    fn signal_group(&self, group: i32, signal: Signal) {
+        signal::send_to_group(group.cast_unsigned(), &SigInfo::new(signal, SI_KERNEL));
+    }
+
+    fn caller_ignores(&self, signal: Signal) -> bool {
+        sched::current().is_some_and(|thread| {
+            let disposition = thread.process().actions().disposition(signal);
+            disposition == Disposition::Ignored || signal::mask(&thread).contains(signal)
+        })
+    }
+
+    fn is_orphaned(&self, group: i32) -> bool {
+        is_orphaned(group.cast_unsigned())
+    }
+
+    fn group_in_session(&self, group: i32, session: i32) -> bool {
+        session_of_group(group.cast_unsigned()) == Some(session.cast_unsigned())
+    }
+
+    fn controlling_terminal(&self, session: i32) -> Option<Arc<Terminal>> {
+        let tree = pid::tree();
+        tree.session(session.cast_unsigned())?.terminal.clone()
+    }
+
+    fn set_controlling_terminal(&self, session: i32, terminal: Option<Arc<Terminal>>) {
+        let old = set_terminal(session.cast_unsigned(), terminal);
+        drop(old);
     }
 }
 

@@ -31,6 +31,8 @@ pub mod user_loop;
 pub mod wait;
 
 mod context;
+#[cfg(test)]
+mod testing;
 
 pub use context::Context;
 pub use fd_table::FdTable;

@@ -10,8 +10,8 @@ use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use sync::{Rank, SpinLock, SpinLockGuard};
+use tty::Terminal;
 
-use crate::job_control::Terminal;
 use crate::process::Process;
 use crate::thread::Thread;
 
@@ -58,7 +58,7 @@ pub(crate) struct Node {
 #[derive(Default)]
 pub(crate) struct Session {
     members: usize,
-    pub(crate) terminal: Option<Arc<dyn Terminal>>,
+    pub(crate) terminal: Option<Arc<Terminal>>,
 }
 
 impl Slot {
@@ -435,8 +435,10 @@ mod tests {
         let mut tree = Tree::new();
         let numbers = [(); 2].map(|()| tree.allocate().unwrap());
         let [leader, member] = numbers.map(testing::process);
-        tree.insert_process(&leader, 0, leader.pid(), leader.pid()).unwrap();
-        tree.insert_process(&member, leader.pid(), leader.pid(), leader.pid()).unwrap();
+        tree.insert_process(&leader, 0, leader.pid(), leader.pid())
+            .unwrap();
+        tree.insert_process(&member, leader.pid(), leader.pid(), leader.pid())
+            .unwrap();
         for number in numbers {
             tree.slot_mut(number).unwrap().reserved = false;
         }

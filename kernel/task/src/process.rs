@@ -352,6 +352,13 @@ impl Process {
         }
     }
 
+    /// Tells the memory the limits that it observes. To be called after every change of limits.
+    pub fn apply_limits(&self) {
+        if let Some(memory) = self.memory() {
+            memory.set_limits(self.limits.of_memory());
+        }
+    }
+
     /// Adds a thread that is not running yet.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use los_abi::errno::Errno;
 use los_abi::task::{
-    RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_CORE, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE,
-    RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,
+    RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE,
+    RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,
 };
 use sync::{Rank, SpinLock};
 
@@ -68,6 +68,15 @@ impl Limits {
     pub fn get(&self, resource: u32) -> Result<Rlimit64, Errno> {
         let table = self.table.lock();
         table.get(resource as usize).copied().ok_or(Errno::EINVAL)
+    }
+
+    /// Returns those that memory operations observe.
+    pub(crate) fn of_memory(&self) -> mm::Limits {
+        mm::Limits {
+            address_space: self.soft(RLIMIT_AS),
+            data: self.soft(RLIMIT_DATA),
+            stack: self.soft(RLIMIT_STACK),
+        }
     }
 
     /// Sets both limits of a resource and returns the old ones.

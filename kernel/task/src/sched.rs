@@ -14,16 +14,16 @@ use core::sync::atomic::Ordering;
 use los_abi::errno::Errno;
 use los_arch::Current;
 use los_arch::hal::cpu::MAX_CPUS;
-use los_arch::hal::prelude::{Cpu, Irq};
+use los_arch::hal::prelude::Irq;
 use mm::AddressSpace;
 use sync::{KernelContext, Parker, PerCpu, Rank, SpinLock, ThreadHandle, now_ns};
 
 use crate::thread::{Thread, Work};
-use crate::{accounting, timer};
+use crate::{accounting, job_control, timer};
 
 pub(crate) use entity::Entity;
-pub use entity::{NICE_MAX, NICE_MIN};
 use entity::State;
+pub use entity::{NICE_MAX, NICE_MIN};
 use queue::RunQueue;
 
 /// Time between looks at the running thread, and so the time slice.
@@ -54,7 +54,8 @@ impl Parker for Scheduler {
     }
 }
 
-/// Makes the running code this CPU's idle thread, and waiting park threads from now on.
+/// Makes the running code this CPU's idle thread; from now on waiting parks threads, and terminals know
+/// process groups.
 ///
 /// # Errors
 /// ENOMEM.
@@ -67,6 +68,7 @@ pub fn init() -> Result<(), Errno> {
         queue.switched_ns = now_ns();
     }
     sync::set_parker(&Scheduler);
+    job_control::init();
     Ok(())
 }
 
@@ -231,18 +233,16 @@ pub(crate) fn thread_main() -> ! {
     exit_current()
 }
 
-/// Loads the user registers of the running thread into the processor, unless they are there.
-pub(crate) fn claim_user_registers() {
-    let mut queue = QUEUES.current().lock();
-    if let Some(thread) = queue.current.clone() {
-        queue.load_user_registers(&thread);
-    }
-}
-
 /// Makes an address space the active one of this CPU.
 pub(crate) fn activate(memory: &Arc<AddressSpace>) {
     QUEUES.current().lock().active_space = Arc::as_ptr(memory).addr();
     memory.activate();
+}
+
+/// Leaves this CPU without user memory, so that a dying process frees its own now.
+pub(crate) fn deactivate() {
+    QUEUES.current().lock().active_space = 0;
+    AddressSpace::deactivate();
 }
 
 /// Forgets that the processor holds the registers of the running thread, which is about to die.

@@ -42,8 +42,7 @@ impl Member for Entry {
 static QUEUE: SpinLock<IndexedHeap<Entry>> = SpinLock::new(Rank::Timer, IndexedHeap::new());
 
 /// By CPU: the deadline that its hardware has, `u64::MAX` for none.
-static PROGRAMMED: PerCpu<AtomicU64> =
-    PerCpu::new([const { AtomicU64::new(u64::MAX) }; MAX_CPUS]);
+static PROGRAMMED: PerCpu<AtomicU64> = PerCpu::new([const { AtomicU64::new(u64::MAX) }; MAX_CPUS]);
 
 /// Reserves room for one timer.
 ///

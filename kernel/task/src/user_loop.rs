@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use los_abi::signal::{
-    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_INTDIV, FPE_INTOVF, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL,
-    SigInfo, Signal, TRAP_BRKPT, TRAP_TRACE,
+    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_INTDIV, FPE_INTOVF, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR,
+    SI_KERNEL, SigInfo, Signal, TRAP_BRKPT, TRAP_TRACE,
 };
 use los_abi::task::WaitStatus;
 use los_arch::hal::addr::VirtAddr;
@@ -41,7 +41,9 @@ pub(crate) fn run(thread: Arc<Thread>, frame: TrapFrame) {
 }
 
 fn run_until_death(ctx: &mut Context<'_>) {
-    let handler = *HANDLER.get().expect("the system call handler is registered before the first program");
+    let handler = *HANDLER
+        .get()
+        .expect("the system call handler is registered before the first program");
     let thread = ctx.thread;
     let mut restart = None;
     if !attend(ctx, &mut restart) {

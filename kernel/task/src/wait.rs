@@ -190,15 +190,30 @@ mod tests {
     fn numbers_and_groups_select() {
         let family = testing::family(2);
         let [first, second] = [&family.children[0], &family.children[1]];
-        bury(second, WaitStatus::Signaled { signal: 9, core_dumped: false });
+        bury(
+            second,
+            WaitStatus::Signaled {
+                signal: 9,
+                core_dumped: false,
+            },
+        );
         let by_number = |child: &Process| Which::Process(child.pid());
         assert_eq!(look(&family.parent, by_number(first), EXITED), Ok(None));
         let kept = look(&family.parent, by_number(second), EXITED | WaitFlags::NOWAIT);
         assert_eq!(kept.unwrap().unwrap().pid, second.pid());
         let group = Which::Group(family.parent.group());
-        assert_eq!(look(&family.parent, group, EXITED).unwrap().unwrap().pid, second.pid());
-        assert_eq!(look(&family.parent, by_number(second), EXITED), Err(Errno::ECHILD));
-        assert_eq!(look(&family.parent, Which::Group(9999), EXITED), Err(Errno::ECHILD));
+        assert_eq!(
+            look(&family.parent, group, EXITED).unwrap().unwrap().pid,
+            second.pid()
+        );
+        assert_eq!(
+            look(&family.parent, by_number(second), EXITED),
+            Err(Errno::ECHILD)
+        );
+        assert_eq!(
+            look(&family.parent, Which::Group(9999), EXITED),
+            Err(Errno::ECHILD)
+        );
         bury(first, WaitStatus::Exited(0));
         look(&family.parent, Which::Any, EXITED).unwrap();
     }

@@ -12,9 +12,9 @@ const WEIGHT_UNIT: u64 = 1024;
 
 /// Share of the processor by nice value from -20: each step is about a quarter (as Linux documents it).
 const WEIGHTS: [u32; 40] = [
-    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906,
-    3121, 2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45,
-    36, 29, 23, 18, 15,
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121,
+    2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29,
+    23, 18, 15,
 ];
 
 /// Whether a thread can run.
@@ -92,8 +92,7 @@ impl Entity {
     }
 
     pub(crate) fn set_nice(&self, nice: i32) {
-        self.nice
-            .store(nice.clamp(NICE_MIN, NICE_MAX), Ordering::Relaxed);
+        self.nice.store(nice.clamp(NICE_MIN, NICE_MAX), Ordering::Relaxed);
     }
 }
 

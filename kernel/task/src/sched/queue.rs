@@ -81,9 +81,7 @@ impl RunQueue {
 
     pub(super) fn reserve_thread(&mut self) -> Result<(), Errno> {
         let missing = self.promised + 1 - self.ready.len();
-        self.ready
-            .try_reserve(missing)
-            .map_err(|_| Errno::ENOMEM)?;
+        self.ready.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
         self.promised += 1;
         Ok(())
     }
@@ -98,9 +96,7 @@ impl RunQueue {
     }
 
     pub(super) fn is_idle(&self, thread: &Arc<Thread>) -> bool {
-        self.idle
-            .as_ref()
-            .is_some_and(|idle| Arc::ptr_eq(idle, thread))
+        self.idle.as_ref().is_some_and(|idle| Arc::ptr_eq(idle, thread))
     }
 
     /// Returns the number of threads that run or could.

@@ -65,7 +65,11 @@ impl SignalActions {
     pub(crate) fn after_exec(&self) -> Self {
         let mut table = *self.table.lock();
         for action in &mut table {
-            let handler = if action.sa_handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
+            let handler = if action.sa_handler == SIG_IGN {
+                SIG_IGN
+            } else {
+                SIG_DFL
+            };
             *action = SigAction {
                 sa_handler: handler,
                 ..SigAction::default()

@@ -1,8 +1,10 @@
 //! Taking signals: default actions, handlers, the return from them, and interrupted system calls.
 
-use los_abi::isa::IsaAbi;
 use los_abi::isa::Isa;
-use los_abi::signal::{DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT};
+use los_abi::isa::IsaAbi;
+use los_abi::signal::{
+    DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT,
+};
 use los_abi::task::WaitStatus;
 use los_arch::hal::prelude::{TrapFrame as _, Traps};
 use los_arch::hal::trap::SignalSetup;
@@ -107,11 +109,14 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         stack_top,
         fault: if is_fault { (info.address(), 0) } else { (0, 0) },
     };
-    let signal_frame = thread.with_saved_user_state(|state| Current::push_signal_frame(&mut frame, state, &setup));
+    let signal_frame =
+        thread.with_saved_user_state(|state| Current::push_signal_frame(&mut frame, state, &setup));
     if alternate.overflows(stack_top, signal_frame.address) {
         return None;
     }
-    crate::user::copy_out(ctx.memory(), signal_frame.address, &signal_frame.bytes).ok()?;
+    ctx.memory()
+        .write_bytes(signal_frame.address, &signal_frame.bytes)
+        .ok()?;
     *ctx.frame_mut() = frame;
     if alternate.disarms() && flags.contains(SaFlags::ONSTACK) {
         *thread.alternate_stack.lock() = stack::AlternateStack::DISABLED;
@@ -144,7 +149,7 @@ pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
     let mut frame = ctx.frame().clone();
     let restored = thread.with_user_state(|state| {
         Current::restore_signal_frame(&mut frame, state, &mut |address, bytes| {
-            crate::user::copy_in(ctx.memory(), address, bytes)
+            ctx.memory().read_bytes(address, bytes)
         })
     });
     match restored {

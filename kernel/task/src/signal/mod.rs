@@ -12,9 +12,9 @@ pub mod stack;
 pub(crate) mod stop;
 pub mod wait;
 
+pub use deliver::sigreturn;
 pub use mask::{mask, pause, pending as pending_blocked, restore_mask, set_mask, set_mask_for_call, suspend};
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
-pub use deliver::sigreturn;
 pub use wait::wait_for;
 
 use los_abi::signal::{SigSet, Signal};

@@ -5,7 +5,8 @@ use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use los_abi::signal::{
-    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_TKILL, SI_USER, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
+    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_TKILL, SI_USER, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet,
+    Signal,
 };
 use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
 use vfs::{Capability, Credentials};
@@ -100,9 +101,10 @@ pub fn kill(ctx: &Context<'_>, pid: i32, signal: Option<Signal>) -> Result<(), E
         }
         0 => sender.send_to_all(&tree, signal, tree.group(ctx.process.group())),
         -1 => {
-            let others = tree.iter().map(|node| &node.process).filter(|process| {
-                process.pid() > INIT && !Arc::ptr_eq(process, ctx.process)
-            });
+            let others = tree
+                .iter()
+                .map(|node| &node.process)
+                .filter(|process| process.pid() > INIT && !Arc::ptr_eq(process, ctx.process));
             sender.send_to_all(&tree, signal, others)
         }
         i32::MIN => Err(Errno::ESRCH),
@@ -308,7 +310,11 @@ pub(crate) fn notify_parent(tree: &Tree, process: &Process, code: i32, status: i
     };
     let is_end = !matches!(code, CLD_STOPPED | CLD_CONTINUED);
     let exit_signal = process.exit_signal.load(Ordering::Relaxed);
-    let signal = if is_end { Signal::new(exit_signal) } else { Some(Signal::CHLD) };
+    let signal = if is_end {
+        Signal::new(exit_signal)
+    } else {
+        Some(Signal::CHLD)
+    };
     let action = parent.actions().get(Signal::CHLD);
     let is_quiet = !is_end && action.sa_flags & SaFlags::NOCLDSTOP.bits() != 0;
     if let Some(signal) = signal.filter(|_| !is_quiet) {
@@ -333,7 +339,11 @@ pub(crate) fn child_code(status: WaitStatus) -> (i32, i32) {
     match status {
         WaitStatus::Exited(code) => (CLD_EXITED, code & 0xff),
         WaitStatus::Signaled { signal, core_dumped } => {
-            let code = if core_dumped { los_abi::signal::CLD_DUMPED } else { los_abi::signal::CLD_KILLED };
+            let code = if core_dumped {
+                los_abi::signal::CLD_DUMPED
+            } else {
+                los_abi::signal::CLD_KILLED
+            };
             (code, signal as i32)
         }
         WaitStatus::Stopped(signal) => (CLD_STOPPED, signal as i32),

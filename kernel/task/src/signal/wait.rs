@@ -24,9 +24,7 @@ pub fn wait_for(ctx: &Context<'_>, set: SigSet, deadline_ns: Option<u64>) -> Res
     // ignored ones from being dropped.
     let blocked = mask(thread);
     thread.wait_mask.store(blocked.0, Ordering::SeqCst);
-    thread
-        .mask
-        .store(blocked.difference(set).0, Ordering::SeqCst);
+    thread.mask.store(blocked.difference(set).0, Ordering::SeqCst);
     recalculate(thread);
     let nothing = WaitQueue::new();
     let outcome = nothing.wait_interruptible(deadline_ns, || {

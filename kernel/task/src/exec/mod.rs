@@ -1,0 +1,207 @@
+//! Starting programs: execve(2).
+//!
+//! Everything that can fail happens first, into a fresh address space: opening, scripts, headers, mapping,
+//! the stack. Then the other threads end, and the switch to the new image cannot fail any more.
+
+mod arguments;
+mod elf;
+mod first;
+mod image;
+mod script;
+mod signal_page;
+mod stack;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
+
+use los_abi::errno::Errno;
+use los_abi::signal::Signal;
+use los_arch::hal::prelude::{Cpu, TrapFrame as _};
+use los_arch::{Current, TrapFrame};
+use vfs::{At, Caller, Credentials, OpenFile};
+
+pub use arguments::{Budget, StringList};
+pub use first::{FirstProgram, start_first_program};
+
+use crate::context::Context;
+use crate::fd_table::FdTable;
+use crate::process::Process;
+use crate::signal::actions::SignalActions;
+use crate::signal::stack::AlternateStack;
+use crate::thread::Thread;
+use crate::{cred, exit, sched};
+use image::{Loaded, Start};
+
+/// What to execute.
+pub struct ExecRequest {
+    /// The program or script, from [`open`].
+    pub file: Arc<OpenFile>,
+    /// Its name as the caller gave it.
+    pub path: Vec<u8>,
+    /// `argv`.
+    pub arguments: StringList,
+    /// `envp`.
+    pub environment: StringList,
+    /// What is left for further strings.
+    pub budget: Budget,
+}
+
+/// Opens a file to be executed.
+///
+/// # Errors
+/// Those of path walking; EACCES for what is no regular file or not executable.
+pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
+    vfs::ops::open_executable(caller, at, path)
+}
+
+/// Replaces the calling process's program. On success the saved registers are those of the new one.
+///
+/// # Errors
+/// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending; those of
+/// opening interpreters. The caller is as it was.
+pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
+    let prepared = prepare(&ctx.caller(), ctx.process, request)?;
+    let files = own_files(ctx)?;
+    exit::become_only_thread(ctx)?;
+    exit::release_user(ctx);
+    let frame = prepared.commit(ctx.thread, files);
+    *ctx.frame_mut() = frame;
+    Ok(0)
+}
+
+/// A program that is ready to replace another one.
+struct Prepared {
+    loaded: Loaded,
+    actions: SignalActions,
+    credentials: Arc<Credentials>,
+    name: Vec<u8>,
+}
+
+/// Does everything that can fail.
+fn prepare(caller: &Caller<'_>, process: &Process, mut request: ExecRequest) -> Result<Prepared, Errno> {
+    if request.arguments.is_empty() {
+        // As on Linux, a program never sees an empty argument list.
+        request.arguments = StringList::from_slices([&b""[..]], &mut request.budget)?;
+    }
+    let file = follow_scripts(caller, &mut request)?;
+    let program = image::read_program(&file)?;
+    let credentials = Arc::new(cred::after_exec(&with_set_id(caller.credentials, &file)?));
+    let start = Start {
+        file: &file,
+        program: &program,
+        path: &request.path,
+        arguments: &request.arguments,
+        environment: &request.environment,
+        credentials: &credentials,
+        limits: process.limits().of_memory(),
+    };
+    Ok(Prepared {
+        loaded: start.build(caller)?,
+        actions: process.actions().after_exec(),
+        credentials,
+        name: base_name(&request.path).to_vec(),
+    })
+}
+
+/// Replaces scripts by their interpreters until there is a binary.
+fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<OpenFile>, Errno> {
+    let mut file = request.file.clone();
+    let mut path = request.path.clone();
+    for _ in 0..=script::NESTING_MAX {
+        let mut head = [0; script::HEAD_BYTES];
+        let length = image::read_at(&file, 0, &mut head)?;
+        let Some(script) = script::parse(&head[..length])? else {
+            return Ok(file);
+        };
+        let first: &[&[u8]] = match script.argument {
+            Some(argument) => &[script.interpreter, argument, &path],
+            None => &[script.interpreter, &path],
+        };
+        request.arguments.replace_first(first, &mut request.budget)?;
+        file = open(caller, At::Cwd, script.interpreter)?;
+        path = script.interpreter.to_vec();
+    }
+    Err(Errno::ELOOP)
+}
+
+/// Applies the set-user-id and set-group-id bits of a program.
+fn with_set_id(credentials: &Credentials, file: &OpenFile) -> Result<Credentials, Errno> {
+    const SET_UID: u16 = 0o4000;
+    const SET_GID: u16 = 0o2000;
+    const GROUP_EXECUTE: u16 = 0o010;
+    let metadata = file.metadata()?;
+    let mut new = credentials.clone();
+    if new.no_new_privs {
+        return Ok(new);
+    }
+    if metadata.mode & SET_UID != 0 {
+        (new.euid, new.fsuid) = (metadata.uid, metadata.uid);
+    }
+    if metadata.mode & (SET_GID | GROUP_EXECUTE) == SET_GID | GROUP_EXECUTE {
+        (new.egid, new.fsgid) = (metadata.gid, metadata.gid);
+    }
+    Ok(new)
+}
+
+/// Returns a table of open files that no other process shares.
+fn own_files(ctx: &Context<'_>) -> Result<Arc<FdTable>, Errno> {
+    // The thread and the context hold one reference each.
+    if Arc::strong_count(ctx.files()) <= 2 {
+        return Ok(ctx.files().clone());
+    }
+    Ok(Arc::new(FdTable::fork(ctx.files())?))
+}
+
+impl Prepared {
+    /// Makes a thread, alone in its process, run the program. Returns its first registers.
+    fn commit(self, thread: &Arc<Thread>, files: Arc<FdTable>) -> TrapFrame {
+        let process = thread.process();
+        let Loaded {
+            space,
+            entry,
+            stack_pointer,
+            image,
+        } = self.loaded;
+        let old_memory = process.replace_memory(Some(space.clone()));
+        sched::activate(&space);
+        let old_image = process.set_image(Arc::new(image));
+        *process.actions.lock() = Arc::new(self.actions);
+        if let Some(memory) = old_memory {
+            let peak = memory.statistics().peak_resident_pages;
+            process.peak_pages.fetch_max(peak, Ordering::Relaxed);
+        }
+        // The parent of a vfork continues only now that its memory is not shared any more.
+        thread.end_vfork();
+        let old_files = core::mem::replace(&mut thread.resources.lock().files, Some(files.clone()));
+        files.close_on_exec();
+        thread.set_name(&self.name);
+        thread.set_credentials(self.credentials);
+        *thread.alternate_stack.lock() = AlternateStack::DISABLED;
+        thread.restart.lock().take();
+        thread.with_user_state(|state| *state = Current::initial_user_state());
+        process.has_execed.store(true, Ordering::Relaxed);
+        process
+            .exit_signal
+            .store(Signal::CHLD.number(), Ordering::Relaxed);
+        drop((old_image, old_files));
+        TrapFrame::new_user(entry, stack_pointer)
+    }
+}
+
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+}
+
+/// Reads from a place in a file.
+fn pread(file: &OpenFile, sink: &mut dyn mm::io::Sink, offset: u64) -> Result<usize, Errno> {
+    file.pread(sink, offset).map_err(|error| match error {
+        sync::Error::Errno(errno) => errno,
+        sync::Error::Restart(_) => Errno::EINTR,
+    })
+}
+
+/// Returns the pages of a file.
+fn pager(file: &OpenFile) -> Result<Arc<dyn mm::Pager>, Errno> {
+    file.pager().ok_or(Errno::ENODEV)
+}
