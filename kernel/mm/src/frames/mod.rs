@@ -268,3 +268,6 @@ impl core::fmt::Debug for Frame {
         write!(f, "Frame({:?})", self.phys())
     }
 }
+
+#[cfg(test)]
+mod tests;

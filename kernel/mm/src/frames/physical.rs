@@ -1,9 +1,9 @@
 //! The owner of free memory behind the CPUs' caches: a buddy allocator for contiguous runs, and in front of
 //! it a pool of single frames.
 //!
-//! The buddy allocator searches its free lists when it merges, so single frames never go back to it one by
-//! one: they gather in the pool, a linked list through the page infos. When a run is wanted and there is
-//! none, [`Physical::coalesce`] walks the page infos once and returns whole aligned blocks.
+//! The buddy allocator searches its free lists when it merges, so it gets blocks of [`BLOCK_FRAMES`] frames
+//! and larger only. Smaller pieces gather in the pool, a linked list through the page infos. When a run is
+//! wanted and there is none, [`Physical::coalesce`] walks the page infos once and returns whole blocks.
 
 use core::alloc::Layout;
 use core::num::NonZeroU32;
@@ -23,10 +23,8 @@ pub(crate) type FrameNumber = NonZeroU32;
 
 /// The buddy allocator's classes are powers of two in bytes; the largest block is 4 GiB.
 const ORDERS: usize = 33;
-/// Frames that the pool takes from the buddy allocator at a time.
-const POOL_BLOCK_FRAMES: usize = 64;
-/// Smallest aligned block, in frames, that goes from the pool back to the buddy allocator.
-const MERGE_FRAMES: usize = 16;
+/// Smallest block of the buddy allocator, in frames; a power of two, as all of its blocks are.
+const BLOCK_FRAMES: usize = 16;
 /// The reserve for the kernel is at least this, in frames, or a fixed part of all memory.
 const MIN_RESERVE_FRAMES: usize = 64;
 const RESERVE_DIVISOR: usize = 64;
@@ -76,7 +74,7 @@ pub(crate) fn allocate_run(frames: usize, align: usize) -> Option<FrameNumber> {
     let first = first.or_else(|| {
         super::drain();
         let mut physical = lock();
-        physical.coalesce(block);
+        physical.coalesce();
         physical.take_run(frames, block)
     })?;
     (first.get()..)
@@ -117,11 +115,16 @@ impl Physical {
     /// The range is page-aligned RAM with page infos, in reach through the direct map, used by nothing and
     /// not added before.
     pub(super) unsafe fn add(&mut self, range: PhysRange) {
-        let start = Current::direct_map(range.start).expose_provenance();
-        // SAFETY: the caller's duty; the direct map is linear.
-        unsafe { self.buddy.add_to_heap(start, start + range.len() as usize) };
         let frames = (range.len() >> PAGE_SHIFT) as usize;
-        self.buddy_frames += frames;
+        let first = (range.start.as_u64() >> PAGE_SHIFT) as u32;
+        let head = ((first.next_multiple_of(BLOCK_FRAMES as u32) - first) as usize).min(frames);
+        let body = (frames - head) / BLOCK_FRAMES * BLOCK_FRAMES;
+        let start = Current::direct_map(range.start).expose_provenance() + head * PAGE_SIZE;
+        // SAFETY: the caller's duty; the direct map is linear.
+        unsafe { self.buddy.add_to_heap(start, start + body * PAGE_SIZE) };
+        self.buddy_frames += body;
+        let rest = (first + (head + body) as u32..).take(frames - head - body);
+        (first..).take(head).chain(rest).filter_map(FrameNumber::new).for_each(|number| self.give(number));
         self.total += frames;
         LOW_WATER.store(self.reserve() / 2, Ordering::Relaxed);
         self.publish();
@@ -156,20 +159,15 @@ impl Physical {
     /// Moves a block from the buddy allocator to the pool, in ascending order of frames.
     #[cold]
     fn fill_pool(&mut self) {
-        let mut frames = POOL_BLOCK_FRAMES;
-        while frames > 0 {
-            if let Some(first) = self.take_block(frames) {
-                for number in (first..first + frames as u32).rev() {
-                    self.give(FrameNumber::new(number).expect("frame 0 is never added"));
-                }
-                return;
-            }
-            frames /= 2;
+        if let Some(first) = self.take_block(BLOCK_FRAMES) {
+            let block = first..first + BLOCK_FRAMES as u32;
+            block.rev().filter_map(FrameNumber::new).for_each(|number| self.give(number));
         }
     }
 
     /// Takes `frames` frames off the start of a block of `block` frames, and frees the rest of the block.
     fn take_run(&mut self, frames: usize, block: usize) -> Option<FrameNumber> {
+        let block = block.max(BLOCK_FRAMES);
         let first = self.take_block(block)?;
         let rest = FrameNumber::new(first + frames as u32)?;
         self.give_run(rest, block - frames);
@@ -177,20 +175,22 @@ impl Physical {
         FrameNumber::new(first)
     }
 
-    /// Frees a run: blocks to the buddy allocator, single frames to the pool.
+    /// Frees a run: blocks to the buddy allocator, the rest to the pool.
     fn give_run(&mut self, first: FrameNumber, frames: usize) {
         let (mut number, mut left) = (first.get(), frames);
         while let Some(at) = FrameNumber::new(number).filter(|_| left > 0) {
             // By the pointer: that is what the buddy allocator goes by.
             let page = pointer(at).addr() >> PAGE_SHIFT;
             let block = (1_usize << page.trailing_zeros()).min(1 << left.ilog2());
-            if block == 1 {
-                self.give(at);
-            } else {
+            let done = if block >= BLOCK_FRAMES {
                 self.give_block(at, block);
-            }
-            number += block as u32;
-            left -= block;
+                block
+            } else {
+                self.give(at);
+                1
+            };
+            number += done as u32;
+            left -= done;
         }
         self.publish();
     }
@@ -215,31 +215,26 @@ impl Physical {
         self.buddy_frames += frames;
     }
 
-    /// Moves aligned blocks whose frames are all in the pool to the buddy allocator, so that a run of
-    /// `wanted` frames may be found there. What is left of the pool is linked anew.
-    fn coalesce(&mut self, wanted: usize) {
-        if self.pool_frames < wanted {
+    /// Moves aligned blocks whose frames are all in the pool to the buddy allocator. What is left of the
+    /// pool is linked anew.
+    fn coalesce(&mut self) {
+        if self.pool_frames < BLOCK_FRAMES {
             return;
         }
-        let window = wanted.min(MERGE_FRAMES);
         self.pool_head = 0;
         info::for_each_span(|first, infos| {
-            let skip = first.next_multiple_of(window as u32) - first;
+            let skip = first.next_multiple_of(BLOCK_FRAMES as u32) - first;
             let (head, aligned) = infos.split_at((skip as usize).min(infos.len()));
             self.pool_again(first, head);
-            for (index, chunk) in aligned.chunks(window).enumerate() {
-                let number = first + skip + (index * window) as u32;
-                let whole = chunk.len() == window
-                    && chunk
-                        .iter()
-                        .all(|info| info.meta.load(Ordering::Relaxed) == POOLED);
+            for (index, chunk) in aligned.chunks(BLOCK_FRAMES).enumerate() {
+                let number = first + skip + (index * BLOCK_FRAMES) as u32;
+                let whole = chunk.len() == BLOCK_FRAMES
+                    && chunk.iter().all(|info| info.meta.load(Ordering::Relaxed) == POOLED);
                 match FrameNumber::new(number).filter(|_| whole) {
                     Some(block) => {
-                        chunk
-                            .iter()
-                            .for_each(|info| info.meta.store(0, Ordering::Relaxed));
-                        self.pool_frames -= window;
-                        self.give_block(block, window);
+                        chunk.iter().for_each(|info| info.meta.store(0, Ordering::Relaxed));
+                        self.pool_frames -= BLOCK_FRAMES;
+                        self.give_block(block, BLOCK_FRAMES);
                     }
                     None => self.pool_again(number, chunk),
                 }

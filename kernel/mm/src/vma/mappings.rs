@@ -104,11 +104,16 @@ impl Mappings {
     /// Adds a mapping to a free place, joined with its neighbours if they are alike.
     pub(crate) fn insert(&mut self, mut vma: Vma) {
         self.pages += vma.pages();
-        if let Some(next) = self.tree.get(&vma.end)
-            && vma.joins(next)
-        {
-            let next = self.tree.remove(&vma.end).map_or(vma.end, |next| next.end);
-            vma.end = next;
+        if let Some((_, next)) = self.tree.range(vma.end..).next() {
+            let (next_start, next_end) = (next.start, next.end);
+            if next.grows_down() {
+                // A mapping in a guard gap ends the gap: there may be room above again.
+                (self.search_from, self.largest_skipped) = (self.base, 0);
+            }
+            if vma.joins(next) {
+                self.tree.remove(&next_start);
+                vma.end = next_end;
+            }
         }
         if let Some((_, previous)) = self.tree.range_mut(..vma.start).next_back()
             && previous.joins(&vma)
@@ -170,7 +175,7 @@ impl Mappings {
                 }
                 self.largest_skipped = self.largest_skipped.max(limit - vma.end);
             }
-            limit = limit.min(guarded_start(vma));
+            limit = guarded_start(vma);
         }
         let found = limit.checked_sub(bytes).filter(|&start| start >= lowest)?;
         self.search_from = found;
@@ -196,7 +201,7 @@ impl Mappings {
             if vma.end <= limit && limit - vma.end >= bytes {
                 break;
             }
-            limit = limit.min(guarded_start(vma));
+            limit = guarded_start(vma);
         }
         limit.checked_sub(bytes).filter(|&start| start >= within.start)
     }
@@ -229,3 +234,6 @@ fn guarded_start(vma: &Vma) -> u64 {
         vma.start
     }
 }
+
+#[cfg(test)]
+mod tests;
