@@ -20,7 +20,7 @@ fn run(args: Args) -> i32 {
     let names = args.operands();
     if names.first().is_some_and(|first| first == b"--list") {
         for case in cases::all() {
-            rt::println!("{}", case.name);
+            rt::println!("{}", case.short_name());
         }
         return 0;
     }
