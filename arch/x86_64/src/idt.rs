@@ -12,10 +12,8 @@ pub(crate) const FIRST_INTERRUPT: u8 = 32;
 /// Bytes between two stubs.
 pub(crate) const STUB_BYTES: u64 = 16;
 
-/// The exceptions' vectors (SDM volume 3, 6.3.1).
+/// The exceptions' vectors, by the manual's names (SDM volume 3, 6.3.1).
 pub(crate) mod vector {
-    //! By the manual's names.
-
     pub(crate) const DIVIDE_ERROR: u8 = 0;
     pub(crate) const DEBUG: u8 = 1;
     pub(crate) const NMI: u8 = 2;

@@ -5,7 +5,7 @@
 //! at a frequency measured against the counter.
 
 use core::arch::x86_64::_rdtsc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use hal::timer::Timer;
 use x86_64::instructions::interrupts;
@@ -53,6 +53,8 @@ impl Timer for X86_64 {
         };
         TICKS_PER_NS.store(Ratio::between(NS_PER_SECOND, timer_hz).0, Ordering::Relaxed);
         apic::write(LocalRegister::Timer, timer_mode() | u32::from(TIMER_VECTOR));
+        // The mode must have arrived before the first deadline (SDM volume 3, 11.5.4.1).
+        fence(Ordering::SeqCst);
     }
 
     #[inline]
