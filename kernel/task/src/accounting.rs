@@ -136,11 +136,8 @@ impl Usage {
     /// Divides the run time as the ticks found it; all of it is user time without a sample.
     pub fn times(&self) -> CpuTimes {
         let ticks = u128::from(self.user_ticks + self.system_ticks);
-        let system_ns = if ticks == 0 {
-            0
-        } else {
-            (u128::from(self.runtime_ns) * u128::from(self.system_ticks) / ticks) as u64
-        };
+        let product = u128::from(self.runtime_ns) * u128::from(self.system_ticks);
+        let system_ns = product.checked_div(ticks).unwrap_or(0) as u64;
         CpuTimes {
             user_ns: self.runtime_ns - system_ns,
             system_ns,

@@ -62,10 +62,13 @@ const MEMORY_HOLDERS_OF_ONE: usize = 3;
 /// Takes the calling user thread apart, and with the last one its process; then leaves for ever.
 pub(crate) fn finish_thread(thread: Arc<Thread>) {
     let process = thread.process().clone();
+    // From here on switches leave this thread's user registers alone.
+    thread.is_user.store(false, Ordering::Relaxed);
     thread.end_vfork();
     let resources = thread.take_resources();
     drop(resources);
     sched::disown_user_registers();
+    pid::tree().remove_thread(thread.tid());
     let is_last = {
         let mut threads = process.threads.lock();
         if threads.len() > 1 {
@@ -79,7 +82,6 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) {
     if is_last {
         finish_process(&process, &thread);
     } else {
-        pid::tree().remove_thread(thread.tid());
         process.thread_gone.wake_all();
         stop::tell_if_complete(&process);
     }
@@ -119,9 +121,8 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
     process.status.store(status, Ordering::Release);
     let reaped = {
         let mut tree = pid::tree();
-        tree.remove_thread(last.tid());
-        hand_over_children(&mut tree, process);
-        job_control::signal_new_orphans(&tree, process);
+        let children = hand_over_children(&mut tree, process);
+        job_control::signal_new_orphans(&tree, process, &children);
         process.is_zombie.store(true, Ordering::Release);
         tell_parent(&mut tree, process)
     };
@@ -146,13 +147,14 @@ fn tell_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> 
     }
 }
 
-/// Gives the children of a dying process to its closest subreaper, or to the first process.
-fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) {
+/// Gives the children of a dying process to its closest subreaper, or to the first process, and returns
+/// their numbers.
+fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) -> Vec<Pid> {
     let heir = heir_of(tree, process);
     let children = tree.adopt_children(process.pid(), heir);
     let mut unwanted: Vec<Arc<Process>> = Vec::new();
-    for child in children {
-        let Some(child) = tree.process(child).cloned() else {
+    for child in &children {
+        let Some(child) = tree.process(*child).cloned() else {
             continue;
         };
         let number = child
@@ -166,6 +168,7 @@ fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) {
             unwanted.extend(tell_parent(tree, &child));
         }
     }
+    children
 }
 
 fn heir_of(tree: &Tree, process: &Process) -> Pid {
@@ -188,13 +191,16 @@ pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno
     if process.thread_count() == 1 {
         return Ok(());
     }
+    let is_dying = || ctx.thread.work().contains(Work::EXIT);
+    if is_dying() {
+        return Err(los_abi::Errno::EAGAIN);
+    }
     for thread in process.threads.lock().iter() {
         if !Arc::ptr_eq(thread, ctx.thread) {
             thread.add_work(Work::EXIT);
             thread.kick();
         }
     }
-    let is_dying = || ctx.thread.work().contains(Work::EXIT);
     process
         .thread_gone
         .wait(|| (process.thread_count() == 1 || is_dying()).then_some(()));

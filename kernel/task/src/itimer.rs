@@ -121,11 +121,10 @@ impl Expire for Process {
             if state.real_deadline_ns == 0 || state.real_deadline_ns > now_ns {
                 return;
             }
-            state.real_deadline_ns = if state.real_interval_ns == 0 {
-                0
-            } else {
-                let missed = (now_ns - state.real_deadline_ns) / state.real_interval_ns;
-                state.real_deadline_ns + (missed + 1) * state.real_interval_ns
+            let late_ns = now_ns - state.real_deadline_ns;
+            state.real_deadline_ns = match late_ns.checked_div(state.real_interval_ns) {
+                Some(missed) => state.real_deadline_ns + (missed + 1) * state.real_interval_ns,
+                None => 0,
             };
             if state.real_deadline_ns != 0 {
                 self.timers.timer.arm(state.real_deadline_ns);

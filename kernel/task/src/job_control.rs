@@ -149,7 +149,7 @@ pub(crate) fn leave_terminal(process: &Process) {
 
 /// Sends SIGHUP and SIGCONT to groups with stopped members that a death has orphaned: the dying process's
 /// own group, and those of the children that it leaves behind.
-pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process) {
+pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process, children: &[Pid]) {
     let own = dying.group();
     if tree
         .process(dying.parent_pid())
@@ -158,9 +158,8 @@ pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process) {
         signal_if_orphaned(tree, own, dying.pid());
     }
     // The children have been handed over already: their new parent is in another session, or is init.
-    for node in tree.iter() {
-        let child = &node.process;
-        if child.stop.is_stopped() && child.group() != own && child.session() == dying.session() {
+    for child in children.iter().filter_map(|child| tree.process(*child)) {
+        if child.group() != own && child.session() == dying.session() {
             signal_if_orphaned(tree, child.group(), dying.pid());
         }
     }

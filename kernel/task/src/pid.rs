@@ -351,6 +351,12 @@ impl Tree {
 
     /// Puts a process into a group, which it makes if it has the group's number.
     pub(crate) fn join_group(&mut self, process: &Arc<Process>, group: Pid) -> Result<(), Errno> {
+        if group == 0 {
+            // Kernel threads and, at first, process 1 are in no group.
+            self.leave_group(process);
+            process.group.store(0, Ordering::Relaxed);
+            return Ok(());
+        }
         let slot = self.slot_mut(group).ok_or(Errno::ESRCH)?;
         slot.group.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         self.leave_group(process);
@@ -428,6 +434,16 @@ mod tests {
         assert_eq!(tree.allocate(), Err(Errno::EAGAIN));
         tree.slots[777] = None;
         assert_eq!(tree.allocate(), Ok(777));
+    }
+
+    #[test]
+    fn kernel_threads_are_in_no_group() {
+        let mut tree = Tree::new();
+        let process = testing::process(tree.allocate().unwrap());
+        tree.insert_process(&process, 0, 0, 0).unwrap();
+        assert_eq!((process.group(), process.session()), (0, 0));
+        assert_eq!(tree.group(0).count(), 0);
+        assert!(tree.remove_process(process.pid()).is_some());
     }
 
     #[test]

@@ -140,9 +140,8 @@ pub(crate) fn unpark(thread: &Thread) {
     let Some(thread) = thread.this() else { return };
     let entity = &thread.entity;
     let mut queue = QUEUES.current().lock();
-    if entity.state() == State::Parked {
+    if entity.claim_parked() {
         entity.token.store(false, Ordering::SeqCst);
-        entity.set_state(State::Runnable);
         queue.wake(thread.clone());
     }
 }

@@ -280,7 +280,7 @@ impl Thread {
     pub(crate) fn save_user_state(&self) -> UserState {
         let mut state = self.user_state.lock();
         Current::save_user_state(&mut state);
-        state.clone()
+        UserState::clone(&state)
     }
 
     /// Reports whether this is the thread that gave its process the number.

@@ -43,7 +43,7 @@ impl Which {
     /// ESRCH for the lowest number.
     pub fn from_wait4(ctx: &Context<'_>, pid: i32) -> Result<Self, Errno> {
         match pid {
-            i32::MIN => Err(Errno::ESRCH),
+            _ if pid == i32::MIN => Err(Errno::ESRCH),
             ..-1 => Ok(Self::Group(pid.unsigned_abs())),
             -1 => Ok(Self::Any),
             0 => Ok(Self::Group(ctx.process.group())),

@@ -18,7 +18,7 @@ use los_arch::hal::prelude::{Cpu, Paging};
 use los_arch::{Current, CurrentAbi};
 use mm::io::{Sink, SliceSink};
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
-use vfs::{Caller, Credentials, OpenFile};
+use vfs::{At, Caller, Credentials, Lookup, OpenFile};
 
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program, Segment};
@@ -89,7 +89,10 @@ pub(super) fn read_at(file: &OpenFile, offset: u64, buffer: &mut [u8]) -> Result
     let mut done = 0;
     while done < buffer.len() {
         let mut sink = SliceSink::new(&mut buffer[done..]);
-        match super::pread(file, &mut sink, offset + done as u64)? {
+        match file
+            .read_at(&mut sink, offset + done as u64)
+            .map_err(super::errno_of)?
+        {
             0 => break,
             count => done += count,
         }
@@ -136,7 +139,7 @@ impl Start<'_> {
         if read_at(self.file, offset, &mut path)? != length || path.pop() != Some(0) {
             return Err(Errno::ENOEXEC);
         }
-        let file = super::open(caller, vfs::At::Cwd, &path)?;
+        let file = super::open(caller, At::Cwd, &path, Lookup::FOLLOW)?;
         let program = read_program(&file).map_err(|error| {
             if error == Errno::ENOEXEC {
                 Errno::ELIBBAD
@@ -304,7 +307,7 @@ fn map_segment(
     if segment.file_bytes > 0 {
         zeros = page_up(file_end);
         let source = Source::File {
-            pager: super::pager(file)?,
+            pager: file.pager()?,
             offset: page_down(segment.file_offset),
             max_protection: ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC,
         };

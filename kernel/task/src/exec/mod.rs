@@ -16,10 +16,11 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
+use los_abi::fs::OpenFlags;
 use los_abi::signal::Signal;
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame};
-use vfs::{At, Caller, Credentials, OpenFile};
+use vfs::{At, Caller, Credentials, FileKind, Lookup, OpenFile};
 
 pub use arguments::{Budget, StringList};
 pub use first::{FirstProgram, start_first_program};
@@ -47,12 +48,24 @@ pub struct ExecRequest {
     pub budget: Budget,
 }
 
-/// Opens a file to be executed.
+/// Opens a file to be executed, which asks for no permission to read it.
 ///
 /// # Errors
-/// Those of path walking; EACCES for what is no regular file or not executable.
-pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    vfs::ops::open_executable(caller, at, path)
+/// Those of path walking; EACCES for what is no regular file or not executable; ELOOP for a symbolic link
+/// that `lookup` says not to follow.
+pub fn open(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Result<Arc<OpenFile>, Errno> {
+    let path = vfs::walk::resolve(caller, at, path, lookup)?;
+    let inode = path.inode()?.clone();
+    let metadata = inode.metadata();
+    match metadata.kind {
+        FileKind::Regular => {}
+        FileKind::SymbolicLink => return Err(Errno::ELOOP),
+        _ => return Err(Errno::EACCES),
+    }
+    vfs::permission::check(caller.credentials, &metadata, vfs::Access::EXECUTE)?;
+    let flags = OpenFlags::empty();
+    let ops = inode.open(flags, caller.credentials).map_err(errno_of)?;
+    OpenFile::new(path, Some(ops), flags)
 }
 
 /// Replaces the calling process's program. On success the saved registers are those of the new one.
@@ -119,7 +132,7 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
             None => &[script.interpreter, &path],
         };
         request.arguments.replace_first(first, &mut request.budget)?;
-        file = open(caller, At::Cwd, script.interpreter)?;
+        file = open(caller, At::Cwd, script.interpreter, Lookup::FOLLOW)?;
         path = script.interpreter.to_vec();
     }
     Err(Errno::ELOOP)
@@ -127,18 +140,17 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
 
 /// Applies the set-user-id and set-group-id bits of a program.
 fn with_set_id(credentials: &Credentials, file: &OpenFile) -> Result<Credentials, Errno> {
-    const SET_UID: u16 = 0o4000;
-    const SET_GID: u16 = 0o2000;
     const GROUP_EXECUTE: u16 = 0o010;
+    let shared = vfs::permission::SET_GID | GROUP_EXECUTE;
     let metadata = file.metadata()?;
     let mut new = credentials.clone();
     if new.no_new_privs {
         return Ok(new);
     }
-    if metadata.mode & SET_UID != 0 {
+    if metadata.mode & vfs::permission::SET_UID != 0 {
         (new.euid, new.fsuid) = (metadata.uid, metadata.uid);
     }
-    if metadata.mode & (SET_GID | GROUP_EXECUTE) == SET_GID | GROUP_EXECUTE {
+    if metadata.mode & shared == shared {
         (new.egid, new.fsgid) = (metadata.gid, metadata.gid);
     }
     Ok(new)
@@ -173,7 +185,7 @@ impl Prepared {
         }
         // The parent of a vfork continues only now that its memory is not shared any more.
         thread.end_vfork();
-        let old_files = core::mem::replace(&mut thread.resources.lock().files, Some(files.clone()));
+        let old_files = thread.resources.lock().files.replace(files.clone());
         files.close_on_exec();
         thread.set_name(&self.name);
         thread.set_credentials(self.credentials);
@@ -193,15 +205,10 @@ fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Reads from a place in a file.
-fn pread(file: &OpenFile, sink: &mut dyn mm::io::Sink, offset: u64) -> Result<usize, Errno> {
-    file.pread(sink, offset).map_err(|error| match error {
+/// Returns the errno of an operation on a regular file, which never asks for a restart.
+fn errno_of(error: sync::Error) -> Errno {
+    match error {
         sync::Error::Errno(errno) => errno,
         sync::Error::Restart(_) => Errno::EINTR,
-    })
-}
-
-/// Returns the pages of a file.
-fn pager(file: &OpenFile) -> Result<Arc<dyn mm::Pager>, Errno> {
-    file.pager().ok_or(Errno::ENODEV)
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) enum State {
     Dead,
 }
 
-/// The scheduler's part of a thread. All but the token changes under a run queue's lock only.
+/// The scheduler's part of a thread.
 pub(crate) struct Entity {
     state: AtomicU8,
     /// Given by `unpark`, taken by `park`.
@@ -60,6 +60,15 @@ impl Entity {
     #[inline]
     pub(crate) fn set_state(&self, state: State) {
         self.state.store(state as u8, Ordering::SeqCst);
+    }
+
+    /// Makes a parked thread runnable; false when it is not parked (any more).
+    #[inline]
+    pub(crate) fn claim_parked(&self) -> bool {
+        let (parked, runnable) = (State::Parked as u8, State::Runnable as u8);
+        self.state
+            .compare_exchange(parked, runnable, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     #[inline]

@@ -164,8 +164,8 @@ impl RunQueue {
             }
             Leave::Park => {
                 entity.set_state(State::Parked);
-                if entity.token.swap(false, core::sync::atomic::Ordering::SeqCst) {
-                    entity.set_state(State::Runnable);
+                // Another CPU may have claimed the thread already; then it is in a queue and this one leaves.
+                if entity.token.swap(false, core::sync::atomic::Ordering::SeqCst) && entity.claim_parked() {
                     return false;
                 }
                 thread.accounting.count_voluntary_switch();
@@ -213,7 +213,8 @@ impl RunQueue {
         Some(thread.process().clone())
     }
 
-    /// Brings a thread's user registers into the processor, saving those of the thread they belong to.
+    /// Brings a thread's user registers into the processor, saving those of the thread they belong to. They
+    /// stay there while kernel threads run; a thread that moves to another CPU must be saved before.
     #[inline]
     pub(super) fn load_user_registers(&mut self, thread: &Arc<Thread>) {
         if let Some(owner) = &self.register_owner {
