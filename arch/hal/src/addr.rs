@@ -141,10 +141,7 @@ mod tests {
         assert_eq!(address.page_offset(), 0x678);
         assert_eq!(address.checked_page_up(), Some(VirtAddr::new(0x1234_6000)));
         assert_eq!(VirtAddr::new(u64::MAX).checked_page_up(), None);
-        assert_eq!(
-            PhysAddr::new(4096).checked_page_up(),
-            Some(PhysAddr::new(4096))
-        );
+        assert_eq!(PhysAddr::new(4096).checked_page_up(), Some(PhysAddr::new(4096)));
     }
 
     #[test]

@@ -41,11 +41,7 @@ pub trait Cpu {
     /// Interrupts are masked. `next` was made by `new_context` or saved by `switch`, is not running
     /// anywhere, its stack is mapped; both pointers stay valid until the switch is complete.
     #[expect(unsafe_code, reason = "states a duty of the caller")]
-    unsafe fn switch(
-        previous: *mut Self::Context,
-        next: *const Self::Context,
-        next_stack_top: usize,
-    );
+    unsafe fn switch(previous: *mut Self::Context, next: *const Self::Context, next_stack_top: usize);
 
     /// Returns the state that a fresh program image starts with.
     fn initial_user_state() -> Self::UserState;

@@ -8,17 +8,10 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const PRESENT: u64 = 1 << 62;
 const TABLE: u64 = 1 << 63;
 
-/// A descriptor of the mock. User leaves must stand below user tables, as on the real machines.
+/// A descriptor of the mock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct MockPte(u64);
-
-impl MockPte {
-    /// Reports whether a table descriptor lets user mode through.
-    pub fn is_user_table(self) -> bool {
-        self.0 & PageFlags::USER.bits() as u64 != 0
-    }
-}
 
 impl PteFormat for MockPte {
     const LEVELS: u8 = 4;

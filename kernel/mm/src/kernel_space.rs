@@ -160,7 +160,8 @@ impl KernelSpace {
             let at = VirtAddr::new(Current::DIRECT_MAP_BASE) + page.as_u64();
             let left = range.end - page;
             let large = Leaf::bytes(1);
-            let level = u8::from(page.as_u64() % large == 0 && left >= large && Pte::max_leaf_level() > 0);
+            let fits = page.as_u64().is_multiple_of(large) && left >= large;
+            let level = u8::from(fits && Pte::max_leaf_level() > 0);
             match self.table.map(&mut self.tables, at, page, flags, level) {
                 Ok(()) | Err(MapError::Occupied) => {}
                 Err(MapError::NoMemory) => panic!("no memory for the kernel's tables"),

@@ -47,6 +47,8 @@ pub fn exclusive() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     start();
+    // The last test's space is still in the slot that all host threads share.
+    AddressSpace::deactivate();
     turn
 }
 

@@ -124,7 +124,11 @@ impl Physical {
         unsafe { self.buddy.add_to_heap(start, start + body * PAGE_SIZE) };
         self.buddy_frames += body;
         let rest = (first + (head + body) as u32..).take(frames - head - body);
-        (first..).take(head).chain(rest).filter_map(FrameNumber::new).for_each(|number| self.give(number));
+        (first..)
+            .take(head)
+            .chain(rest)
+            .filter_map(FrameNumber::new)
+            .for_each(|number| self.give(number));
         self.total += frames;
         LOW_WATER.store(self.reserve() / 2, Ordering::Relaxed);
         self.publish();
@@ -161,7 +165,10 @@ impl Physical {
     fn fill_pool(&mut self) {
         if let Some(first) = self.take_block(BLOCK_FRAMES) {
             let block = first..first + BLOCK_FRAMES as u32;
-            block.rev().filter_map(FrameNumber::new).for_each(|number| self.give(number));
+            block
+                .rev()
+                .filter_map(FrameNumber::new)
+                .for_each(|number| self.give(number));
         }
     }
 
@@ -229,10 +236,14 @@ impl Physical {
             for (index, chunk) in aligned.chunks(BLOCK_FRAMES).enumerate() {
                 let number = first + skip + (index * BLOCK_FRAMES) as u32;
                 let whole = chunk.len() == BLOCK_FRAMES
-                    && chunk.iter().all(|info| info.meta.load(Ordering::Relaxed) == POOLED);
+                    && chunk
+                        .iter()
+                        .all(|info| info.meta.load(Ordering::Relaxed) == POOLED);
                 match FrameNumber::new(number).filter(|_| whole) {
                     Some(block) => {
-                        chunk.iter().for_each(|info| info.meta.store(0, Ordering::Relaxed));
+                        chunk
+                            .iter()
+                            .for_each(|info| info.meta.store(0, Ordering::Relaxed));
                         self.pool_frames -= BLOCK_FRAMES;
                         self.give_block(block, BLOCK_FRAMES);
                     }

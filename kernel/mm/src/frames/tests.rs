@@ -35,7 +35,7 @@ fn frames_are_zeroed_counted_and_returned() {
 #[test]
 #[should_panic(expected = "PAGE_SIZE")]
 fn bytes_beyond_a_frame_are_refused() {
-    testing::start();
+    let _turn = testing::exclusive();
     allocate().unwrap().write(PAGE_SIZE - 1, b"ab");
 }
 
@@ -68,7 +68,10 @@ fn memory_is_what_the_machine_has_and_what_is_released() {
     let ram: u64 = boot.memory.iter().map(|range| range.len()).sum();
     let infos = los_arch_mock::RAM_BYTES / 256;
     let before = statistics();
-    assert_eq!(before.total_pages as u64, (ram - boot.kernel.len() - infos) / PAGE_SIZE as u64);
+    assert_eq!(
+        before.total_pages as u64,
+        (ram - boot.kernel.len() - infos) / PAGE_SIZE as u64
+    );
     let image = PhysRange::from_start_len(boot.kernel.start.as_u64() + 0x8_0123, 0x3000);
     // SAFETY: the second half of the mock's "kernel image" is used by nothing.
     unsafe { release(image) };

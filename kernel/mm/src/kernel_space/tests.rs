@@ -27,17 +27,25 @@ fn query(address: u64) -> Option<Leaf> {
 
 #[test]
 fn nothing_is_writable_and_executable() {
+    let _turn = testing::exclusive();
     let leaves = leaves();
     assert!(leaves.len() > 10);
     for leaf in leaves {
-        assert!(!leaf.flags.contains(PageFlags::WRITE | PageFlags::EXECUTE), "{leaf:?}");
+        assert!(
+            !leaf.flags.contains(PageFlags::WRITE | PageFlags::EXECUTE),
+            "{leaf:?}"
+        );
         assert!(!leaf.flags.contains(PageFlags::USER), "{leaf:?}");
-        assert!(leaf.flags.contains(PageFlags::READ | PageFlags::GLOBAL), "{leaf:?}");
+        assert!(
+            leaf.flags.contains(PageFlags::READ | PageFlags::GLOBAL),
+            "{leaf:?}"
+        );
     }
 }
 
 #[test]
 fn code_cannot_be_changed_through_the_direct_map() {
+    let _turn = testing::exclusive();
     // SAFETY: the mock does nothing unsafe.
     let boot = unsafe { Current::boot_info(0) };
     testing::start();
@@ -46,11 +54,15 @@ fn code_cannot_be_changed_through_the_direct_map() {
     assert!(!alias(boot.kernel.start).intersects(PageFlags::WRITE | PageFlags::EXECUTE));
     assert!(alias(code_end).contains(PageFlags::WRITE));
     let image = query(0xffff_ffff_8000_0000).unwrap();
-    assert_eq!((image.phys, image.flags.contains(PageFlags::EXECUTE)), (boot.kernel.start, true));
+    assert_eq!(
+        (image.phys, image.flags.contains(PageFlags::EXECUTE)),
+        (boot.kernel.start, true)
+    );
 }
 
 #[test]
 fn all_ram_and_all_devices_are_mapped_and_nothing_else() {
+    let _turn = testing::exclusive();
     // SAFETY: the mock does nothing unsafe.
     let boot = unsafe { Current::boot_info(0) };
     testing::start();
@@ -63,7 +75,12 @@ fn all_ram_and_all_devices_are_mapped_and_nothing_else() {
         }
     }
     for device in Current::device_ranges() {
-        assert!(direct(device.start.as_u64()).unwrap().flags.contains(PageFlags::DEVICE));
+        assert!(
+            direct(device.start.as_u64())
+                .unwrap()
+                .flags
+                .contains(PageFlags::DEVICE)
+        );
     }
     assert_eq!(direct(los_arch_mock::RAM_HOLE.start.as_u64()), None);
 }
@@ -91,7 +108,7 @@ fn stacks_have_guards_and_return() {
 
 #[test]
 fn devices_are_mapped_for_drivers() {
-    testing::start();
+    let _turn = testing::exclusive();
     let at = map_device(PhysRange::from_start_len(0xfebc_0234, 0x2000)).unwrap();
     assert_eq!(at.page_offset(), 0x234);
     let leaf = query(at.as_u64() + 0x1fff).unwrap();

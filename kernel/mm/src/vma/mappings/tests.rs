@@ -18,7 +18,11 @@ fn vma(range: Range<u64>, grows_down: bool) -> Vma {
         end: range.end,
         protection: ProtFlags::READ,
         max_protection: ProtFlags::READ,
-        attributes: if grows_down { Attributes::GROWS_DOWN } else { Attributes::empty() },
+        attributes: if grows_down {
+            Attributes::GROWS_DOWN
+        } else {
+            Attributes::empty()
+        },
         kind: VmaKind::Plain,
         backing: Backing::Anonymous,
     }
@@ -43,10 +47,16 @@ fn neighbours_join_and_split() {
     let taken = mappings.take_first(11 * PAGE..13 * PAGE).unwrap();
     assert_eq!((taken.start, taken.end), (11 * PAGE, 13 * PAGE));
     assert_eq!((mappings.len(), mappings.pages()), (2, 4));
-    mappings.insert(Vma { protection: ProtFlags::WRITE, ..taken });
+    mappings.insert(Vma {
+        protection: ProtFlags::WRITE,
+        ..taken
+    });
     let starts: Vec<_> = mappings.iter().map(|vma| vma.start / PAGE).collect();
     assert_eq!(starts, [10, 11, 13]);
-    let overlapping: Vec<_> = mappings.overlapping(12 * PAGE..14 * PAGE).map(|vma| vma.start / PAGE).collect();
+    let overlapping: Vec<_> = mappings
+        .overlapping(12 * PAGE..14 * PAGE)
+        .map(|vma| vma.start / PAGE)
+        .collect();
     assert_eq!(overlapping, [11, 13]);
     assert!(mappings.find(16 * PAGE).is_none());
     assert_eq!(mappings.ending_above(0).map(|vma| vma.start), Some(10 * PAGE));
