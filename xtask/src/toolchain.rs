@@ -23,8 +23,11 @@ use crate::progress;
 const SOURCE_SUITE: &str = "trixie-backports";
 /// Libraries that a program without an operating system links.
 const LIBRARIES: [&str; 3] = ["libcore-", "liballoc-", "libcompiler_builtins-"];
-/// Names the compiler that a sysroot was built with.
-const STAMP: &str = "compiler";
+/// The file that tells what a sysroot was built with.
+const STAMP: &str = "built-with";
+/// Cargo leaves bitcode out of a crate that is not itself optimised at link time; the programs that link
+/// these libraries are.
+const FLAGS: &str = "-Cembed-bitcode=yes";
 
 const MANIFEST: &str = "[package]\nname = \"sysroot\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
                         [workspace]\n[profile.release]\npanic = \"abort\"\n";
@@ -35,19 +38,19 @@ pub(crate) fn sysroot(paths: &Paths, arch: Arch) -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     let sysroot = paths.target().join("sysroot");
-    let compiler = process::capture(rustc().arg("-vV"))?;
-    if is_current(&sysroot, arch, &compiler) {
+    let recipe = process::capture(rustc().arg("-vV"))? + FLAGS;
+    if is_current(&sysroot, arch, &recipe) {
         return Ok(Some(sysroot));
     }
     let _lock = Lock::acquire(paths, "sysroot")?;
     let mut absent = Vec::new();
     for arch in Arch::ALL {
-        if !rustc_has(arch)? && !is_current(&sysroot, arch, &compiler) {
+        if !rustc_has(arch)? && !is_current(&sysroot, arch, &recipe) {
             absent.push(arch);
         }
     }
     if !absent.is_empty() {
-        build_all(paths, &sysroot, &compiler, &absent)?;
+        build_all(paths, &sysroot, &recipe, &absent)?;
     }
     Ok(Some(sysroot))
 }
@@ -77,26 +80,26 @@ fn target_folder(sysroot: &Path, arch: Arch) -> PathBuf {
     sysroot.join("lib/rustlib").join(arch.target())
 }
 
-fn is_current(sysroot: &Path, arch: Arch, compiler: &str) -> bool {
+fn is_current(sysroot: &Path, arch: Arch, recipe: &str) -> bool {
     let folder = target_folder(sysroot, arch);
-    fs::read_to_string(folder.join(STAMP)).is_ok_and(|stamp| stamp == compiler)
+    fs::read_to_string(folder.join(STAMP)).is_ok_and(|stamp| stamp == recipe)
         && has_libraries(&folder.join("lib"))
 }
 
-fn build_all(paths: &Paths, sysroot: &Path, compiler: &str, absent: &[Arch]) -> Result<()> {
+fn build_all(paths: &Paths, sysroot: &Path, recipe: &str, absent: &[Arch]) -> Result<()> {
     let scratch = paths.scratch("sysroot")?;
-    let source = progress::step("standard library source", || source(scratch.path(), compiler))?;
+    let source = progress::step("standard library source", || source(scratch.path(), recipe))?;
     for &arch in absent {
         progress::step(&format!("core library ({arch})"), || {
             let built = build(scratch.path(), source.as_deref(), arch)?;
-            install(&built, scratch.path(), sysroot, compiler, arch)
+            install(&built, scratch.path(), sysroot, recipe, arch)
         })?;
     }
     Ok(())
 }
 
 /// Returns the `library` folder to build from, or nothing when cargo finds rustup's own.
-fn source(scratch: &Path, compiler: &str) -> Result<Option<PathBuf>> {
+fn source(scratch: &Path, recipe: &str) -> Result<Option<PathBuf>> {
     let own = process::capture(rustc().args(["--print", "sysroot"]))?;
     if Path::new(own.trim())
         .join("lib/rustlib/src/rust/library/Cargo.lock")
@@ -104,7 +107,7 @@ fn source(scratch: &Path, compiler: &str) -> Result<Option<PathBuf>> {
     {
         return Ok(None);
     }
-    let release = compiler
+    let release = recipe
         .lines()
         .find_map(|line| line.strip_prefix("release: "))
         .context("rustc -vV names no release")?;
@@ -137,6 +140,8 @@ fn build(scratch: &Path, source: Option<&Path>, arch: Arch) -> Result<PathBuf> {
         .args(["build", "--quiet", "--release", "--target", arch.target()])
         .args(["-Zbuild-std=core,alloc,compiler_builtins"])
         .args(["-Zbuild-std-features=compiler-builtins-mem"])
+        .arg("--config")
+        .arg(format!("target.{}.rustflags=[\"{FLAGS}\"]", arch.target()))
         .arg("--target-dir")
         .arg(&output)
         .env("RUSTC_BOOTSTRAP", "1");
@@ -149,7 +154,7 @@ fn build(scratch: &Path, source: Option<&Path>, arch: Arch) -> Result<PathBuf> {
 }
 
 /// Puts a target's libraries in place in one step, so that no other process sees a part of them.
-fn install(built: &Path, scratch: &Path, sysroot: &Path, compiler: &str, arch: Arch) -> Result<()> {
+fn install(built: &Path, scratch: &Path, sysroot: &Path, recipe: &str, arch: Arch) -> Result<()> {
     let staging = scratch.join(format!("staging-{arch}"));
     fs::create_dir_all(staging.join("lib"))?;
     for entry in fs::read_dir(built)? {
@@ -166,7 +171,7 @@ fn install(built: &Path, scratch: &Path, sysroot: &Path, compiler: &str, arch: A
             built.display()
         );
     }
-    fs::write(staging.join(STAMP), compiler)?;
+    fs::write(staging.join(STAMP), recipe)?;
     let place = target_folder(sysroot, arch);
     fs::create_dir_all(sysroot.join("lib/rustlib"))?;
     if place.exists() {

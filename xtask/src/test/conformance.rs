@@ -1,8 +1,8 @@
 //! The conformance program: every case passes on Linux first, then on Levitate.
 //!
 //! `conformance --list` prints the names of its cases; `conformance NAME...` prints for each of them
-//! `ok NAME`, `not ok NAME: why` or `skip NAME: why` on a line of its own, and in the end
-//! `N passed, N failed`.
+//! `ok NAME`, `not ok NAME: why` or `skip NAME: why` on a line of its own. The word `--qemu-user` before the
+//! names skips what QEMU's user mode answers differently from Linux.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

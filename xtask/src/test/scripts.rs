@@ -2,12 +2,13 @@
 //! bash. What a script prints must be `NAME.expected`, and its status 0.
 //!
 //! A script whose output is the same on every machine also runs on the host's Linux, with the same
-//! programs. One that speaks of the guest says so with a line `# guest-only`.
+//! programs, and `--update-golden` writes what they print there. One that speaks of the guest says so with
+//! a line `# guest-only`.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use super::report::Case;
 use crate::arch::Arch;
 use crate::archive::Content;
 use crate::exec::{self, End};
-use crate::golden;
+use crate::golden::{self, Golden};
 use crate::initramfs;
+use crate::process;
 
 /// Where the guest finds the scripts.
 const GUEST_FOLDER: &str = "/tests";
@@ -35,6 +37,7 @@ struct Script {
     file: String,
     text: String,
     expected: String,
+    expected_path: PathBuf,
 }
 
 impl Script {
@@ -84,15 +87,24 @@ pub(super) fn on_linux(session: &Session, arch: Arch, step: &str) -> Result<Vec<
         fs::create_dir_all(&folder)?;
         let file = scratch.path().join(format!("{}.script", script.file));
         fs::write(&file, &script.text)?;
-        cases.push(on_host(script, step, &file, &folder, &programs)?);
+        cases.push(on_host(script, step, &file, &folder, &programs, session.golden)?);
     }
     Ok(cases)
 }
 
-fn on_host(script: &Script, step: &str, file: &Path, folder: &Path, programs: &Path) -> Result<Case> {
+fn on_host(
+    script: &Script,
+    step: &str,
+    file: &Path,
+    folder: &Path,
+    programs: &Path,
+    golden: Golden,
+) -> Result<Case> {
     let line = format!("exec {} {} 2>&1", script.interpreter(), file.display());
-    let output = Command::new("timeout")
-        .args(["--kill-after=5", LIMIT_SECONDS, "sh", "-c", &line])
+    // By its full path, since the script's own PATH holds nothing of the host.
+    let timeout = process::find("timeout").context("the host has no timeout(1)")?;
+    let output = Command::new(timeout)
+        .args(["--kill-after=5", LIMIT_SECONDS, "/bin/sh", "-c", &line])
         .current_dir(folder)
         .env_clear()
         .env("PATH", programs)
@@ -105,6 +117,10 @@ fn on_host(script: &Script, step: &str, file: &Path, folder: &Path, programs: &P
         .code()
         .and_then(|code| u8::try_from(code).ok())
         .unwrap_or(u8::MAX);
+    if golden == Golden::Update && status == 0 {
+        fs::write(&script.expected_path, text.as_bytes())?;
+        return Ok(Case::passed(format!("{step}/{}", script.file)));
+    }
     Ok(script.judge(step, Some((&text, status)), ""))
 }
 
@@ -199,11 +215,16 @@ fn wanted(session: &Session, step: &str) -> Result<Vec<Script>> {
             .unwrap_or("")
             .to_owned();
         if matches!(extension, Some("sh" | "bash")) && session.filter.wants(&format!("{step}/{file}")) {
-            let expected = path.with_extension("expected");
+            let expected_path = path.with_extension("expected");
             let text = fs::read_to_string(&path)?;
-            let expected =
-                fs::read_to_string(&expected).with_context(|| format!("reading {}", expected.display()))?;
-            scripts.push(Script { file, text, expected });
+            // Without the file nothing is expected, so that a new script fails until it has one.
+            let expected = fs::read_to_string(&expected_path).unwrap_or_default();
+            scripts.push(Script {
+                file,
+                text,
+                expected,
+                expected_path,
+            });
         }
     }
     scripts.sort_by(|one, other| one.file.cmp(&other.file));
