@@ -1,6 +1,6 @@
 //! Formatting, as rustfmt has it.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::Session;
 use crate::cargo;
@@ -8,5 +8,7 @@ use crate::process;
 
 /// Checks every file of the workspace.
 pub(super) fn check(session: &Session) -> Result<()> {
-    process::run(cargo::host(session.paths.root(), "fmt").args(["--all", "--check"]))
+    let mut command = cargo::host(session.paths.root(), "fmt");
+    command.args(["--all", "--", "--check", "--color=never", "--files-with-diff"]);
+    process::run(&mut command).context("cargo fmt would change these files")
 }

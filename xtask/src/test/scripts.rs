@@ -240,6 +240,7 @@ mod tests {
             file: file.to_owned(),
             text: String::new(),
             expected: expected.to_owned(),
+            expected_path: PathBuf::new(),
         }
     }
 
