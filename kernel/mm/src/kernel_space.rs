@@ -100,6 +100,9 @@ pub fn map_device(range: PhysRange) -> Result<VirtAddr, Errno> {
         .map_range(tables, VirtAddr::new(start), first, bytes, flags)
         .map_err(|_| Errno::ENOMEM)?;
     space.next_device = start;
+    for page in (start..start + bytes).step_by(PAGE_SIZE) {
+        Current::flush_kernel_page(VirtAddr::new(page));
+    }
     Ok(VirtAddr::new(start) + range.start.page_offset() as u64)
 }
 

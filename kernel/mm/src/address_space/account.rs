@@ -63,6 +63,12 @@ impl AddressSpace {
         inner.mappings.iter().for_each(|vma| visit(&describe(vma)));
     }
 
+    /// Returns start and end of the break area.
+    pub fn break_range(&self) -> (u64, u64) {
+        let inner = self.inner.lock();
+        (inner.break_start, inner.break_end)
+    }
+
     /// Returns what the space holds.
     pub fn statistics(&self) -> SpaceStatistics {
         let mut inner = self.inner.lock();

@@ -1,7 +1,7 @@
 //! Sixteen bytes of book-keeping for every frame, in arrays that were carved out of RAM at start: one array
 //! for each span of memory, since holes between them may be huge.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use core::{ptr, slice};
 
 use arrayvec::ArrayVec;
@@ -36,6 +36,11 @@ struct Span {
     infos: &'static [PageInfo],
 }
 
+/// The largest span once more, for the shortest way to most frames; the length is 0 before `init`.
+static MAIN_FIRST: AtomicU32 = AtomicU32::new(0);
+static MAIN_FRAMES: AtomicU32 = AtomicU32::new(0);
+static MAIN_INFOS: AtomicPtr<PageInfo> = AtomicPtr::new(ptr::null_mut());
+
 static SPANS: Once<ArrayVec<Span, MAX_RANGES>> = Once::new();
 
 /// Returns the bytes that the infos for these spans take.
@@ -67,16 +72,15 @@ pub(super) fn init(spans: &[PhysRange], place: Option<PhysAddr>) -> bool {
         list.sort_unstable_by_key(|span| core::cmp::Reverse(span.infos.len()));
         list
     });
+    if let Some(main) = SPANS
+        .get()
+        .and_then(|list: &ArrayVec<Span, MAX_RANGES>| list.first())
+    {
+        MAIN_FIRST.store(main.first, Ordering::Relaxed);
+        MAIN_INFOS.store(main.infos.as_ptr().cast_mut(), Ordering::Relaxed);
+        MAIN_FRAMES.store(main.infos.len() as u32, Ordering::Release);
+    }
     true
-}
-
-/// Returns the info of a frame, if it has one.
-#[inline]
-pub(super) fn find(number: u32) -> Option<&'static PageInfo> {
-    let spans = SPANS.get()?;
-    spans
-        .iter()
-        .find_map(|span| span.infos.get(number.wrapping_sub(span.first) as usize))
 }
 
 /// Returns the info of a frame of RAM.
@@ -85,7 +89,22 @@ pub(super) fn find(number: u32) -> Option<&'static PageInfo> {
 /// When the number is not one of a frame of RAM.
 #[inline]
 pub(crate) fn info(number: u32) -> &'static PageInfo {
-    find(number).expect("a frame of RAM")
+    let frames = MAIN_FRAMES.load(Ordering::Acquire);
+    let index = number.wrapping_sub(MAIN_FIRST.load(Ordering::Relaxed));
+    if index < frames {
+        // SAFETY: the length was published after the array, which holds that many infos.
+        let info = unsafe { MAIN_INFOS.load(Ordering::Relaxed).add(index as usize) };
+        // SAFETY: the infos are never freed and shared by all.
+        return unsafe { &*info };
+    }
+    find(number)
+}
+
+#[cold]
+fn find(number: u32) -> &'static PageInfo {
+    let spans = SPANS.get().into_iter().flatten();
+    let mut infos = spans.filter_map(|span| span.infos.get(number.wrapping_sub(span.first) as usize));
+    infos.next().expect("a frame of RAM")
 }
 
 /// Calls `visit` with the first frame number and the infos of every span.

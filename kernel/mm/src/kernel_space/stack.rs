@@ -142,6 +142,8 @@ impl KernelSpace {
                 frames::free_raw(frame);
                 return Err(Errno::ENOMEM);
             }
+            // The first use must find the page: a fault on a stack cannot be served.
+            Current::flush_kernel_page(VirtAddr::new(page));
         }
         Ok(())
     }
