@@ -186,7 +186,8 @@ impl<F: PteFormat> PageTable<F> {
     }
 
     /// Frees the tables below the root that cover a byte of `start..end` and whose whole range lies in
-    /// `floor..ceiling`, where no leaf is left. `floor..ceiling` holds `start..end`.
+    /// `floor..ceiling`. That holds `start..end`, no leaf is left in it, and no table but those that cover a
+    /// byte of `start..end`.
     pub fn free_tables(
         &mut self,
         memory: &mut impl TableMemory,

@@ -107,8 +107,8 @@ impl Inner {
             at = part.end;
             match effect {
                 Effect::Nothing | Effect::Touch(_) => {}
-                Effect::Drop => self.zap(part, flush),
-                Effect::DropAnonymous if private_memory => self.zap(part, flush),
+                Effect::Drop => self.parts().1.zap(part, flush),
+                Effect::DropAnonymous if private_memory => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous => return Err(Errno::EINVAL),
                 Effect::Remove if private_memory => return Err(Errno::EINVAL),
                 Effect::Remove if !vma.is_shared() => return Err(Errno::EACCES),
@@ -123,12 +123,12 @@ impl Inner {
 
     /// Changes what has no effect on leaves, for a part of one mapping.
     fn change(&mut self, part: Range<u64>, change: impl FnOnce(&mut Vma)) -> Result<(), Errno> {
-        if self.mappings.len() + 2 > MAX_MAPPINGS {
+        if self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2) {
             return Err(Errno::ENOMEM);
         }
-        if let Some(mut vma) = self.mappings.take_first(part) {
+        if let Some(mut vma) = self.mappings.take_part(part) {
             change(&mut vma);
-            self.mappings.insert(vma);
+            self.mappings.insert(*vma);
         }
         Ok(())
     }

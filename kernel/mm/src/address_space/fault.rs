@@ -126,7 +126,7 @@ impl Inner {
             .filter(|vma| may_grow(vma))
             .ok_or(FaultError::NotMapped)?;
         let (start, end) = (above.start, above.end);
-        let below = self.mappings.at_or_below(page);
+        let below = self.mappings.ending_below(page);
         let guarded = below.is_some_and(|vma| {
             !vma.grows_down() && !vma.protection.is_empty() && page - vma.end < GUARD_GAP_BYTES
         });

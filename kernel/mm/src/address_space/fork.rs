@@ -43,6 +43,9 @@ impl Inner {
         child.mappings.set_base(self.mappings.base());
         child.limits = self.limits;
         (child.break_start, child.break_end) = (self.break_start, self.break_end);
+        if !child.mappings.reserve(self.mappings.len()) {
+            return Err(Errno::ENOMEM);
+        }
         for vma in self.mappings.iter() {
             if vma.attributes.contains(Attributes::NO_FORK) {
                 continue;

@@ -257,9 +257,10 @@ impl Inner {
 
     /// Removes all that is mapped in a range.
     pub(super) fn unmap(&mut self, range: Range<u64>, flush: &mut Flush) {
+        let (mappings, mut leaves) = self.parts();
         let mut any = false;
-        while let Some(vma) = self.mappings.take_first(range.clone()) {
-            self.zap(vma.start..vma.end, flush);
+        for vma in mappings.take(range.clone()) {
+            leaves.zap(vma.start..vma.end, flush);
             any = true;
         }
         if any {

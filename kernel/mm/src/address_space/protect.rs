@@ -73,15 +73,15 @@ impl Inner {
             }
             let end = vma.end.min(range.end);
             if vma.protection != protection {
-                if self.mappings.len() + 2 > MAX_MAPPINGS {
+                if self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2) {
                     return Err(Errno::ENOMEM);
                 }
-                let Some(mut vma) = self.mappings.take_first(at..end) else {
+                let Some(mut vma) = self.mappings.take_part(at..end) else {
                     return Err(Errno::ENOMEM);
                 };
                 vma.protection = protection;
                 self.update_leaves(&vma, flush);
-                self.mappings.insert(vma);
+                self.mappings.insert(*vma);
             }
             at = end;
         }

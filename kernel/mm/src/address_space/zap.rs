@@ -1,15 +1,18 @@
 //! Taking leaves out of the tables: frames go only after the CPU has forgotten the translations.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
 use los_arch::hal::VirtAddr;
-use los_arch::hal::paging::{Leaf, LeafAction};
+use los_arch::hal::paging::{Leaf, LeafAction, PageTable};
 use los_arch::hal::prelude::*;
 use los_arch::{Current, Pte};
 
-use super::{Inner, is_zero_frame};
+use super::{Inner, Resident, is_zero_frame};
 use crate::frames::Frame;
+use crate::tables::Tables;
+use crate::vma::Mappings;
 
 /// Above this number of pages, everything is flushed at once.
 const MAX_SINGLE_FLUSHES: usize = 16;
@@ -75,17 +78,19 @@ impl Drop for Flush {
     }
 }
 
-impl Inner {
+/// The tables of a space, without its mappings.
+pub(super) struct Leaves<'a> {
+    pub(super) table: &'a mut PageTable<Pte>,
+    pub(super) tables: &'a mut Tables,
+    pub(super) resident: &'a mut Resident,
+}
+
+impl Leaves<'_> {
     /// Removes all leaves in a range. Tables stay.
     pub(super) fn zap(&mut self, range: Range<u64>, flush: &mut Flush) {
-        let Self {
-            table,
-            tables,
-            resident,
-            ..
-        } = self;
+        let resident = &mut *self.resident;
         let (start, end) = (VirtAddr::new(range.start), VirtAddr::new(range.end));
-        table.for_each_leaf(tables, start, end, &mut |_, leaf| {
+        self.table.for_each_leaf(self.tables, start, end, &mut |_, leaf| {
             if !is_zero_frame(leaf.phys) {
                 resident.pages -= 1;
             }
@@ -96,32 +101,62 @@ impl Inner {
             LeafAction::Remove
         });
     }
+}
 
-    /// Frees the tables that cover a range without leaves and nothing that is mapped.
+impl Inner {
+    /// Separates the mappings from the tables.
+    pub(super) fn parts(&mut self) -> (&mut Mappings, Leaves<'_>) {
+        let Self {
+            mappings,
+            table,
+            tables,
+            resident,
+            ..
+        } = self;
+        (
+            mappings,
+            Leaves {
+                table,
+                tables,
+                resident,
+            },
+        )
+    }
+
+    /// Frees the tables that cover a range of which nothing is mapped any more.
     pub(super) fn free_tables(&mut self, range: Range<u64>, flush: &mut Flush) {
-        let free = self.mappings.free_around(range.start, range.end);
-        let ceiling = if free.end == Current::USER_END {
-            TOP
-        } else {
-            free.end
-        };
-        let bounds = (VirtAddr::new(free.start), VirtAddr::new(ceiling));
+        let free = self.mappings.free_around(&range);
         let before = self.tables.count;
-        let (start, end) = (VirtAddr::new(range.start), VirtAddr::new(range.end));
-        self.table.free_tables(&mut self.tables, start, end, bounds);
+        self.free_tables_within(range, free);
         if self.tables.count != before && flush.active {
             // The processor may cache tables as well.
-            Current::flush_user();
+            flush.everything = true;
+            flush.flush();
         }
     }
 
     /// Removes everything; the space is active nowhere.
     pub(super) fn clear(&mut self) {
         let mut flush = Flush::new(false);
-        while let Some(vma) = self.mappings.take_first(0..u64::MAX) {
-            self.zap(vma.start..vma.end, &mut flush);
-            // Tables that others still use stay for them.
-            self.free_tables(vma.start..vma.end, &mut flush);
+        let (mappings, mut leaves) = self.parts();
+        let all: Vec<_> = mappings.take(0..u64::MAX).collect();
+        all.iter()
+            .for_each(|vma| leaves.zap(vma.start..vma.end, &mut flush));
+        for (index, vma) in all.iter().enumerate() {
+            // Tables that the next one uses too go with it.
+            let next = all.get(index + 1).map_or(Current::USER_END, |next| next.start);
+            self.free_tables_within(vma.start..vma.end, 0..next);
         }
+    }
+
+    fn free_tables_within(&mut self, range: Range<u64>, free: Range<u64>) {
+        let ceiling = if free.end == Current::USER_END {
+            TOP
+        } else {
+            free.end
+        };
+        let bounds = (VirtAddr::new(free.start), VirtAddr::new(ceiling));
+        let (start, end) = (VirtAddr::new(range.start), VirtAddr::new(range.end));
+        self.table.free_tables(&mut self.tables, start, end, bounds);
     }
 }

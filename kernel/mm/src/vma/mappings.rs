@@ -1,6 +1,7 @@
 //! The mappings of an address space in order, without overlaps, and the search for free ranges.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
+use alloc::vec::{Drain, Vec};
 use core::ops::Range;
 
 use los_arch::Current;
@@ -12,10 +13,12 @@ use super::Vma;
 /// Free bytes kept below a mapping that grows down (Linux's `stack_guard_gap`, 256 pages).
 pub(crate) const GUARD_GAP_BYTES: u64 = 256 * PAGE_SIZE as u64;
 
-/// The mappings by start address, and their total size.
+/// The mappings in ascending order, and their total size. A sorted array: most programs have a few dozen, and
+/// moving a few thousand pointers is still cheap.
 #[derive(Debug)]
+#[expect(clippy::vec_box, reason = "insertion moves the pointers, not the mappings")]
 pub(crate) struct Mappings {
-    tree: BTreeMap<u64, Vma>,
+    list: Vec<Box<Vma>>,
     pages: usize,
     /// Where searches for free ranges start, at the upper end.
     base: u64,
@@ -28,7 +31,7 @@ impl Mappings {
     /// Makes an empty set that places new mappings below `base`.
     pub(crate) const fn new(base: u64) -> Self {
         Self {
-            tree: BTreeMap::new(),
+            list: Vec::new(),
             pages: 0,
             base,
             search_from: base,
@@ -38,7 +41,8 @@ impl Mappings {
 
     /// Changes where the search for free ranges starts.
     pub(crate) fn set_base(&mut self, base: u64) {
-        (self.base, self.search_from, self.largest_skipped) = (base, base, 0);
+        self.base = base;
+        self.forget_search();
     }
 
     /// Returns where the search for free ranges starts.
@@ -48,7 +52,7 @@ impl Mappings {
 
     /// Returns the number of mappings.
     pub(crate) fn len(&self) -> usize {
-        self.tree.len()
+        self.list.len()
     }
 
     /// Returns the number of mapped pages.
@@ -56,108 +60,98 @@ impl Mappings {
         self.pages
     }
 
+    /// Makes room for `count` more mappings; false when there is no memory for that.
+    pub(crate) fn reserve(&mut self, count: usize) -> bool {
+        self.list.try_reserve(count).is_ok()
+    }
+
     /// Iterates in ascending order.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &Vma> {
-        self.tree.values()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Vma> {
+        self.list.iter().map(|vma| &**vma)
     }
 
     /// Finds the mapping that holds an address.
     #[inline]
     pub(crate) fn find(&self, address: u64) -> Option<&Vma> {
-        self.at_or_below(address).filter(|vma| address < vma.end)
-    }
-
-    /// Finds the last mapping that starts at or below an address.
-    #[inline]
-    pub(crate) fn at_or_below(&self, address: u64) -> Option<&Vma> {
-        self.tree.range(..=address).next_back().map(|(_, vma)| vma)
+        self.ending_above(address).filter(|vma| vma.start <= address)
     }
 
     /// Finds the first mapping that ends above an address.
+    #[inline]
     pub(crate) fn ending_above(&self, address: u64) -> Option<&Vma> {
-        self.find(address)
-            .or_else(|| self.tree.range(address..).next().map(|(_, vma)| vma))
+        self.list.get(self.position(address)).map(|vma| &**vma)
+    }
+
+    /// Finds the last mapping that ends at or below an address.
+    pub(crate) fn ending_below(&self, address: u64) -> Option<&Vma> {
+        self.list[..self.position(address)].last().map(|vma| &**vma)
     }
 
     /// Iterates over the mappings that share a byte with the range, in ascending order.
     pub(crate) fn overlapping(&self, range: Range<u64>) -> impl Iterator<Item = &Vma> {
-        let first = self.find(range.start).map_or(range.start, |vma| vma.start);
-        self.tree.range(first..range.end.max(first)).map(|(_, vma)| vma)
+        let above = self.list[self.position(range.start)..].iter();
+        above
+            .map(|vma| &**vma)
+            .take_while(move |vma| vma.start < range.end)
     }
 
-    /// Returns the end of what is mapped below `address`, and the start of what is mapped at or above
-    /// `end`: the free range that unmapping `address..end` leaves.
-    pub(crate) fn free_around(&self, address: u64, end: u64) -> Range<u64> {
-        let below = self
-            .tree
-            .range(..address)
-            .next_back()
-            .map_or(0, |(_, vma)| vma.end);
-        let above = self
-            .tree
-            .range(end..)
-            .next()
-            .map_or(Current::USER_END, |(_, vma)| vma.start);
-        below..above
+    /// Returns the free range around `range`, of which nothing is mapped.
+    pub(crate) fn free_around(&self, range: &Range<u64>) -> Range<u64> {
+        let position = self.position(range.start);
+        let below = self.list[..position].last().map_or(0, |vma| vma.end);
+        below..self.list.get(position).map_or(Current::USER_END, |vma| vma.start)
     }
 
     /// Adds a mapping to a free place, joined with its neighbours if they are alike.
     pub(crate) fn insert(&mut self, mut vma: Vma) {
         self.pages += vma.pages();
-        if let Some((_, next)) = self.tree.range(vma.end..).next() {
-            let (next_start, next_end) = (next.start, next.end);
+        let position = self.position(vma.start);
+        if let Some(next) = self.list.get(position) {
+            let joins = vma.joins(next);
             if next.grows_down() {
                 // A mapping in a guard gap ends the gap: there may be room above again.
                 (self.search_from, self.largest_skipped) = (self.base, 0);
             }
-            if vma.joins(next) {
-                self.tree.remove(&next_start);
-                vma.end = next_end;
+            if joins {
+                vma.end = next.end;
+                self.list.remove(position);
             }
         }
-        if let Some((_, previous)) = self.tree.range_mut(..vma.start).next_back()
-            && previous.joins(&vma)
-        {
-            previous.end = vma.end;
-            return;
+        match self.list[..position].last_mut() {
+            Some(previous) if previous.joins(&vma) => previous.end = vma.end,
+            _ => self.list.insert(position, Box::new(vma)),
         }
-        self.tree.insert(vma.start, vma);
     }
 
-    /// Takes out the first part of a mapping that lies in the range; mappings that reach beyond the range
-    /// are split.
-    pub(crate) fn take_first(&mut self, range: Range<u64>) -> Option<Vma> {
-        let first = self
-            .ending_above(range.start)
-            .filter(|vma| vma.start < range.end)?
-            .start;
-        let mut vma = self.tree.remove(&first)?;
-        if vma.start < range.start {
-            let inside = vma.split_off(range.start);
-            self.tree.insert(vma.start, vma);
-            vma = inside;
-        }
-        if vma.end > range.end {
-            let outside = vma.split_off(range.end);
-            self.tree.insert(outside.start, outside);
-        }
-        self.pages -= vma.pages();
-        Some(vma)
+    /// Takes out all that lies in the range; mappings that reach beyond it are split.
+    pub(crate) fn take(&mut self, range: Range<u64>) -> Drain<'_, Box<Vma>> {
+        let first = self.split(range.start);
+        let last = self.split(range.end);
+        self.pages -= self.list[first..last]
+            .iter()
+            .map(|vma| vma.pages())
+            .sum::<usize>();
+        self.list.drain(first..last)
+    }
+
+    /// Takes out a part of one mapping.
+    pub(crate) fn take_part(&mut self, part: Range<u64>) -> Option<Box<Vma>> {
+        self.take(part).next()
     }
 
     /// Moves the start of the mapping at `start` downwards.
     pub(crate) fn grow_down(&mut self, start: u64, new_start: u64) {
-        if let Some(mut vma) = self.tree.remove(&start) {
+        let position = self.position(start);
+        if let Some(vma) = self.list.get_mut(position) {
             self.pages += ((start - new_start) / PAGE_SIZE as u64) as usize;
             vma.start = new_start;
-            self.tree.insert(new_start, vma);
         }
     }
 
     /// Notes that a range became free, for the searches to come.
     pub(crate) fn freed(&mut self, end: u64) {
         if end > self.search_from {
-            self.search_from = self.limit_below(end).max(self.search_from);
+            self.search_from = self.limit_at(self.position(end - 1)).max(self.search_from);
         }
     }
 
@@ -165,10 +159,11 @@ impl Mappings {
     /// right below a mapping that grows down are not free.
     pub(crate) fn find_free(&mut self, bytes: u64, lowest: u64) -> Option<u64> {
         if bytes <= self.largest_skipped {
-            (self.search_from, self.largest_skipped) = (self.base, 0);
+            self.forget_search();
         }
-        let mut limit = self.limit_below(self.search_from);
-        for (_, vma) in self.tree.range(..self.search_from).rev() {
+        let position = self.first_from(self.search_from);
+        let mut limit = self.limit_at(position);
+        for vma in self.list[..position].iter().rev() {
             if vma.end <= limit {
                 if limit - vma.end >= bytes {
                     break;
@@ -184,20 +179,21 @@ impl Mappings {
 
     /// Finds the lowest free range of `bytes` bytes within the limits.
     pub(crate) fn find_free_upwards(&self, bytes: u64, within: Range<u64>) -> Option<u64> {
-        let mut start = self.find(within.start).map_or(within.start, |vma| vma.end);
-        for (_, vma) in self.tree.range(within.start..) {
+        let mut start = within.start;
+        for vma in &self.list[self.position(within.start)..] {
             if start.checked_add(bytes)? <= guarded_start(vma) {
                 break;
             }
-            start = start.max(vma.end);
+            start = vma.end;
         }
         (start.checked_add(bytes)? <= within.end).then_some(start)
     }
 
     /// Finds the highest free range of `bytes` bytes within the limits, without the search's memory.
     pub(crate) fn find_free_within(&self, bytes: u64, within: Range<u64>) -> Option<u64> {
-        let mut limit = self.limit_below(within.end).min(within.end);
-        for (_, vma) in self.tree.range(..within.end).rev() {
+        let position = self.first_from(within.end);
+        let mut limit = self.limit_at(position).min(within.end);
+        for vma in self.list[..position].iter().rev() {
             if vma.end <= limit && limit - vma.end >= bytes {
                 break;
             }
@@ -208,21 +204,45 @@ impl Mappings {
 
     /// Reports whether a range is free, with the guard gap of what follows.
     pub(crate) fn is_free(&self, range: Range<u64>) -> bool {
-        let below = self.tree.range(..range.end).next_back();
-        let above = self.tree.range(range.end..).next();
-        below.is_none_or(|(_, vma)| vma.end <= range.start)
-            && above.is_none_or(|(_, vma)| guarded_start(vma) >= range.end)
+        self.ending_above(range.start)
+            .is_none_or(|vma| guarded_start(vma) >= range.end)
     }
 
-    /// Returns how far up a range that ends at or below `end` may reach: `end`, or less where the mapping
-    /// above grows down.
-    fn limit_below(&self, end: u64) -> u64 {
-        let limit = end.min(self.base);
-        self.tree
-            .range(limit..)
-            .next()
-            .map_or(self.base, |(_, vma)| guarded_start(vma))
-            .min(self.base)
+    fn forget_search(&mut self) {
+        (self.search_from, self.largest_skipped) = (self.base, 0);
+    }
+
+    /// Returns the index of the first mapping that ends above an address.
+    #[inline]
+    fn position(&self, address: u64) -> usize {
+        self.list.partition_point(|vma| vma.end <= address)
+    }
+
+    /// Returns the index of the first mapping that starts at or above an address.
+    fn first_from(&self, address: u64) -> usize {
+        self.list.partition_point(|vma| vma.start < address)
+    }
+
+    /// Returns how far up a range below the mapping at `position` may reach: to the base, or less where that
+    /// mapping is nearer or grows down.
+    fn limit_at(&self, position: usize) -> u64 {
+        self.list
+            .get(position)
+            .map_or(self.base, |vma| guarded_start(vma).min(self.base))
+    }
+
+    /// Splits the mapping that holds `at`, if it starts below, and returns the index of what starts at or
+    /// above `at`.
+    fn split(&mut self, at: u64) -> usize {
+        let position = self.position(at);
+        match self.list.get_mut(position) {
+            Some(vma) if vma.start < at => {
+                let rest = vma.split_off(at);
+                self.list.insert(position + 1, Box::new(rest));
+                position + 1
+            }
+            _ => position,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ fn neighbours_join_and_split() {
     assert_eq!((mappings.len(), mappings.pages()), (2, 4));
     mappings.insert(vma(12 * PAGE..14 * PAGE, false));
     assert_eq!((mappings.len(), mappings.pages()), (1, 6));
-    let taken = mappings.take_first(11 * PAGE..13 * PAGE).unwrap();
+    let taken = *mappings.take_part(11 * PAGE..13 * PAGE).unwrap();
     assert_eq!((taken.start, taken.end), (11 * PAGE, 13 * PAGE));
     assert_eq!((mappings.len(), mappings.pages()), (2, 4));
     mappings.insert(Vma {
@@ -101,7 +101,7 @@ proptest! {
                 }
                 Step::Remove(at, pages) => {
                     let range = at * PAGE..(at + pages) * PAGE;
-                    while mappings.take_first(range.clone()).is_some() {}
+                    drop(mappings.take(range.clone()));
                     mappings.freed(range.end);
                 }
             }
