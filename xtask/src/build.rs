@@ -1,7 +1,7 @@
 //! `cargo xtask build`: kernel, userspace and initramfs of one machine into `target/boot/ARCH`.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -38,21 +38,14 @@ pub(crate) struct Artifacts {
     pub(crate) programs: Programs,
 }
 
-/// Builds everything that a boot needs.
-pub(crate) fn build(paths: &Paths, arch: Arch, profile: Profile) -> Result<Artifacts> {
+/// Builds everything that a boot needs, except a kernel that the user brings.
+pub(crate) fn build(paths: &Paths, arch: Arch, profile: Profile, kernel: Option<&Path>) -> Result<Artifacts> {
     let cargo = BareMetal::new(paths, arch)?;
     let boot = paths.boot(arch)?;
-    let kernel = boot.join("kernel");
-    let kernel_elf = boot.join("kernel.elf");
-    progress::step(&format!("kernel ({arch})"), || {
-        let built = cargo.build(profile, &[KERNEL])?;
-        let path = built
-            .get(KERNEL)
-            .with_context(|| format!("cargo made no {KERNEL}"))?;
-        let elf = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
-        write_atomically(&kernel_elf, &elf)?;
-        write_atomically(&kernel, &image::boot_image(arch, &elf)?)
-    })?;
+    let (kernel, kernel_elf) = match kernel {
+        Some(file) => (file.to_path_buf(), file.to_path_buf()),
+        None => own_kernel(&cargo, &boot, arch, profile)?,
+    };
     let programs = userspace(&cargo, arch, profile)?;
     let initramfs = boot.join("initramfs.cpio");
     let archive = progress::step(&format!("initramfs ({arch})"), || {
@@ -67,6 +60,22 @@ pub(crate) fn build(paths: &Paths, arch: Arch, profile: Profile) -> Result<Artif
         archive,
         programs,
     })
+}
+
+/// Builds the kernel; returns the boot image and the file with its symbols.
+fn own_kernel(cargo: &BareMetal, boot: &Path, arch: Arch, profile: Profile) -> Result<(PathBuf, PathBuf)> {
+    let image = boot.join("kernel");
+    let with_symbols = boot.join("kernel.elf");
+    progress::step(&format!("kernel ({arch})"), || {
+        let built = cargo.build(profile, &[KERNEL])?;
+        let path = built
+            .get(KERNEL)
+            .with_context(|| format!("cargo made no {KERNEL}"))?;
+        let elf = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+        write_atomically(&with_symbols, &elf)?;
+        write_atomically(&image, &image::boot_image(arch, &elf)?)
+    })?;
+    Ok((image, with_symbols))
 }
 
 /// Builds the programs of userspace alone.

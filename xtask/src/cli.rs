@@ -81,6 +81,9 @@ enum Command {
         /// Rewrites the golden transcripts instead of comparing with them
         #[arg(long)]
         update_golden: bool,
+        /// Boots the guests with this kernel instead of Levitate's (needs --arch)
+        #[arg(long, value_name = "FILE", requires = "arch")]
+        kernel: Option<PathBuf>,
         /// A part of the name of a step or test
         filter: Option<String>,
     },
@@ -131,12 +134,20 @@ pub(crate) struct MachineOptions {
     /// Words for the kernel command line
     #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
     append: String,
+    /// Boots this kernel instead of Levitate's, such as Linux for a comparison
+    #[arg(long, value_name = "FILE")]
+    kernel: Option<PathBuf>,
     /// The least important messages that the kernel prints
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
 }
 
 impl MachineOptions {
+    /// Returns the user's own kernel.
+    pub(crate) fn kernel(&self) -> Option<&Path> {
+        self.kernel.as_deref()
+    }
+
     /// Returns the machine, without an initramfs.
     pub(crate) fn machine(&self, arch: Arch, kernel: &Path, console: Console) -> Machine {
         let level = self
@@ -186,7 +197,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     let paths = Paths::find()?;
     match cli.command {
         Command::Build { build } => {
-            let artifacts = build::build(&paths, build.arch()?, build.profile())?;
+            let artifacts = build::build(&paths, build.arch()?, build.profile(), None)?;
             println!(
                 "{}\n{}",
                 artifacts.kernel.display(),
@@ -225,6 +236,7 @@ pub(crate) fn main() -> Result<ExitCode> {
         Command::Test {
             arch,
             update_golden,
+            kernel,
             filter,
         } => {
             let arches = arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
@@ -233,7 +245,15 @@ pub(crate) fn main() -> Result<ExitCode> {
             } else {
                 Golden::Compare
             };
-            return test::run(paths, arches, filter, golden);
+            return test::run(
+                paths,
+                test::Options {
+                    arches,
+                    filter,
+                    golden,
+                    kernel,
+                },
+            );
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -250,7 +270,7 @@ fn job(
 ) -> Result<Job> {
     let arch = build.arch()?;
     packages::require(&[Tool::qemu_system(arch)])?;
-    let artifacts = build::build(paths, arch, build.profile())?;
+    let artifacts = build::build(paths, arch, build.profile(), machine.kernel())?;
     let machine = machine.machine(arch, &artifacts.kernel, Console::Plain);
     let base = match initramfs {
         None => {

@@ -44,7 +44,7 @@ pub(crate) fn run(
     debugger: Debugger,
 ) -> Result<()> {
     packages::require(&[Tool::qemu_system(arch)])?;
-    let artifacts = build::build(paths, arch, profile)?;
+    let artifacts = build::build(paths, arch, profile, options.kernel())?;
     let mut machine = options.machine(arch, &artifacts.kernel, Console::Terminal);
     // Kept until QEMU ends.
     let scratch = paths.scratch("run")?;

@@ -14,6 +14,7 @@ mod sources;
 mod unit;
 
 use std::cell::OnceCell;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -36,6 +37,7 @@ pub(crate) struct Session {
     paths: Paths,
     filter: Filter,
     golden: Golden,
+    kernel: Option<PathBuf>,
     machines: Vec<MachineCache>,
 }
 
@@ -107,19 +109,34 @@ impl Step {
     }
 }
 
+/// What the user asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// The machines whose guests are tested.
+    pub(crate) arches: Vec<Arch>,
+    /// A part of the names of tests.
+    pub(crate) filter: Option<String>,
+    /// What to do with golden files.
+    pub(crate) golden: Golden,
+    /// Another kernel for the guests, such as Linux: it tells whether the tests themselves are right.
+    pub(crate) kernel: Option<PathBuf>,
+}
+
 /// Runs the wanted tests and prints the totals.
-pub(crate) fn run(
-    paths: Paths,
-    arches: Vec<Arch>,
-    filter: Option<String>,
-    golden: Golden,
-) -> Result<ExitCode> {
+pub(crate) fn run(paths: Paths, options: Options) -> Result<ExitCode> {
+    let Options {
+        arches,
+        filter,
+        golden,
+        kernel,
+    } = options;
     let filter = Filter { text: filter };
     let machines = Arch::ALL.iter().map(|_| MachineCache::default()).collect();
     let session = Session {
         paths,
         filter,
         golden,
+        kernel,
         machines,
     };
     let mut report = Report::default();
@@ -207,7 +224,7 @@ impl Session {
     fn artifacts(&self, arch: Arch) -> Result<&Artifacts> {
         kept(&self.machines[arch as usize].artifacts, || {
             packages::require(&[Tool::qemu_system(arch)])?;
-            build::build(&self.paths, arch, Profile::Release)
+            build::build(&self.paths, arch, Profile::Release, self.kernel.as_deref())
         })
     }
 

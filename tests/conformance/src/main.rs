@@ -4,6 +4,7 @@
 //! and prints `ok NAME`, `not ok NAME: why` or `skip NAME: why`, then the totals. A case is a function that
 //! returns an error text; what it leaves behind lies in a directory of its own that is the current one.
 #![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 
