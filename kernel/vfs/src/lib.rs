@@ -1,2 +1,50 @@
-//! (skeleton)
+//! The virtual file system: what a file, a name and a mount are, whatever stores them.
+//!
+//! File systems implement [`Inode`], [`FileOps`] and [`FileSystem`] (`inode.rs`). Names are cached as
+//! [`Dentry`] trees, [`Mount`]s join the trees of several file systems, and a [`Path`] is a place in the
+//! result. [`walk`] turns bytes into paths; [`ops`] are the system calls on paths, with Linux's
+//! permission checks and order of errors; [`OpenFile`] is what a file descriptor refers to.
+//!
+//! No operation knows the running process: each takes a [`Caller`].
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod anonymous;
+mod attributes;
+pub mod clock;
+mod credentials;
+mod dentry;
+mod file;
+pub mod filesystems;
+mod inode;
+mod mount;
+pub mod multiplex;
+mod name;
+pub mod ops;
+mod path;
+pub mod permission;
+pub mod pipe;
+pub mod poll;
+pub mod random;
+pub mod text;
+pub mod walk;
+
+pub use anonymous::{AnonymousInode, anonymous_file, anonymous_path, next_inode_number};
+pub use attributes::{
+    Access, Attributes, DirectoryEntry, FileKind, Metadata, NewNode, SetAttributes, device_major,
+    device_minor, make_device,
+};
+pub use credentials::{Capability, Credentials};
+pub use dentry::Dentry;
+pub use file::{OpenFile, Whence};
+pub use filesystems::{FileSystemType, MountRequest};
+pub use inode::{Extent, FileOps, FileSystem, Inode, Io, IoctlContext};
+pub use mount::{Mount, Namespace, SuperBlock};
+pub use path::{Caller, FsContext, Path};
+pub use permission::Permission;
+pub use poll::PollTable;
+pub use walk::{At, Lookup};

@@ -1,0 +1,375 @@
+//! Open files: what a descriptor refers to (open(2): "open file description").
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use los_abi::errno::Errno;
+use los_abi::fs::{Access as AccessMode, OpenFlags};
+use los_abi::poll::PollEvents;
+use mm::Pager;
+use mm::io::{Sink, Source};
+use sync::{Mutex, Rank, Result};
+
+use crate::attributes::{DirectoryEntry, Metadata};
+use crate::credentials::{Capability, Credentials};
+use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
+use crate::path::Path;
+use crate::poll::PollTable;
+use crate::text::WriteAccess;
+
+/// Flags that F_SETFL can change.
+const CHANGEABLE: OpenFlags = OpenFlags::APPEND
+    .union(OpenFlags::NONBLOCK)
+    .union(OpenFlags::ASYNC)
+    .union(OpenFlags::DIRECT)
+    .union(OpenFlags::NOATIME);
+
+/// Where lseek(2) counts from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whence {
+    /// The start.
+    Set,
+    /// The current position.
+    Current,
+    /// The end.
+    End,
+    /// The next data or hole at or behind the offset.
+    Next(Extent),
+}
+
+/// An open file.
+pub struct OpenFile {
+    path: Path,
+    inode: Arc<dyn Inode>,
+    /// `None` for O_PATH.
+    ops: Option<Arc<dyn FileOps>>,
+    flags: AtomicU32,
+    position: Mutex<u64>,
+    /// Whether writing takes set-id bits away: the opener lacked CAP_FSETID.
+    drops_set_id: bool,
+    /// Held while open for writing, so that the file is not executed.
+    _write_access: Option<WriteAccess>,
+}
+
+impl OpenFile {
+    /// Makes an open file. `ops` is `None` for O_PATH.
+    ///
+    /// # Errors
+    /// ENOENT for a path without an inode; ETXTBSY to write a program that runs.
+    pub fn new(
+        path: Path,
+        ops: Option<Arc<dyn FileOps>>,
+        flags: OpenFlags,
+        credentials: &Credentials,
+    ) -> core::result::Result<Arc<Self>, Errno> {
+        let inode = path.inode()?.clone();
+        let writes = matches!(flags.access(), AccessMode::Write | AccessMode::ReadWrite);
+        let write_access = if writes {
+            Some(WriteAccess::new(&inode)?)
+        } else {
+            None
+        };
+        Ok(Arc::new(Self {
+            path,
+            inode,
+            ops,
+            flags: AtomicU32::new(flags.bits()),
+            position: Mutex::new(Rank::FilePosition, 0),
+            drops_set_id: !credentials.capable(Capability::Fsetid),
+            _write_access: write_access,
+        }))
+    }
+
+    /// Returns where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the inode.
+    #[inline]
+    pub fn inode(&self) -> &Arc<dyn Inode> {
+        &self.inode
+    }
+
+    /// Returns the operations.
+    ///
+    /// # Errors
+    /// EBADF for O_PATH.
+    #[inline]
+    pub fn ops(&self) -> core::result::Result<&Arc<dyn FileOps>, Errno> {
+        self.ops.as_ref().ok_or(Errno::EBADF)
+    }
+
+    /// Returns the attributes.
+    ///
+    /// # Errors
+    /// EIO where they cannot be read.
+    pub fn metadata(&self) -> core::result::Result<Metadata, Errno> {
+        Ok(self.inode.metadata())
+    }
+
+    /// Returns the open flags.
+    #[inline]
+    pub fn flags(&self) -> OpenFlags {
+        OpenFlags::from_bits_retain(self.flags.load(Ordering::Relaxed))
+    }
+
+    /// Changes the flags that F_SETFL can change; the others stay.
+    pub fn set_flags(&self, new: OpenFlags) {
+        let kept = self.flags().difference(CHANGEABLE);
+        let flags = kept | new.intersection(CHANGEABLE);
+        self.flags.store(flags.bits(), Ordering::Relaxed);
+    }
+
+    /// Returns the position, for /proc.
+    pub fn position(&self) -> u64 {
+        *self.position.lock()
+    }
+
+    /// Reports whether it is open for reading.
+    #[inline]
+    pub fn is_readable(&self) -> bool {
+        matches!(self.flags().access(), AccessMode::Read | AccessMode::ReadWrite)
+    }
+
+    /// Reports whether it is open for writing.
+    #[inline]
+    pub fn is_writable(&self) -> bool {
+        matches!(self.flags().access(), AccessMode::Write | AccessMode::ReadWrite)
+    }
+
+    #[inline]
+    fn io(&self, size_limit: u64) -> Io {
+        Io {
+            flags: self.flags(),
+            size_limit,
+        }
+    }
+
+    fn readable(&self) -> core::result::Result<&Arc<dyn FileOps>, Errno> {
+        let ops = self.ops()?;
+        if self.is_readable() {
+            Ok(ops)
+        } else {
+            Err(Errno::EBADF)
+        }
+    }
+
+    fn writable(&self) -> core::result::Result<&Arc<dyn FileOps>, Errno> {
+        let ops = self.ops()?;
+        if self.is_writable() {
+            Ok(ops)
+        } else {
+            Err(Errno::EBADF)
+        }
+    }
+
+    /// Reads at the position and advances it.
+    ///
+    /// # Errors
+    /// EBADF unless open for reading; those of the file.
+    pub fn read(&self, out: &mut dyn Sink) -> Result<usize> {
+        let ops = self.readable()?;
+        let io = self.io(u64::MAX);
+        let count = if ops.is_seekable() {
+            let mut position = self.position.lock();
+            let count = ops.read_at(out, *position, &io)?;
+            *position += count as u64;
+            count
+        } else {
+            ops.read_at(out, 0, &io)?
+        };
+        self.note_access();
+        Ok(count)
+    }
+
+    /// Writes at the position, or at the end with O_APPEND, and advances it. Regular files do not grow beyond
+    /// `size_limit`.
+    ///
+    /// # Errors
+    /// EBADF unless open for writing; those of the file.
+    pub fn write(&self, input: &mut dyn Source, size_limit: u64) -> Result<usize> {
+        let ops = self.writable()?;
+        let io = self.io(size_limit);
+        if !ops.is_seekable() {
+            return ops.write_at(input, 0, &io);
+        }
+        let mut position = self.position.lock();
+        let count = if io.append() {
+            let (count, end) = ops.append(input, &io)?;
+            *position = end;
+            count
+        } else {
+            let count = ops.write_at(input, *position, &io)?;
+            *position += count as u64;
+            count
+        };
+        drop(position);
+        self.note_write(count);
+        Ok(count)
+    }
+
+    /// Reads at an offset; the position stays.
+    ///
+    /// # Errors
+    /// ESPIPE for a stream; as [`read`](Self::read).
+    pub fn read_at(&self, out: &mut dyn Sink, offset: u64) -> Result<usize> {
+        let ops = self.readable()?;
+        if !ops.is_seekable() {
+            return Err(Errno::ESPIPE.into());
+        }
+        let count = ops.read_at(out, offset, &self.io(u64::MAX))?;
+        self.note_access();
+        Ok(count)
+    }
+
+    /// Writes at an offset, or with O_APPEND at the end as Linux does; the position stays.
+    ///
+    /// # Errors
+    /// ESPIPE for a stream; as [`write`](Self::write).
+    pub fn write_at(&self, input: &mut dyn Source, offset: u64, size_limit: u64) -> Result<usize> {
+        let ops = self.writable()?;
+        if !ops.is_seekable() {
+            return Err(Errno::ESPIPE.into());
+        }
+        let io = self.io(size_limit);
+        let count = if io.append() {
+            ops.append(input, &io)?.0
+        } else {
+            ops.write_at(input, offset, &io)?
+        };
+        self.note_write(count);
+        Ok(count)
+    }
+
+    /// Moves the position and returns it.
+    ///
+    /// # Errors
+    /// ESPIPE for a stream; EINVAL for a negative result; ENXIO behind the end for data and holes.
+    pub fn seek(&self, offset: i64, whence: Whence) -> core::result::Result<u64, Errno> {
+        let ops = self.ops()?;
+        if !ops.is_seekable() {
+            return Err(Errno::ESPIPE);
+        }
+        let mut position = self.position.lock();
+        let base = match whence {
+            Whence::Set => 0,
+            Whence::Current => *position,
+            Whence::End => ops.end()?,
+            Whence::Next(extent) => {
+                let end = ops.end()?;
+                let start = u64::try_from(offset)
+                    .ok()
+                    .filter(|&start| start < end)
+                    .ok_or(Errno::ENXIO)?;
+                *position = ops.next_extent(start, end, extent)?;
+                return Ok(*position);
+            }
+        };
+        let new = base
+            .checked_add_signed(offset)
+            .filter(|&new| new <= i64::MAX as u64)
+            .ok_or(Errno::EINVAL)?;
+        *position = new;
+        Ok(new)
+    }
+
+    /// Lists a directory from the position on. The position moves behind each entry that `emit` takes.
+    ///
+    /// # Errors
+    /// ENOTDIR; ENOENT for a removed directory; EBADF for O_PATH.
+    pub fn read_directory(
+        &self,
+        mut emit: impl FnMut(DirectoryEntry<'_>) -> bool,
+    ) -> core::result::Result<(), Errno> {
+        let ops = self.readable()?;
+        if self.path.dentry.is_removed() {
+            return Err(Errno::ENOENT);
+        }
+        let mut position = self.position.lock();
+        *position = ops.read_directory(*position, &mut emit)?;
+        drop(position);
+        self.note_access();
+        Ok(())
+    }
+
+    /// Returns what is ready.
+    pub fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
+        match &self.ops {
+            Some(ops) => ops.poll(table),
+            None => PollEvents::NVAL,
+        }
+    }
+
+    /// Carries out an ioctl.
+    ///
+    /// # Errors
+    /// ENOTTY; those of the file.
+    pub fn ioctl(
+        &self,
+        memory: &mm::AddressSpace,
+        credentials: &Credentials,
+        request: u32,
+        argument: u64,
+    ) -> Result<usize> {
+        let context = IoctlContext {
+            memory,
+            credentials,
+            flags: self.flags(),
+        };
+        self.ops()?.ioctl(&context, request, argument)
+    }
+
+    /// Sets the size.
+    ///
+    /// # Errors
+    /// EINVAL unless open for writing, or for what has no size; EBADF for O_PATH.
+    pub fn truncate(&self, size: u64) -> core::result::Result<(), Errno> {
+        self.ops()?;
+        if !self.is_writable() {
+            return Err(Errno::EINVAL);
+        }
+        self.inode.truncate(size)?;
+        self.note_write(1);
+        Ok(())
+    }
+
+    /// Writes data back.
+    ///
+    /// # Errors
+    /// EINVAL for what has no storage; EBADF for O_PATH.
+    pub fn sync(&self) -> core::result::Result<(), Errno> {
+        self.ops()?.sync()
+    }
+
+    /// Returns what a memory map shows.
+    ///
+    /// # Errors
+    /// ENODEV; EBADF for O_PATH.
+    pub fn pager(&self) -> core::result::Result<Arc<dyn Pager>, Errno> {
+        self.ops()?
+            .pager()
+            .or_else(|| self.inode.clone().pager())
+            .ok_or(Errno::ENODEV)
+    }
+
+    fn note_access(&self) {
+        if !self.flags().contains(OpenFlags::NOATIME) && !self.path.mount.is_read_only() {
+            self.inode.note_access();
+        }
+    }
+
+    fn note_write(&self, count: usize) {
+        if count > 0 && self.drops_set_id {
+            self.inode.clear_set_id();
+        }
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some(ops) = &self.ops {
+            ops.released();
+        }
+    }
+}
