@@ -7,6 +7,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use los_abi::poll::{PollEvents, PollFd};
+use los_abi::signal::{SIGSET_SIZE, SigSet};
 use los_abi::syscall::{Fd, UserPtr};
 use spin::Mutex;
 
@@ -76,6 +78,24 @@ pub fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     let address = UserPtr::new(buffer.as_mut_ptr() as u64);
     // SAFETY: the buffer is ours for as many bytes as the call may write.
     unsafe { sys::read(Fd(fd), address, buffer.len()) }.map(|count| count as usize)
+}
+
+/// Waits until a read would not block, with another set of signals blocked meanwhile.
+///
+/// # Errors
+/// EINTR when a signal was caught, and those of ppoll(2).
+pub fn wait_readable(fd: i32, mask: SigSet) -> Result<()> {
+    let mut poll = PollFd {
+        fd,
+        events: PollEvents::IN.bits(),
+        ..PollFd::default()
+    };
+    let (fds, mask) = (
+        UserPtr::new(&raw mut poll as u64),
+        UserPtr::new(&raw const mask as u64),
+    );
+    // SAFETY: the call reads the mask and changes the one entry, which live until it returns.
+    unsafe { sys::ppoll(fds, 1, UserPtr::NULL, mask, SIGSET_SIZE) }.map(drop)
 }
 
 /// Writes once to a descriptor and returns how much was taken.

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
+use rt::signal::{self, SigSet, Signal};
 use rt::text::Text;
-use rt::{Args, Errno, eprint, eprintln, fs, io, process, signal, tty};
+use rt::{Args, Errno, eprint, eprintln, fs, io, process, tty};
 
 use crate::lexer::{Lexer, SyntaxError};
 use crate::parser;
@@ -214,12 +215,31 @@ impl Shell {
 
     /// Appends one line, after a prompt if a person types; tells whether the input ended.
     ///
-    /// Reads byte by byte: what follows the line may be input for the command on it.
+    /// Reads byte by byte: what follows the line may be input for the command on it. Ctrl-C is let in only
+    /// while the shell waits, so that one that comes a moment earlier is not waited past.
     fn read_line(&mut self, text: &mut Vec<u8>) -> Result<bool, Flow> {
-        if self.interactive {
-            self.prompt(text.is_empty())?;
+        if !self.interactive {
+            return self.read_until_newline(text);
         }
+        let prompt = self.prompt(text.is_empty())?;
+        let waiting = signal::set_mask(SigSet::EMPTY.with(Signal::INT));
+        eprint!("{}", Text(&prompt));
+        let result = self.read_until_newline(text);
+        signal::set_mask(waiting);
+        result
+    }
+
+    fn read_until_newline(&mut self, text: &mut Vec<u8>) -> Result<bool, Flow> {
         loop {
+            if self.interactive {
+                // A source that cannot be polled is simply read.
+                let _ = io::wait_readable(io::STDIN, SigSet::EMPTY);
+                if signal::take(signal::SIGINT) {
+                    eprintln!();
+                    self.status = INTERRUPT_STATUS;
+                    return Err(Flow::Interrupt);
+                }
+            }
             let mut byte = [0];
             match io::read(io::STDIN, &mut byte) {
                 Ok(0) => return Ok(true),
@@ -229,13 +249,7 @@ impl Shell {
                         return Ok(false);
                     }
                 }
-                Err(Errno::EINTR) => {
-                    if self.interactive && signal::take(signal::SIGINT) {
-                        eprintln!();
-                        self.status = INTERRUPT_STATUS;
-                        return Err(Flow::Interrupt);
-                    }
-                }
+                Err(Errno::EINTR) => {}
                 Err(errno) => {
                     self.complain(format_args!("read error: {}", errno.message()));
                     return Err(Flow::Exit(ERROR_STATUS));
@@ -244,20 +258,18 @@ impl Shell {
         }
     }
 
-    /// Prints PS1, or PS2 in the middle of a command.
-    fn prompt(&mut self, is_first: bool) -> Result<(), Flow> {
+    /// Returns PS1, or PS2 in the middle of a command.
+    fn prompt(&mut self, is_first: bool) -> Result<Vec<u8>, Flow> {
         let (name, default): (&[u8], &[u8]) = match (is_first, process::effective_user()) {
             (true, 0) => (b"PS1", b"# "),
             (true, _) => (b"PS1", b"$ "),
             (false, _) => (b"PS2", b"> "),
         };
         let prompt = self.variables.get(name).unwrap_or(default).to_vec();
-        let prompt = match Lexer::new(&prompt, true).text() {
-            Ok(word) => self.expand_text(&word)?,
-            Err(_) => prompt,
-        };
-        eprint!("{}", Text(&prompt));
-        Ok(())
+        match Lexer::new(&prompt, true).text() {
+            Ok(word) => self.expand_text(&word),
+            Err(_) => Ok(prompt),
+        }
     }
 
     pub(crate) fn syntax_error(&mut self, error: &SyntaxError) -> Flow {
