@@ -76,7 +76,7 @@ impl AddressSpace {
             total_pages: inner.mappings.pages(),
             resident_pages: inner.resident.pages,
             table_pages: inner.tables.count + 1,
-            peak_total_pages: inner.peak_pages,
+            peak_total_pages: inner.mappings.peak_pages(),
             peak_resident_pages: inner.resident.peak,
             ..SpaceStatistics::default()
         };

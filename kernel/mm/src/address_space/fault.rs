@@ -14,7 +14,7 @@ use super::{AddressSpace, Inner, Limits, Resident, is_zero_frame, zero_frame};
 use crate::frames::{self, Frame};
 use crate::pager::{Pager, PagerError};
 use crate::tables::Tables;
-use crate::vma::{Backing, GUARD_GAP_BYTES, Vma};
+use crate::vma::{Backing, GUARD_GAP_BYTES, Mappings, Vma};
 
 /// A fault on a page of an object maps the neighbours that are in memory, within an aligned block of this
 /// many pages (as Linux's `fault_around_bytes`).
@@ -84,17 +84,21 @@ impl AddressSpace {
 impl Inner {
     fn fault(&mut self, page: VirtAddr, access: Access, active: bool) -> Result<(), FaultError> {
         let at = page.as_u64();
-        if self.mappings.find(at).is_none() {
-            self.grow_stack(at)?;
-        }
         let Self {
             mappings,
             table,
             tables,
             resident,
+            limits,
             ..
         } = self;
-        let vma = mappings.find(at).ok_or(FaultError::NotMapped)?;
+        let vma = match mappings.find(at) {
+            Some(vma) => vma,
+            None => {
+                grow_stack(mappings, limits, at)?;
+                mappings.find(at).ok_or(FaultError::NotMapped)?
+            }
+        };
         if !vma.permits(access) {
             return Err(FaultError::NotAllowed);
         }
@@ -118,31 +122,6 @@ impl Inner {
         }
     }
 
-    /// Extends the stack above an unmapped page down to it (Linux's `expand_stack`).
-    fn grow_stack(&mut self, page: u64) -> Result<(), FaultError> {
-        let above = self
-            .mappings
-            .ending_above(page)
-            .filter(|vma| may_grow(vma))
-            .ok_or(FaultError::NotMapped)?;
-        let (start, end) = (above.start, above.end);
-        let below = self.mappings.ending_below(page);
-        let guarded = below.is_some_and(|vma| {
-            !vma.grows_down() && !vma.protection.is_empty() && page - vma.end < GUARD_GAP_BYTES
-        });
-        let pages = self.mappings.pages() as u64 + ((start - page) >> PAGE_SHIFT);
-        let Limits {
-            stack, address_space, ..
-        } = self.limits;
-        let too_large = end - page > stack || pages > address_space >> PAGE_SHIFT;
-        if guarded || too_large || page < Current::USER_START || !frames::headroom() {
-            return Err(FaultError::NotMapped);
-        }
-        self.mappings.grow_down(start, page);
-        self.peak_pages = self.peak_pages.max(self.mappings.pages());
-        Ok(())
-    }
-
     /// Reports whether the tables allow an access as they are.
     fn allows(&self, page: VirtAddr, access: Access) -> bool {
         let needed = needed_flags(access);
@@ -156,6 +135,26 @@ impl Inner {
                 .find(page.as_u64())
                 .is_some_and(|vma| vma.permits(access))
     }
+}
+
+/// Extends the stack above an unmapped page down to it (Linux's `expand_stack`).
+#[cold]
+fn grow_stack(mappings: &mut Mappings, limits: &Limits, page: u64) -> Result<(), FaultError> {
+    let above = mappings
+        .ending_above(page)
+        .filter(|vma| may_grow(vma))
+        .ok_or(FaultError::NotMapped)?;
+    let (start, end) = (above.start, above.end);
+    let guarded = mappings.ending_below(page).is_some_and(|vma| {
+        !vma.grows_down() && !vma.protection.is_empty() && page - vma.end < GUARD_GAP_BYTES
+    });
+    let pages = mappings.pages() as u64 + ((start - page) >> PAGE_SHIFT);
+    let too_large = end - page > limits.stack || pages > limits.address_space >> PAGE_SHIFT;
+    if guarded || too_large || page < Current::USER_START || !frames::headroom() {
+        return Err(FaultError::NotMapped);
+    }
+    mappings.grow_down(start, page);
+    Ok(())
 }
 
 fn may_grow(vma: &Vma) -> bool {

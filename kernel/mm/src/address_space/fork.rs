@@ -72,7 +72,6 @@ impl Inner {
                 return Err(Errno::ENOMEM);
             }
         }
-        child.peak_pages = child.mappings.pages();
         Ok(())
     }
 }

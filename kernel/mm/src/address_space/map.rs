@@ -179,7 +179,7 @@ impl Inner {
         if fixed {
             self.unmap(range, flush);
         }
-        self.insert(vma);
+        self.mappings.insert(vma);
         Ok(start)
     }
 
@@ -235,7 +235,7 @@ impl Inner {
                 return Err(Errno::ENOMEM);
             }
             let promised = !vma.attributes.contains(Attributes::NO_RESERVE);
-            if promised && vma.pages() > frames::statistics().total_pages {
+            if promised && vma.pages() > frames::total() {
                 return Err(Errno::ENOMEM);
             }
         }
@@ -248,11 +248,6 @@ impl Inner {
             .map(|vma| vma.end.min(range.end) - vma.start.max(range.start))
             .sum();
         (bytes >> PAGE_SHIFT) as usize
-    }
-
-    pub(super) fn insert(&mut self, vma: Vma) {
-        self.mappings.insert(vma);
-        self.peak_pages = self.peak_pages.max(self.mappings.pages());
     }
 
     /// Removes all that is mapped in a range.
@@ -286,7 +281,7 @@ impl Inner {
             }
             let vma = break_vma(old..new);
             self.check_limits(&vma, 0)?;
-            self.insert(vma);
+            self.mappings.insert(vma);
         }
         Ok(())
     }

@@ -81,7 +81,6 @@ struct Inner {
     break_start: u64,
     break_end: u64,
     resident: Resident,
-    peak_pages: usize,
 }
 
 /// Number of leaves, not counting those of the zero frame.
@@ -112,7 +111,6 @@ impl AddressSpace {
             break_start: 0,
             break_end: 0,
             resident: Resident::default(),
-            peak_pages: 0,
         };
         Ok(Arc::new(Self {
             root,

@@ -24,7 +24,7 @@ use sync::{Rank, SpinLock};
 pub(crate) use cache::{Purpose, allocate_raw, drain, free_raw};
 pub(crate) use info::{PageInfo, info};
 pub(crate) use layout::MAX_RANGES;
-pub(crate) use physical::{FrameNumber, allocate_run, free_run};
+pub(crate) use physical::{FrameNumber, allocate_run, free_run, total};
 
 use info::INSTRUCTIONS_SYNCHRONISED;
 
@@ -118,7 +118,7 @@ pub fn statistics() -> MemoryStatistics {
     let cached = cache::cached_frames();
     let physical = physical::lock();
     MemoryStatistics {
-        total_pages: physical.total(),
+        total_pages: total(),
         free_pages: physical.free() + cached,
         reserve_pages: physical.reserve(),
     }

@@ -43,6 +43,7 @@ static PHYSICAL: SpinLock<Physical> = SpinLock::new(
 /// Copies of the amounts for look-ups without the lock.
 static FREE: AtomicUsize = AtomicUsize::new(0);
 static LOW_WATER: AtomicUsize = AtomicUsize::new(0);
+static TOTAL: AtomicUsize = AtomicUsize::new(0);
 
 /// All free frames but those in the caches.
 pub(super) struct Physical {
@@ -57,6 +58,12 @@ pub(super) struct Physical {
 #[inline]
 pub(super) fn lock() -> SpinLockGuard<'static, Physical> {
     PHYSICAL.lock()
+}
+
+/// Returns the number of frames that are managed, free or not.
+#[inline]
+pub(crate) fn total() -> usize {
+    TOTAL.load(Ordering::Relaxed)
 }
 
 /// Reports whether more than half of the kernel's reserve is left.
@@ -92,11 +99,6 @@ pub(crate) fn free_run(first: FrameNumber, frames: usize) {
 }
 
 impl Physical {
-    /// Returns the number of frames that are managed, free or not.
-    pub(super) fn total(&self) -> usize {
-        self.total
-    }
-
     /// Returns the number of free frames here.
     #[inline]
     pub(super) fn free(&self) -> usize {
@@ -130,6 +132,7 @@ impl Physical {
             .filter_map(FrameNumber::new)
             .for_each(|number| self.give(number));
         self.total += frames;
+        TOTAL.store(self.total, Ordering::Relaxed);
         LOW_WATER.store(self.reserve() / 2, Ordering::Relaxed);
         self.publish();
     }

@@ -20,6 +20,7 @@ pub(crate) const GUARD_GAP_BYTES: u64 = 256 * PAGE_SIZE as u64;
 pub(crate) struct Mappings {
     list: Vec<Box<Vma>>,
     pages: usize,
+    peak_pages: usize,
     /// Where searches for free ranges start, at the upper end.
     base: u64,
     /// Every free range between here and `base` is at most `largest_skipped` bytes long.
@@ -33,6 +34,7 @@ impl Mappings {
         Self {
             list: Vec::new(),
             pages: 0,
+            peak_pages: 0,
             base,
             search_from: base,
             largest_skipped: 0,
@@ -58,6 +60,11 @@ impl Mappings {
     /// Returns the number of mapped pages.
     pub(crate) fn pages(&self) -> usize {
         self.pages
+    }
+
+    /// Returns the most pages that were mapped at any time.
+    pub(crate) fn peak_pages(&self) -> usize {
+        self.peak_pages
     }
 
     /// Makes room for `count` more mappings; false when there is no memory for that.
@@ -104,7 +111,7 @@ impl Mappings {
 
     /// Adds a mapping to a free place, joined with its neighbours if they are alike.
     pub(crate) fn insert(&mut self, mut vma: Vma) {
-        self.pages += vma.pages();
+        self.add_pages(vma.pages());
         let position = self.position(vma.start);
         if let Some(next) = self.list.get(position) {
             let joins = vma.joins(next);
@@ -143,8 +150,8 @@ impl Mappings {
     pub(crate) fn grow_down(&mut self, start: u64, new_start: u64) {
         let position = self.position(start);
         if let Some(vma) = self.list.get_mut(position) {
-            self.pages += ((start - new_start) / PAGE_SIZE as u64) as usize;
             vma.start = new_start;
+            self.add_pages(((start - new_start) / PAGE_SIZE as u64) as usize);
         }
     }
 
@@ -206,6 +213,11 @@ impl Mappings {
     pub(crate) fn is_free(&self, range: Range<u64>) -> bool {
         self.ending_above(range.start)
             .is_none_or(|vma| guarded_start(vma) >= range.end)
+    }
+
+    fn add_pages(&mut self, pages: usize) {
+        self.pages += pages;
+        self.peak_pages = self.peak_pages.max(self.pages);
     }
 
     fn forget_search(&mut self) {
