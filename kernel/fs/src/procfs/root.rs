@@ -1,0 +1,157 @@
+//! The topmost directory: the system's files, and a directory for every process.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use los_abi::errno::Errno;
+use los_abi::fs::OpenFlags;
+use ::task::pid;
+use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, SetAttributes};
+
+use super::node::{Entry, Content, Found, Label, Listing, ListingFile, Subject, describe, entry_at, find, refuse_changes};
+use super::task::Task;
+use super::text::parse_number;
+use super::{mounts, settings, system};
+
+/// Inode number.
+pub(super) const NUMBER: u64 = 1;
+/// Position of process 0, which does not exist, in the listing: behind the table.
+const PROCESSES: u64 = 256;
+
+/// The system as a subject.
+#[derive(Clone, Copy)]
+pub(super) struct System;
+
+impl Subject for System {
+    fn owner(&self) -> (u32, u32) {
+        (0, 0)
+    }
+
+    fn born_ns(&self) -> u64 {
+        0
+    }
+
+    fn is_permanent(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn check_inspection(&self, _credentials: &Credentials) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+static TABLE: &[Entry<System>] = &[
+    text("cmdline", system::command_line),
+    text("cpuinfo", system::cpu_info),
+    text("filesystems", mounts::file_systems),
+    text("loadavg", system::load_average),
+    text("meminfo", system::memory),
+    link("mounts", |_| Ok(b"self/mounts".to_vec())),
+    link("self", |_| own_name(Own::Process)),
+    text("stat", system::statistics),
+    Entry { name: "sys", mode: 0o555, content: Content::Table(settings::TABLE) },
+    link("thread-self", |_| own_name(Own::Thread)),
+    text("uptime", system::uptime),
+    text("version", system::version),
+];
+
+pub(super) const fn text(name: &'static str, show: super::node::Show<System>) -> Entry<System> {
+    Entry { name, mode: 0o444, content: Content::Text(show) }
+}
+
+const fn link(name: &'static str, target: fn(&System) -> Result<Vec<u8>, Errno>) -> Entry<System> {
+    Entry { name, mode: 0o777, content: Content::Link(target) }
+}
+
+/// Which of its names the running thread asks for.
+enum Own {
+    Process,
+    Thread,
+}
+
+fn own_name(which: Own) -> Result<Vec<u8>, Errno> {
+    let thread = ::task::current().ok_or(Errno::ENOENT)?;
+    let process = thread.process().pid();
+    Ok(match which {
+        Own::Process => alloc::format!("{process}"),
+        Own::Thread => alloc::format!("{process}/task/{}", thread.tid()),
+    }
+    .into_bytes())
+}
+
+/// The topmost directory.
+pub(super) struct Root;
+
+impl Inode for Root {
+    fn kind(&self) -> FileKind {
+        FileKind::Directory
+    }
+
+    fn access(&self) -> Access {
+        Access { mode: 0o555, uid: 0, gid: 0 }
+    }
+
+    fn metadata(&self) -> Metadata {
+        let links = 2 + pid::counts().processes as u32;
+        Metadata { links, ..describe(self, NUMBER, 0) }
+    }
+
+    fn set_attributes(&self, changes: &SetAttributes) -> Result<(), Errno> {
+        refuse_changes(changes)
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
+        match parse_number(name) {
+            Some(number) => Ok(Task::find(number).ok_or(Errno::ENOENT)?.directory()),
+            None => find(TABLE, name, &System, NUMBER),
+        }
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
+        Ok(Arc::new(ListingFile { listing: RootListing, number: NUMBER, parent: NUMBER }))
+    }
+
+    fn caches_absence(&self) -> bool {
+        false
+    }
+}
+
+/// The system's files, then the processes.
+struct RootListing;
+
+impl Listing for RootListing {
+    fn at(&self, position: u64) -> Result<Option<Found>, Errno> {
+        if let Some(found) = entry_at(TABLE, position, NUMBER) {
+            return Ok(Some(found));
+        }
+        let minimum = u32::try_from(position.saturating_sub(PROCESSES)).unwrap_or(pid::PID_MAX);
+        Ok(pid::next_process(minimum).map(|process| Found {
+            position: PROCESSES + u64::from(process.pid()),
+            number: Task::of_process(&process).number(),
+            kind: FileKind::Directory,
+            name: Label::Number(process.pid()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_fits_before_the_processes() {
+        assert!((TABLE.len() as u64) < PROCESSES);
+        assert!(TABLE.is_sorted_by_key(|entry| entry.name));
+    }
+
+    #[test]
+    fn absent_names_are_enoent() {
+        assert_eq!(Root.lookup(b"nothing").err(), Some(Errno::ENOENT));
+        assert_eq!(Root.lookup(b"4294967295").err(), Some(Errno::ENOENT));
+        assert_eq!(Root.lookup(b"007").err(), Some(Errno::ENOENT));
+    }
+}

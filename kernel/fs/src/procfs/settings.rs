@@ -1,0 +1,80 @@
+//! /proc/sys: what sysctl(8) shows. Nothing of it can be changed.
+
+use alloc::string::String;
+
+use los_abi::errno::Errno;
+use ::task::{pid, rlimit, version as names};
+use sync::Once;
+
+use super::node::{Content, Entry};
+use super::root::{System, text};
+use super::text::Text;
+
+type Done = Result<(), Errno>;
+
+/// `fs.file-max`: nothing but memory limits the number of open files.
+const FILE_MAX: u64 = i64::MAX as u64;
+
+const fn directory(name: &'static str, table: &'static [Entry<System>]) -> Entry<System> {
+    Entry { name, mode: 0o555, content: Content::Table(table) }
+}
+
+pub(super) static TABLE: &[Entry<System>] = &[
+    directory("fs", &[
+        text("file-max", |_, text| line(text, FILE_MAX)),
+        text("nr_open", |_, text| line(text, rlimit::NOFILE_MAX)),
+        text("pipe-max-size", |_, text| line(text, vfs::pipe::CAPACITY_MAX_BYTES)),
+    ]),
+    directory("kernel", &[
+        text("hostname", |_, text| line(text, names::HOST)),
+        text("osrelease", |_, text| line(text, names::RELEASE)),
+        text("ostype", |_, text| line(text, names::SYSTEM)),
+        text("pid_max", |_, text| line(text, pid::PID_MAX)),
+        directory("random", &[text("boot_id", boot_id), text("uuid", |_, text| line(text, uuid()))]),
+        text("version", |_, text| line(text, names::VERSION)),
+    ]),
+    // Memory is promised without looking whether it exists, as far as it is not absurd.
+    directory("vm", &[text("overcommit_memory", |_, text| line(text, 0))]),
+];
+
+fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
+    writeln!(text, "{value}");
+    Ok(())
+}
+
+fn boot_id(_: &System, text: &mut Text) -> Done {
+    static BOOT_ID: Once<String> = Once::new();
+    line(text, BOOT_ID.call_once(uuid))
+}
+
+/// Makes a random UUID (RFC 9562, version 4).
+fn uuid() -> String {
+    let mut bytes = [0; 16];
+    vfs::random::fill(&mut bytes);
+    let mut number = u128::from_be_bytes(bytes);
+    number = number & !(0xf << 76) | 4 << 76;
+    number = number & !(3 << 62) | 2 << 62;
+    let part = |shift: u32, digits: u32| (number >> shift) & ((1 << (4 * digits)) - 1);
+    alloc::format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        part(96, 8),
+        part(80, 4),
+        part(64, 4),
+        part(48, 4),
+        part(0, 12),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_are_of_version_four() {
+        let uuid = uuid();
+        let parts: alloc::vec::Vec<_> = uuid.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert_eq!(uuid.as_bytes()[14], b'4');
+        assert!(b"89ab".contains(&uuid.as_bytes()[19]));
+    }
+}

@@ -1,0 +1,318 @@
+//! A process or thread as a subject, and the tables of its files.
+
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use los_abi::errno::Errno;
+use los_abi::fs::OpenFlags;
+use ::task::pid::{self, Pid};
+use ::task::{Process, Thread};
+use vfs::{Access, Capability, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttributes};
+
+use super::descriptors;
+use super::node::{
+    Content, Entry, Found, Label, Listing, ListingFile, Node, Show, Store, Subject, describe, number_in, refuse_changes,
+};
+use super::text::{Text, parse_number};
+use super::{maps, mounts, program, root, stat, status};
+
+type Done = Result<(), Errno>;
+
+/// In the inode number of a process's directory.
+const PROCESS: u64 = 1 << 20;
+/// In the inode number of a thread's directory.
+const THREAD: u64 = 1 << 21;
+
+/// Whether counters are those of the whole process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Scope {
+    Process,
+    Thread,
+}
+
+/// A task: a process, or one of its threads.
+#[derive(Clone)]
+pub(super) struct Task {
+    process: Arc<Process>,
+    /// The thread that was asked for; `None` is the main thread, if the process has one.
+    thread: Option<Arc<Thread>>,
+    scope: Scope,
+}
+
+impl Task {
+    pub(super) fn of_process(process: &Arc<Process>) -> Self {
+        Self { process: process.clone(), thread: None, scope: Scope::Process }
+    }
+
+    fn of_thread(thread: Arc<Thread>) -> Self {
+        Self { process: thread.process().clone(), thread: Some(thread), scope: Scope::Thread }
+    }
+
+    /// Finds what /proc has under a number: a process, or, though no listing shows it, a thread.
+    pub(super) fn find(number: Pid) -> Option<Self> {
+        if let Some(process) = pid::process(number) {
+            return Some(Self::of_process(&process));
+        }
+        let thread = pid::thread(number)?;
+        Some(Self { scope: Scope::Process, ..Self::of_thread(thread) })
+    }
+
+    /// Returns the task's directory.
+    pub(super) fn directory(self) -> Arc<dyn Inode> {
+        let number = self.number();
+        let (table, parent) = match self.scope {
+            Scope::Process => (PROCESS_TABLE, root::NUMBER),
+            Scope::Thread => (THREAD_TABLE, threads_number(&self.process)),
+        };
+        Arc::new(Node::new(self, 0o555, Content::Table(table), number, parent))
+    }
+
+    /// Returns the directory's inode number.
+    pub(super) fn number(&self) -> u64 {
+        let base = if self.scope == Scope::Process { PROCESS } else { THREAD };
+        base | u64::from(self.id())
+    }
+
+    /// Returns the number of the process or thread.
+    pub(super) fn id(&self) -> Pid {
+        self.thread.as_ref().map_or(self.process.pid(), |thread| thread.tid())
+    }
+
+    pub(super) fn process(&self) -> &Arc<Process> {
+        &self.process
+    }
+
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Returns the thread, or the process's main one while it has any.
+    pub(super) fn thread(&self) -> Option<Arc<Thread>> {
+        self.thread.clone().or_else(|| self.process.main_thread())
+    }
+
+    pub(super) fn credentials(&self) -> Arc<Credentials> {
+        self.thread.as_ref().map_or_else(|| self.process.credentials(), |thread| thread.credentials())
+    }
+
+    pub(super) fn state(&self) -> char {
+        self.thread.as_ref().map_or_else(|| self.process.state(), |thread| thread.state())
+    }
+
+    pub(super) fn name(&self) -> ::task::thread::Name {
+        self.thread.as_ref().map_or_else(|| self.process.name(), |thread| thread.name())
+    }
+
+    /// Returns the open files, if the task still has any.
+    ///
+    /// # Errors
+    /// ENOENT.
+    pub(super) fn files(&self) -> Result<Arc<::task::FdTable>, Errno> {
+        self.thread().and_then(|thread| thread.files()).ok_or(Errno::ENOENT)
+    }
+}
+
+impl Subject for Task {
+    fn owner(&self) -> (u32, u32) {
+        let credentials = self.credentials();
+        (credentials.euid, credentials.egid)
+    }
+
+    fn born_ns(&self) -> u64 {
+        self.process.start_ns()
+    }
+
+    fn is_permanent(&self) -> bool {
+        false
+    }
+
+    fn check(&self) -> Done {
+        let lives = match &self.thread {
+            Some(thread) => pid::thread(thread.tid()).is_some_and(|other| Arc::ptr_eq(&other, thread)),
+            None => pid::process(self.process.pid()).is_some_and(|other| Arc::ptr_eq(&other, &self.process)),
+        };
+        if lives { Ok(()) } else { Err(Errno::ENOENT) }
+    }
+
+    /// As ptrace(2), "Ptrace access mode checking": one's own, those with all the same ids and no more
+    /// capabilities, and all with CAP_SYS_PTRACE.
+    fn check_inspection(&self, credentials: &Credentials) -> Done {
+        let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &self.process));
+        let target = self.credentials();
+        let users = [target.uid, target.euid, target.suid].iter().all(|uid| *uid == credentials.fsuid);
+        let groups = [target.gid, target.egid, target.sgid].iter().all(|gid| *gid == credentials.fsgid);
+        let no_more = target.permitted & !credentials.effective == 0;
+        if own || users && groups && no_more || credentials.capable(Capability::SysPtrace) {
+            Ok(())
+        } else {
+            Err(Errno::EACCES)
+        }
+    }
+}
+
+const fn text(name: &'static str, show: Show<Task>) -> Entry<Task> {
+    Entry { name, mode: 0o444, content: Content::Text(show) }
+}
+
+const fn guarded(name: &'static str, mode: u16, show: Show<Task>) -> Entry<Task> {
+    Entry { name, mode, content: Content::Guarded(show) }
+}
+
+const fn setting(name: &'static str, show: Show<Task>, store: Store<Task>) -> Entry<Task> {
+    Entry { name, mode: 0o644, content: Content::Setting(show, store) }
+}
+
+const fn place(name: &'static str, find: fn(&Task) -> Result<Path, Errno>) -> Entry<Task> {
+    Entry { name, mode: 0o777, content: Content::Place(find) }
+}
+
+const fn listing(name: &'static str, mode: u16, make: fn(&Task, u64) -> Arc<dyn Inode>) -> Entry<Task> {
+    Entry { name, mode, content: Content::Listing(make) }
+}
+
+/// Index of `task` in [`PROCESS_TABLE`].
+const THREADS_INDEX: usize = 0;
+
+static PROCESS_TABLE: &[Entry<Task>] = &[
+    listing("task", 0o555, |task, _| Arc::new(Threads { process: task.process.clone() })),
+    listing("fd", 0o500, descriptors::links),
+    listing("fdinfo", 0o555, descriptors::infos),
+    guarded("auxv", 0o400, program::auxiliary_vector),
+    text("cmdline", program::command_line),
+    setting("comm", show_name, store_name),
+    place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
+    guarded("environ", 0o400, program::environment),
+    place("exe", program::executable),
+    text("limits", program::limits),
+    guarded("maps", 0o444, maps::show),
+    text("mountinfo", mounts::info),
+    text("mounts", mounts::table),
+    setting("oom_score_adj", show_adjustment, store_adjustment),
+    place("root", |task| directories(task, |fs| fs.root.clone())),
+    text("stat", stat::show),
+    text("statm", status::show_sizes),
+    text("status", status::show),
+];
+
+static THREAD_TABLE: &[Entry<Task>] = &[
+    listing("fd", 0o500, descriptors::links),
+    listing("fdinfo", 0o555, descriptors::infos),
+    guarded("auxv", 0o400, program::auxiliary_vector),
+    text("cmdline", program::command_line),
+    setting("comm", show_name, store_name),
+    place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
+    guarded("environ", 0o400, program::environment),
+    place("exe", program::executable),
+    text("limits", program::limits),
+    guarded("maps", 0o444, maps::show),
+    text("mountinfo", mounts::info),
+    text("mounts", mounts::table),
+    setting("oom_score_adj", show_adjustment, store_adjustment),
+    place("root", |task| directories(task, |fs| fs.root.clone())),
+    text("stat", stat::show),
+    text("statm", status::show_sizes),
+    text("status", status::show),
+];
+
+fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path, Errno> {
+    let fs = task.thread().and_then(|thread| thread.fs()).ok_or(Errno::ENOENT)?;
+    let context = fs.lock();
+    Ok(choose(&context))
+}
+
+fn show_name(task: &Task, text: &mut Text) -> Done {
+    text.bytes(task.name().as_bytes());
+    text.bytes(b"\n");
+    Ok(())
+}
+
+/// Renames a thread of the writer's own process.
+fn store_name(task: &Task, name: &[u8]) -> Done {
+    let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &task.process));
+    let thread = task.thread().filter(|_| own).ok_or(Errno::EINVAL)?;
+    thread.set_name(name.strip_suffix(b"\n").unwrap_or(name));
+    Ok(())
+}
+
+fn show_adjustment(task: &Task, text: &mut Text) -> Done {
+    writeln!(text, "{}", task.process.oom_score_adjustment.load(Ordering::Relaxed));
+    Ok(())
+}
+
+fn store_adjustment(task: &Task, bytes: &[u8]) -> Done {
+    let number = str::from_utf8(bytes).ok().and_then(|digits| digits.trim().parse().ok());
+    let new: i32 = number.filter(|new| (-1000..=1000).contains(new)).ok_or(Errno::EINVAL)?;
+    let lowers = new < task.process.oom_score_adjustment.load(Ordering::Relaxed);
+    if lowers && !super::reader().capable(Capability::SysResource) {
+        return Err(Errno::EACCES);
+    }
+    task.process.oom_score_adjustment.store(new, Ordering::Relaxed);
+    Ok(())
+}
+
+fn threads_number(process: &Process) -> u64 {
+    number_in(PROCESS | u64::from(process.pid()), THREADS_INDEX)
+}
+
+/// The directory `task` of a process.
+struct Threads {
+    process: Arc<Process>,
+}
+
+impl Inode for Threads {
+    fn kind(&self) -> FileKind {
+        FileKind::Directory
+    }
+
+    fn access(&self) -> Access {
+        let (uid, gid) = Task::of_process(&self.process).owner();
+        Access { mode: 0o555, uid, gid }
+    }
+
+    fn metadata(&self) -> Metadata {
+        let links = 2 + self.process.thread_count() as u32;
+        Metadata { links, ..describe(self, threads_number(&self.process), self.process.start_ns()) }
+    }
+
+    fn set_attributes(&self, changes: &SetAttributes) -> Done {
+        refuse_changes(changes)
+    }
+
+    fn lookup(&self, name: &[u8]) -> Result<Arc<dyn Inode>, Errno> {
+        let thread = parse_number(name).and_then(pid::thread).ok_or(Errno::ENOENT)?;
+        if Arc::ptr_eq(thread.process(), &self.process) {
+            Ok(Task::of_thread(thread).directory())
+        } else {
+            Err(Errno::ENOENT)
+        }
+    }
+
+    fn open(self: Arc<Self>, _flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
+        let (number, parent) = (threads_number(&self.process), Task::of_process(&self.process).number());
+        Ok(Arc::new(ListingFile { listing: ThreadListing(self.process.clone()), number, parent }))
+    }
+
+    fn is_cacheable(&self) -> bool {
+        false
+    }
+
+    fn caches_absence(&self) -> bool {
+        false
+    }
+}
+
+/// The living threads of a process.
+struct ThreadListing(Arc<Process>);
+
+impl Listing for ThreadListing {
+    fn at(&self, position: u64) -> Result<Option<Found>, Errno> {
+        Task::of_process(&self.0).check()?;
+        let minimum = u32::try_from(position).unwrap_or(pid::PID_MAX);
+        Ok(self.0.next_thread(minimum).map(|thread| Found {
+            position: u64::from(thread.tid()),
+            number: Task::of_thread(thread.clone()).number(),
+            kind: FileKind::Directory,
+            name: Label::Number(thread.tid()),
+        }))
+    }
+}
