@@ -219,7 +219,8 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
     }
     let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     if keeps_stack {
-        *thread.alternate_stack.lock() = *parent.alternate_stack.lock();
+        let stack = *parent.alternate_stack.lock();
+        *thread.alternate_stack.lock() = stack;
     }
     Ok(thread)
 }

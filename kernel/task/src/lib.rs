@@ -28,6 +28,7 @@ pub mod sleep;
 pub mod thread;
 pub mod timer;
 pub mod user_loop;
+pub mod version;
 pub mod wait;
 
 mod context;
@@ -36,6 +37,7 @@ mod testing;
 
 pub use context::Context;
 pub use fd_table::FdTable;
+pub use los_arch::CurrentAbi as Abi;
 pub use pid::Pid;
 pub use process::Process;
 pub use sched::current;

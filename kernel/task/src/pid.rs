@@ -103,6 +103,19 @@ pub fn processes() -> Result<Vec<Pid>, Errno> {
     }
 }
 
+/// Returns the process with the lowest number that is at least `minimum`, zombies included.
+pub fn next_process(minimum: Pid) -> Option<Arc<Process>> {
+    let tree = tree();
+    let slots = tree.slots.get(minimum as usize..)?;
+    let nodes = slots.iter().flatten().filter_map(|slot| slot.node.as_ref());
+    nodes.map(|node| node.process.clone()).next()
+}
+
+/// Returns the controlling terminal of a session.
+pub fn terminal(session: Pid) -> Option<Arc<Terminal>> {
+    tree().session(session)?.terminal.clone()
+}
+
 /// Counts for /proc and sysinfo(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {

@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
+use los_abi::signal::SigSet;
+use los_abi::task::Rlimit64;
 use mm::AddressSpace;
 use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
 use vfs::{Credentials, FsContext, OpenFile, Path};
@@ -13,7 +15,7 @@ use crate::accounting::{CpuTimes, Usage};
 use crate::fd_table::FdTable;
 use crate::itimer::IntervalTimers;
 use crate::pid::{self, Pid};
-use crate::rlimit::Limits;
+use crate::rlimit::{Limits, RaiseHard};
 use crate::sched;
 use crate::signal::actions::SignalActions;
 use crate::signal::pending::PendingQueue;
@@ -225,6 +227,18 @@ impl Process {
         self.actions.lock().clone()
     }
 
+    /// Sets both limits of a resource, in force at once, and returns the old ones.
+    ///
+    /// # Errors
+    /// Those of [`Limits::set`].
+    pub fn set_limit(&self, resource: u32, new: Rlimit64, raise: RaiseHard) -> Result<Rlimit64, Errno> {
+        let old = self.limits.set(resource, new, raise)?;
+        if let Some(memory) = self.memory() {
+            memory.set_limits(self.limits.of_memory());
+        }
+        Ok(old)
+    }
+
     /// Returns the resource limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -245,6 +259,23 @@ impl Process {
                 return Ok(list);
             }
         }
+    }
+
+    /// Returns the living thread with the lowest number that is at least `minimum`.
+    pub fn next_thread(&self, minimum: Pid) -> Option<Arc<Thread>> {
+        let threads = self.threads.lock();
+        let rest = threads.iter().filter(|thread| thread.tid() >= minimum);
+        rest.min_by_key(|thread| thread.tid()).cloned()
+    }
+
+    /// Returns the signal that the parent gets at the end, 0 for none.
+    pub fn exit_signal(&self) -> u32 {
+        self.exit_signal.load(Ordering::Relaxed)
+    }
+
+    /// Returns the signals sent to the whole process and not yet taken, and how many are queued.
+    pub fn pending(&self) -> (SigSet, usize) {
+        (self.pending.members(), self.pending.len())
     }
 
     /// Returns the number of living threads.

@@ -8,7 +8,7 @@ use los_abi::task::{
 use sync::{Rank, SpinLock};
 
 /// Most open files that a limit may allow (`fs.nr_open`).
-const NOFILE_MAX: u64 = 1 << 20;
+pub const NOFILE_MAX: u64 = 1 << 20;
 
 /// The limits of a process.
 pub struct Limits {

@@ -18,6 +18,7 @@ use los_arch::hal::prelude::Irq;
 use mm::AddressSpace;
 use sync::{KernelContext, Parker, PerCpu, Rank, SpinLock, ThreadHandle, now_ns};
 
+use crate::accounting::{CpuTimes, Usage};
 use crate::thread::{Thread, Work};
 use crate::{accounting, job_control, timer};
 
@@ -70,6 +71,11 @@ pub fn init() -> Result<(), Errno> {
     sync::set_parker(&Scheduler);
     job_control::init();
     Ok(())
+}
+
+/// Returns the CPUs that threads run on, one bit each: the boot CPU, until others are started.
+pub fn cpu_mask() -> u64 {
+    1
 }
 
 /// Returns the running thread; `None` before [`init`]. For code that no [`Context`](crate::Context) reaches.
@@ -173,8 +179,9 @@ pub fn timer_interrupt() {
     }
     queue.charge(now);
     queue.tick(&thread);
-    drop(queue);
     let in_user = thread.in_user.load(Ordering::Relaxed);
+    queue.ticks[usize::from(!in_user)] += 1;
+    drop(queue);
     thread.accounting.tick(in_user);
     thread.process().timers.tick(&thread, in_user, TICK_NS);
     timer::program_before(now + TICK_NS);
@@ -205,6 +212,42 @@ pub fn idle_ns() -> u64 {
         .filter_map(|queue| queue.lock().idle.clone())
         .map(|idle| idle.accounting.runtime_ns())
         .sum()
+}
+
+/// How a CPU has spent its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CpuLoad {
+    /// Time with something to do, divided as the ticks found it.
+    pub busy: CpuTimes,
+    /// Time with nothing to do.
+    pub idle_ns: u64,
+}
+
+/// Calls `visit` with the number and the load of every CPU that schedules threads.
+pub fn for_each_cpu(visit: &mut dyn FnMut(usize, CpuLoad)) {
+    charge_current();
+    let now = now_ns();
+    for (index, queue) in QUEUES.iter().enumerate() {
+        let (idle, ticks) = {
+            let queue = queue.lock();
+            (queue.idle.clone(), queue.ticks)
+        };
+        let Some(idle) = idle else { continue };
+        let idle_ns = idle.accounting.runtime_ns();
+        let busy = Usage {
+            runtime_ns: now.saturating_sub(idle_ns),
+            user_ticks: ticks[0],
+            system_ticks: ticks[1],
+            ..Usage::default()
+        };
+        visit(
+            index,
+            CpuLoad {
+                busy: busy.times(),
+                idle_ns,
+            },
+        );
+    }
 }
 
 /// Returns the number of context switches since boot.

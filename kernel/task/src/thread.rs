@@ -99,6 +99,15 @@ pub(crate) struct Resources {
     pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
 }
 
+/// A register that programs use to find what belongs to the thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ThreadPointer {
+    /// FS base, TPIDR_EL0.
+    First,
+    /// GS base; nothing on machines with one only.
+    Second,
+}
+
 /// What a new thread starts from.
 pub(crate) struct NewThread {
     pub(crate) tid: Pid,
@@ -269,6 +278,22 @@ impl Thread {
         result
     }
 
+    /// Returns a thread pointer. Called by the thread itself.
+    pub fn pointer(&self, which: ThreadPointer) -> u64 {
+        self.with_saved_user_state(|state| match which {
+            ThreadPointer::First => Current::thread_pointer(state),
+            ThreadPointer::Second => Current::second_thread_pointer(state),
+        })
+    }
+
+    /// Sets a thread pointer; false when the machine refuses the address. Called by the thread itself.
+    pub fn set_pointer(&self, which: ThreadPointer, address: u64) -> bool {
+        self.with_user_state(|state| match which {
+            ThreadPointer::First => Current::set_thread_pointer(state, address),
+            ThreadPointer::Second => Current::set_second_thread_pointer(state, address),
+        })
+    }
+
     /// Shows the user registers outside of the frame. Called by the thread itself.
     pub(crate) fn with_saved_user_state<R>(&self, look: impl FnOnce(&UserState) -> R) -> R {
         let mut state = self.user_state.lock();
@@ -281,6 +306,20 @@ impl Thread {
         let mut state = self.user_state.lock();
         Current::save_user_state(&mut state);
         UserState::clone(&state)
+    }
+
+    /// Returns the signals sent to this thread and not yet taken.
+    pub fn pending(&self) -> SigSet {
+        self.pending.members()
+    }
+
+    /// Returns the letter of /proc/PID/task/TID/stat.
+    pub fn state(&self) -> char {
+        match sched::state_letter(self) {
+            // A thread that waits to go on after SIGSTOP is parked like any other.
+            'S' if self.process.stop.is_stopped() => 'T',
+            letter => letter,
+        }
     }
 
     /// Reports whether this is the thread that gave its process the number.

@@ -172,3 +172,6 @@ fn exception_info(exception: &Exception) -> SigInfo {
     };
     SigInfo::fault(signal, code, exception.address.as_u64())
 }
+
+#[cfg(test)]
+mod tests;

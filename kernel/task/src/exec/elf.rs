@@ -239,55 +239,13 @@ fn protection_of(flags: u32) -> ProtFlags {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::testing::sample_program as sample;
 
     const MACHINE: u16 = 62;
     const USER_END: u64 = 0x7fff_ffff_f000;
-
-    fn program_header(kind: u32, flags: u32, offset: u64, address: u64, sizes: (u64, u64)) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(kind.to_le_bytes());
-        bytes.extend(flags.to_le_bytes());
-        for word in [offset, address, address, sizes.0, sizes.1, 4096] {
-            bytes.extend(word.to_le_bytes());
-        }
-        bytes
-    }
-
-    /// A static program of three segments, as the founding documents describe one.
-    fn sample() -> Vec<u8> {
-        let mut bytes = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        bytes.extend(ET_EXEC.to_le_bytes());
-        bytes.extend(MACHINE.to_le_bytes());
-        bytes.extend(1_u32.to_le_bytes());
-        for word in [0x40_1000_u64, 64, 0] {
-            bytes.extend(word.to_le_bytes());
-        }
-        bytes.extend(0_u32.to_le_bytes());
-        for half in [64_u16, 56, 3, 64, 0, 0] {
-            bytes.extend(half.to_le_bytes());
-        }
-        bytes.extend(program_header(PT_LOAD, PF_R, 0, 0x40_0000, (0x200, 0x200)));
-        bytes.extend(program_header(
-            PT_LOAD,
-            PF_R | PF_X,
-            0x1000,
-            0x40_1000,
-            (0x80, 0x80),
-        ));
-        bytes.extend(program_header(
-            PT_LOAD,
-            PF_R | PF_W,
-            0x2010,
-            0x40_2010,
-            (0x20, 0x3000),
-        ));
-        bytes
-    }
 
     fn parse(bytes: &[u8]) -> Result<Program, Errno> {
         let header = Header::parse(bytes, MACHINE)?;

@@ -11,7 +11,7 @@ use los_abi::task::RLIMIT_STACK;
 use los_arch::hal::prelude::Cpu;
 use los_arch::{Current, TrapFrame};
 use sync::{Mutex, Rank};
-use vfs::{At, Caller, Credentials, FsContext, Lookup, OpenFile};
+use vfs::{At, Caller, Credentials, FsContext, OpenFile};
 
 use super::{Budget, ExecRequest, Prepared, StringList, open, prepare};
 use crate::fd_table::{FdTable, OnExec};
@@ -126,7 +126,7 @@ fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<Trap
     let environment = first.environment.iter().map(Vec::as_slice);
     let environment = StringList::from_slices(environment, &mut budget)?;
     let request = ExecRequest {
-        file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,
+        file: open(&caller, At::Cwd, path)?,
         path: path.to_vec(),
         arguments,
         environment,

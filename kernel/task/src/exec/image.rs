@@ -18,7 +18,7 @@ use los_arch::hal::prelude::{Cpu, Paging};
 use los_arch::{Current, CurrentAbi};
 use mm::io::{Sink, SliceSink};
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
-use vfs::{At, Caller, Credentials, Lookup, OpenFile};
+use vfs::{At, Caller, Credentials, OpenFile};
 
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program, Segment};
@@ -139,7 +139,7 @@ impl Start<'_> {
         if read_at(self.file, offset, &mut path)? != length || path.pop() != Some(0) {
             return Err(Errno::ENOEXEC);
         }
-        let file = super::open(caller, At::Cwd, &path, Lookup::FOLLOW)?;
+        let file = super::open(caller, At::Cwd, &path)?;
         let program = read_program(&file).map_err(|error| {
             if error == Errno::ENOEXEC {
                 Errno::ELIBBAD

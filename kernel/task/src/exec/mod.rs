@@ -16,11 +16,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
-use los_abi::fs::OpenFlags;
 use los_abi::signal::Signal;
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame};
-use vfs::{At, Caller, Credentials, FileKind, Lookup, OpenFile};
+use vfs::{At, Caller, Credentials, OpenFile};
 
 pub use arguments::{Budget, StringList};
 pub use first::{FirstProgram, start_first_program};
@@ -51,21 +50,9 @@ pub struct ExecRequest {
 /// Opens a file to be executed, which asks for no permission to read it.
 ///
 /// # Errors
-/// Those of path walking; EACCES for what is no regular file or not executable; ELOOP for a symbolic link
-/// that `lookup` says not to follow.
-pub fn open(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Result<Arc<OpenFile>, Errno> {
-    let path = vfs::walk::resolve(caller, at, path, lookup)?;
-    let inode = path.inode()?.clone();
-    let metadata = inode.metadata();
-    match metadata.kind {
-        FileKind::Regular => {}
-        FileKind::SymbolicLink => return Err(Errno::ELOOP),
-        _ => return Err(Errno::EACCES),
-    }
-    vfs::permission::check(caller.credentials, &metadata, vfs::Access::EXECUTE)?;
-    let flags = OpenFlags::empty();
-    let ops = inode.open(flags, caller.credentials).map_err(errno_of)?;
-    OpenFile::new(path, Some(ops), flags)
+/// Those of path walking; EACCES for what is no regular file or not executable.
+pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
+    vfs::ops::open_executable(caller, at, path)
 }
 
 /// Replaces the calling process's program. On success the saved registers are those of the new one.
@@ -132,7 +119,7 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
             None => &[script.interpreter, &path],
         };
         request.arguments.replace_first(first, &mut request.budget)?;
-        file = open(caller, At::Cwd, script.interpreter, Lookup::FOLLOW)?;
+        file = open(caller, At::Cwd, script.interpreter)?;
         path = script.interpreter.to_vec();
     }
     Err(Errno::ELOOP)
@@ -140,14 +127,16 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
 
 /// Applies the set-user-id and set-group-id bits of a program.
 fn with_set_id(credentials: &Credentials, file: &OpenFile) -> Result<Credentials, Errno> {
+    const SET_UID: u16 = 0o4000;
+    const SET_GID: u16 = 0o2000;
     const GROUP_EXECUTE: u16 = 0o010;
-    let shared = vfs::permission::SET_GID | GROUP_EXECUTE;
+    let shared = SET_GID | GROUP_EXECUTE;
     let metadata = file.metadata()?;
     let mut new = credentials.clone();
     if new.no_new_privs {
         return Ok(new);
     }
-    if metadata.mode & vfs::permission::SET_UID != 0 {
+    if metadata.mode & SET_UID != 0 {
         (new.euid, new.fsuid) = (metadata.uid, metadata.uid);
     }
     if metadata.mode & shared == shared {
@@ -212,3 +201,6 @@ fn errno_of(error: sync::Error) -> Errno {
         sync::Error::Restart(_) => Errno::EINTR,
     }
 }
+
+#[cfg(test)]
+mod tests;

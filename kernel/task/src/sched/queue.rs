@@ -36,6 +36,8 @@ pub(super) struct RunQueue {
     /// The address space that is active, by identity; 0 before the first.
     pub(super) active_space: usize,
     pub(super) switches: u64,
+    /// Ticks that found user code, and the kernel, at work.
+    pub(super) ticks: [u64; 2],
 }
 
 /// A runnable thread in its place.
@@ -76,6 +78,7 @@ impl RunQueue {
             register_owner: None,
             active_space: 0,
             switches: 0,
+            ticks: [0; 2],
         }
     }
 

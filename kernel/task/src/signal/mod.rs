@@ -17,7 +17,25 @@ pub use mask::{mask, pause, pending as pending_blocked, restore_mask, set_mask, 
 pub use send::{force, send_to_group, send_to_process, send_to_thread};
 pub use wait::wait_for;
 
-use los_abi::signal::{SigSet, Signal};
+use los_abi::signal::{SigAction, SigSet, Signal};
+
+use crate::context::Context;
+
+/// Sets a signal's action and returns the old one: rt_sigaction(2). A signal that is ignored from now on is no
+/// longer pending.
+pub fn set_action(ctx: &Context<'_>, signal: Signal, action: SigAction) -> SigAction {
+    let actions = ctx.process.actions();
+    let old = actions.set(signal, action);
+    if actions.disposition(signal).is_ignored() {
+        let set = SigSet::EMPTY.with(signal);
+        ctx.process.pending.discard(set);
+        let threads = ctx.process.threads.lock();
+        for thread in threads.iter() {
+            thread.pending.discard(set);
+        }
+    }
+    old
+}
 
 /// Signals that stop a process by default.
 pub(crate) const STOP_SIGNALS: SigSet = SigSet::EMPTY

@@ -1,0 +1,114 @@
+//! Programs and scripts of the test file system, executed as far as a host can: up to the first instruction.
+
+use los_abi::syscall::{UserCStr, UserPtr};
+
+use super::*;
+use crate::testing;
+
+fn request(path: &[u8], arguments: &[&[u8]]) -> Result<ExecRequest, Errno> {
+    let credentials = Credentials::root();
+    let root = testing::root();
+    let caller = Caller {
+        credentials: &credentials,
+        root: root.clone(),
+        cwd: root,
+        umask: 0,
+    };
+    let mut budget = Budget::new(8 << 20);
+    Ok(ExecRequest {
+        file: open(&caller, At::Cwd, path)?,
+        path: path.to_vec(),
+        arguments: StringList::from_slices(arguments.iter().copied(), &mut budget)?,
+        environment: StringList::from_slices([&b"A=1"[..]], &mut budget)?,
+        budget,
+    })
+}
+
+/// Executes in a fresh process and hands the result with the context to `look`.
+fn execute<R>(
+    path: &[u8],
+    arguments: &[&[u8]],
+    look: impl FnOnce(sync::Result<usize>, &Context<'_>) -> R,
+) -> R {
+    let (family, thread) = testing::program();
+    let result = {
+        let mut ctx = Context::new(&thread, TrapFrame::new_user(1, 2)).unwrap();
+        let outcome = request(path, arguments).map_err(Into::into);
+        let outcome = outcome.and_then(|request| execve(&ctx, request));
+        ctx.refresh();
+        look(outcome, &ctx)
+    };
+    drop(family);
+    result
+}
+
+fn argument(ctx: &Context<'_>, index: u64) -> Vec<u8> {
+    let pointers = ctx.frame().stack_pointer();
+    let pointer: u64 = ctx.memory().read(UserPtr::new(pointers + 8 + 8 * index)).unwrap();
+    ctx.memory().read_c_string(UserCStr::new(pointer), 100).unwrap()
+}
+
+#[test]
+fn a_program_finds_its_segments_and_arguments() {
+    execute(b"/program", &[b"program", b"-v"], |outcome, ctx| {
+        assert_eq!(outcome, Ok(0));
+        assert_eq!(ctx.frame().program_counter(), 0x40_1000);
+        assert_eq!(ctx.frame().stack_pointer() % 16, 0);
+        let read = |address| ctx.memory().read(UserPtr::<u32>::new(address));
+        assert_eq!(read(0x40_1000), Ok(0xcccc_cccc));
+        assert_eq!(read(0x40_0000), Ok(0x464c_457f));
+        // The end of the file's part, the rest of its page, and the pages of zeros.
+        assert_eq!(
+            [read(0x40_202c), read(0x40_2030), read(0x40_5000)],
+            [Ok(0xcccc_cccc), Ok(0), Ok(0)]
+        );
+        assert_eq!(read(testing::PROGRAM_MEMORY), Err(Errno::EFAULT));
+        assert_eq!(argument(ctx, 1), b"-v");
+        assert_eq!(ctx.thread.name().as_bytes(), b"program");
+        assert_eq!(ctx.process.image().code, (0x40_1000, 0x40_1080));
+    });
+}
+
+#[test]
+fn a_script_is_handed_to_its_interpreter() {
+    execute(b"/script", &[b"zero", b"one"], |outcome, ctx| {
+        assert_eq!(outcome, Ok(0));
+        let arguments: Vec<_> = (0..4).map(|index| argument(ctx, index)).collect();
+        assert_eq!(arguments, [&b"/program"[..], b"-x", b"/script", b"one"]);
+        assert_eq!(ctx.thread.name().as_bytes(), b"script");
+    });
+}
+
+#[test]
+fn what_cannot_be_executed_leaves_the_caller_as_it_was() {
+    for (path, errno) in [
+        (&b"/other-machine"[..], Errno::ENOEXEC),
+        (b"/empty", Errno::ENOEXEC),
+        (b"/lost-script", Errno::ENOENT),
+        (b"/loop", Errno::ELOOP),
+        (b"/nowhere", Errno::ENOENT),
+        (b"/", Errno::EACCES),
+    ] {
+        execute(path, &[b"x"], |outcome, ctx| {
+            assert_eq!(outcome, Err(errno.into()), "{}", path.escape_ascii());
+            assert_eq!(ctx.frame().program_counter(), 1);
+            let word = ctx.memory().read(UserPtr::<u64>::new(testing::PROGRAM_MEMORY));
+            assert_eq!(word, Ok(0));
+            assert_eq!(ctx.thread.name().as_bytes(), b"test");
+        });
+    }
+}
+
+#[test]
+fn frames_come_back() {
+    const ROUNDS: usize = 500;
+    let free = || mm::frames::statistics().free_pages;
+    execute(b"/program", &[b"x"], |outcome, _| assert_eq!(outcome, Ok(0)));
+    let before = free();
+    for _ in 0..ROUNDS {
+        execute(b"/program", &[b"x"], |outcome, _| assert_eq!(outcome, Ok(0)));
+        execute(b"/other-machine", &[b"x"], |outcome, _| assert!(outcome.is_err()));
+    }
+    // Other tests use frames meanwhile, but far fewer than one a round.
+    assert!(before.saturating_sub(free()) < ROUNDS / 2);
+}
