@@ -9,6 +9,8 @@ fn main() {
             "-zseparate-code",
             "-znoexecstack",
             "-znorelro",
+            // The initramfs lives in memory.
+            "--strip-debug",
         ] {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
