@@ -1,0 +1,349 @@
+//! What a regular file holds: a sparse map of page frames, which mappings share.
+//!
+//! Two locks: `writer` keeps changes of one file apart and is held while user memory is read; `pages` guards
+//! the map alone and is never held then, since a fault on a mapping of this very file takes it.
+
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use los_abi::errno::Errno;
+use mm::frames::{self, Frame};
+use mm::io::{Sink, Source};
+use sync::{Mutex, Rank};
+use vfs::Extent;
+
+use super::budget::Budget;
+
+/// Bytes of a page.
+pub(super) const PAGE_BYTES: usize = 4096;
+/// Largest size of a file, as an `off_t` has it.
+pub(super) const SIZE_MAX: u64 = i64::MAX as u64;
+/// Transfers of up to this many bytes go through a small buffer, which is quicker to set up.
+const SMALL_BYTES: usize = 256;
+
+/// The bytes of a regular file.
+pub(super) struct Contents {
+    size: AtomicU64,
+    writer: Mutex<()>,
+    pages: Mutex<BTreeMap<u64, Frame>>,
+}
+
+impl Contents {
+    /// Makes an empty file.
+    pub(super) const fn new() -> Self {
+        Self {
+            size: AtomicU64::new(0),
+            writer: Mutex::new(Rank::Inode, ()),
+            pages: Mutex::new(Rank::PageCache, BTreeMap::new()),
+        }
+    }
+
+    /// Returns the size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size.load(Ordering::Acquire)
+    }
+
+    /// Returns the number of pages that are stored.
+    pub(super) fn stored_pages(&self) -> u64 {
+        self.pages.lock().len() as u64
+    }
+
+    /// Reads up to the end of the file.
+    ///
+    /// # Errors
+    /// EFAULT when nothing was read.
+    pub(super) fn read(&self, out: &mut dyn Sink, offset: u64) -> Result<usize, Errno> {
+        let left = self.size().saturating_sub(offset).min(out.remaining() as u64) as usize;
+        if left <= SMALL_BYTES {
+            self.read_through::<SMALL_BYTES>(out, offset, left)
+        } else {
+            self.read_through::<PAGE_BYTES>(out, offset, left)
+        }
+    }
+
+    /// Writes up to `limit`, the size that the file must not exceed.
+    ///
+    /// # Errors
+    /// EFBIG at the limit; ENOSPC, ENOMEM, EFAULT when nothing was written.
+    pub(super) fn write(
+        &self,
+        budget: &Budget,
+        input: &mut dyn Source,
+        offset: u64,
+        limit: u64,
+    ) -> Result<usize, Errno> {
+        let _writer = self.writer.lock();
+        self.write_locked(budget, input, offset, limit)
+    }
+
+    /// Writes at the end, and returns how much was written and where it ends.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub(super) fn append(
+        &self,
+        budget: &Budget,
+        input: &mut dyn Source,
+        limit: u64,
+    ) -> Result<(usize, u64), Errno> {
+        let _writer = self.writer.lock();
+        let offset = self.size();
+        let written = self.write_locked(budget, input, offset, limit)?;
+        Ok((written, offset + written as u64))
+    }
+
+    /// Sets the size; what is cut off is gone, what is added is zero.
+    ///
+    /// # Errors
+    /// EFBIG.
+    pub(super) fn truncate(&self, budget: &Budget, size: u64) -> Result<(), Errno> {
+        if size > SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        let _writer = self.writer.lock();
+        let old = self.size.swap(size, Ordering::AcqRel);
+        if size < old {
+            self.discard(budget, size, SIZE_MAX);
+        }
+        Ok(())
+    }
+
+    /// Makes the bytes from `start` to `end` zero, and gives back whole pages.
+    pub(super) fn punch(&self, budget: &Budget, start: u64, end: u64) {
+        let _writer = self.writer.lock();
+        self.discard(budget, start, end);
+    }
+
+    /// Stores all pages from `start` to `end` and lets the file grow to `end` if `grow`.
+    ///
+    /// # Errors
+    /// ENOSPC, ENOMEM; pages stored before stay.
+    pub(super) fn reserve(&self, budget: &Budget, start: u64, end: u64, growth: Growth) -> Result<(), Errno> {
+        let _writer = self.writer.lock();
+        let (first, last) = (start / PAGE_BYTES as u64, end.div_ceil(PAGE_BYTES as u64));
+        budget.check(last - first)?;
+        for index in first..last {
+            self.page(budget, index)?;
+        }
+        if growth == Growth::Grow {
+            self.size.fetch_max(end, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// Finds the next stored page or the next hole at or behind `offset`, which is below `end`.
+    ///
+    /// # Errors
+    /// ENXIO when no data follows.
+    pub(super) fn next_extent(&self, offset: u64, end: u64, extent: Extent) -> Result<u64, Errno> {
+        let pages = self.pages.lock();
+        let mut index = offset / PAGE_BYTES as u64;
+        if extent == Extent::Data {
+            let (&found, _) = pages.range(index..).next().ok_or(Errno::ENXIO)?;
+            let found = (found * PAGE_BYTES as u64).max(offset);
+            return if found < end { Ok(found) } else { Err(Errno::ENXIO) };
+        }
+        for (&stored, _) in pages.range(index..) {
+            if stored != index {
+                break;
+            }
+            index += 1;
+        }
+        Ok((index * PAGE_BYTES as u64).max(offset).min(end))
+    }
+
+    /// Returns the page for a mapping, `None` when it lies beyond the end; a hole is filled.
+    ///
+    /// # Errors
+    /// ENOSPC, ENOMEM.
+    pub(super) fn mapped_page(&self, budget: &Budget, index: u64) -> Result<Option<Frame>, Errno> {
+        // `truncate` sets the size before it takes the lock, so a page that is added here below the size
+        // is seen there.
+        let mut pages = self.pages.lock();
+        if index >= self.size().div_ceil(PAGE_BYTES as u64) {
+            return Ok(None);
+        }
+        Self::page_in(&mut pages, budget, index).map(Some)
+    }
+
+    /// Returns the page if it is stored and not beyond the end.
+    pub(super) fn cached_page(&self, index: u64) -> Option<Frame> {
+        let pages = self.pages.lock();
+        if index >= self.size().div_ceil(PAGE_BYTES as u64) {
+            return None;
+        }
+        pages.get(&index).cloned()
+    }
+
+    fn page(&self, budget: &Budget, index: u64) -> Result<Frame, Errno> {
+        Self::page_in(&mut self.pages.lock(), budget, index)
+    }
+
+    fn page_in(pages: &mut BTreeMap<u64, Frame>, budget: &Budget, index: u64) -> Result<Frame, Errno> {
+        match pages.entry(index) {
+            Entry::Occupied(entry) => Ok(entry.get().clone()),
+            Entry::Vacant(entry) => {
+                let charge = budget.charge()?;
+                let frame = frames::allocate()?;
+                charge.keep();
+                Ok(entry.insert(frame).clone())
+            }
+        }
+    }
+
+    fn read_through<const BUFFER: usize>(
+        &self,
+        out: &mut dyn Sink,
+        offset: u64,
+        count: usize,
+    ) -> Result<usize, Errno> {
+        let mut buffer = [0; BUFFER];
+        let mut done = 0;
+        while done < count {
+            let (index, within) = split(offset + done as u64);
+            let chunk = (count - done).min(PAGE_BYTES - within).min(BUFFER);
+            let frame = self.pages.lock().get(&index).cloned();
+            let put = match frame {
+                Some(frame) => {
+                    frame.read(within, &mut buffer[..chunk]);
+                    out.put(&buffer[..chunk])
+                }
+                None => out.put_zeros(chunk),
+            };
+            match put {
+                Ok(put) => done += put,
+                Err(_) if done > 0 => break,
+                Err(errno) => return Err(errno),
+            }
+            if put.is_ok_and(|put| put < chunk) {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_locked(
+        &self,
+        budget: &Budget,
+        input: &mut dyn Source,
+        offset: u64,
+        limit: u64,
+    ) -> Result<usize, Errno> {
+        if input.remaining() == 0 {
+            return Ok(0);
+        }
+        let room = limit
+            .min(SIZE_MAX)
+            .checked_sub(offset)
+            .filter(|&room| room > 0)
+            .ok_or(Errno::EFBIG)?;
+        let count = room.min(input.remaining() as u64) as usize;
+        if count <= SMALL_BYTES {
+            self.write_through::<SMALL_BYTES>(budget, input, offset, count)
+        } else {
+            self.write_through::<PAGE_BYTES>(budget, input, offset, count)
+        }
+    }
+
+    fn write_through<const BUFFER: usize>(
+        &self,
+        budget: &Budget,
+        input: &mut dyn Source,
+        offset: u64,
+        count: usize,
+    ) -> Result<usize, Errno> {
+        let mut buffer = [0; BUFFER];
+        let mut done = 0;
+        while done < count {
+            let (index, within) = split(offset + done as u64);
+            let chunk = (count - done).min(PAGE_BYTES - within).min(BUFFER);
+            let stored = input.take(&mut buffer[..chunk]).and_then(|taken| {
+                self.store(budget, index, within, &buffer[..taken])?;
+                Ok(taken)
+            });
+            match stored {
+                Ok(stored) => done += stored,
+                Err(_) if done > 0 => break,
+                Err(errno) => return Err(errno),
+            }
+            if stored.is_ok_and(|stored| stored < chunk) {
+                break;
+            }
+        }
+        self.size.fetch_max(offset + done as u64, Ordering::AcqRel);
+        Ok(done)
+    }
+
+    /// Stores bytes in one page. A new page is filled before others can see it.
+    fn store(&self, budget: &Budget, index: u64, within: usize, bytes: &[u8]) -> Result<(), Errno> {
+        let present = self.pages.lock().get(&index).cloned();
+        if let Some(frame) = present {
+            frame.write(within, bytes);
+            return Ok(());
+        }
+        let charge = budget.charge()?;
+        let is_whole = bytes.len() == PAGE_BYTES;
+        let frame = if is_whole {
+            frames::allocate_uninit()?
+        } else {
+            frames::allocate()?
+        };
+        frame.write(within, bytes);
+        match self.pages.lock().entry(index) {
+            Entry::Vacant(entry) => {
+                entry.insert(frame);
+                charge.keep();
+            }
+            // A fault on a mapping was quicker; its page counts.
+            Entry::Occupied(entry) => entry.get().write(within, bytes),
+        }
+        Ok(())
+    }
+
+    /// Zeroes the bytes from `start` to `end`: whole pages go, the ends of others are overwritten.
+    fn discard(&self, budget: &Budget, start: u64, end: u64) {
+        let page = PAGE_BYTES as u64;
+        let (first, last) = (start.div_ceil(page), end / page);
+        let mut pages = self.pages.lock();
+        let zero = |index: u64, from: u64, to: u64| {
+            if let Some(frame) = pages.get(&index) {
+                let (from, to) = ((from - index * page) as usize, (to - index * page) as usize);
+                frame.fill_range(from, to - from, 0);
+            }
+        };
+        if !start.is_multiple_of(page) {
+            zero(start / page, start, end.min(first * page));
+        }
+        // The tail's page, unless it is the head's too.
+        if !end.is_multiple_of(page) && last >= first {
+            zero(last, last * page, end);
+        }
+        if first >= last {
+            return;
+        }
+        let mut middle = pages.split_off(&first);
+        let mut behind = middle.split_off(&last);
+        pages.append(&mut behind);
+        drop(pages);
+        budget.uncharge(middle.len() as u64);
+    }
+
+    /// Gives back what the pages have cost; they go with the file.
+    pub(super) fn release(&mut self, budget: &Budget) {
+        budget.uncharge(self.pages.get_mut().len() as u64);
+    }
+}
+
+/// Whether room that is made counts as part of the file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Growth {
+    /// The file grows.
+    Grow,
+    /// The size stays.
+    Keep,
+}
+
+fn split(offset: u64) -> (u64, usize) {
+    (offset / PAGE_BYTES as u64, offset as usize % PAGE_BYTES)
+}
