@@ -9,6 +9,7 @@ use los_abi::signal::SigSet;
 use los_abi::task::Rlimit64;
 use mm::AddressSpace;
 use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
+use vfs::text::DenyWrite;
 use vfs::{Credentials, FsContext, OpenFile, Path};
 
 use crate::accounting::{CpuTimes, Usage};
@@ -77,11 +78,13 @@ pub(crate) struct Epitaph {
 /// Set in `Process::ending` beside the status.
 pub(crate) const ENDING: u64 = 1 << 32;
 
-/// What execve remembers of the program, for /proc.
-#[derive(Clone, Default)]
+/// What execve remembers of the program, mostly for /proc.
+#[derive(Default)]
 pub struct Image {
     /// The program's file.
     pub executable: Option<Arc<OpenFile>>,
+    /// Keeps the file from being written while it runs.
+    pub(crate) unwritable: Option<DenyWrite>,
     /// First and one past the last address of the code.
     pub code: (u64, u64),
     /// First and one past the last address of initialised data.

@@ -10,17 +10,17 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{OpenFlags, Statfs};
+use los_abi::fs::{MountFlags, OpenFlags, Statfs};
 use los_abi::signal::{SigSet, Signal};
 use los_arch::Current;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::Cpu;
 use mm::io::Sink;
 use mm::{AddressSpace, Frame, Pager, PagerError, frames};
-use sync::{Mutex, Parker, Rank, ThreadHandle, Unpark};
+use sync::{Mutex, Once, Parker, Rank, ThreadHandle, Unpark};
 use vfs::{
-    Access, Credentials, FileKind, FileOps, FileSystem, FsContext, Inode, Io, Metadata, Namespace, OpenFile,
-    Path, SuperBlock,
+    Access, Attributes, Credentials, FileKind, FileOps, FileSystem, FsContext, Inode, Io, Metadata,
+    Namespace, NewNode, OpenFile, Path, SuperBlock,
 };
 
 use crate::fd_table::FdTable;
@@ -191,10 +191,14 @@ pub(crate) fn open(name: &[u8]) -> Arc<OpenFile> {
     vfs::ops::open_executable(&caller, vfs::At::Cwd, name).unwrap()
 }
 
-/// Returns the root of the test file system.
+/// Returns the root of the test file system, which all tests share.
 pub(crate) fn root() -> Path {
-    let superblock = SuperBlock::new(Arc::new(TestFileSystem));
-    Namespace::detached(superblock, b"test").root()
+    static TREE: Once<(Arc<Namespace>, Path)> = Once::new();
+    let (_, root) = TREE.call_once(|| {
+        let superblock = SuperBlock::new(Arc::new(TestFileSystem));
+        Namespace::new(superblock, b"test", MountFlags::empty())
+    });
+    root.clone()
 }
 
 /// A file system with a few programs.
@@ -326,12 +330,17 @@ const ACCESS: Access = Access {
 };
 
 fn metadata(kind: FileKind, size: usize) -> Metadata {
-    Metadata {
+    let node = NewNode {
         kind,
-        mode: 0o755,
-        size: size as u64,
-        ..Metadata::default()
-    }
+        mode: ACCESS.mode,
+        uid: ACCESS.uid,
+        gid: ACCESS.gid,
+        rdev: 0,
+    };
+    let attributes = Attributes::new(&node);
+    let mut metadata = attributes.metadata(kind);
+    metadata.size = size as u64;
+    metadata
 }
 
 /// Makes a static program of three segments at 0x400000, as the founding documents describe one, for x86_64,

@@ -18,6 +18,7 @@ use los_arch::hal::prelude::{Cpu, Paging};
 use los_arch::{Current, CurrentAbi};
 use mm::io::{Sink, SliceSink};
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
+use vfs::text::DenyWrite;
 use vfs::{At, Caller, Credentials, OpenFile};
 
 use super::arguments::StringList;
@@ -104,7 +105,7 @@ impl Start<'_> {
     /// Builds the program's memory.
     ///
     /// # Errors
-    /// ENOEXEC; E2BIG for arguments that the stack limit forbids; ENOMEM; ELIBBAD and those of opening an
+    /// ENOEXEC; E2BIG for arguments that the stack limit forbids; ENOMEM; ETXTBSY; ELIBBAD and those of opening an
     /// interpreter.
     pub(super) fn build(&self, caller: &Caller<'_>) -> Result<Loaded, Errno> {
         let interpreter = self.open_interpreter(caller)?;
@@ -118,7 +119,7 @@ impl Start<'_> {
         space.init_break(page_up(placed.end));
         let signal_page = signal_page::map(&space)?;
         let auxv = self.auxv(&placed, loader.as_ref());
-        let mut image = self.describe(&placed);
+        let mut image = self.describe(&placed)?;
         image.signal_page = signal_page;
         let stack_pointer = self.build_stack(&space, &auxv, &mut image)?;
         Ok(Loaded {
@@ -222,7 +223,7 @@ impl Start<'_> {
         Ok(stack.pointer)
     }
 
-    fn describe(&self, placed: &Placed) -> Image {
+    fn describe(&self, placed: &Placed) -> Result<Image, Errno> {
         let range = |wanted: fn(&Segment) -> bool| {
             let mut chosen = self.program.segments.iter().filter(|segment| wanted(segment));
             let first = chosen.next();
@@ -232,12 +233,13 @@ impl Start<'_> {
                 _ => (0, 0),
             }
         };
-        Image {
+        Ok(Image {
             executable: Some(self.file.clone()),
+            unwritable: Some(DenyWrite::new(self.file.inode())?),
             code: range(|segment| segment.protection.contains(ProtFlags::EXEC)),
             data: range(|segment| segment.protection.contains(ProtFlags::WRITE)),
             ..Image::default()
-        }
+        })
     }
 }
 
