@@ -84,7 +84,7 @@ pub struct Image {
     /// The program's file.
     pub executable: Option<Arc<OpenFile>>,
     /// Keeps the file from being written while it runs.
-    pub(crate) unwritable: Option<DenyWrite>,
+    pub(crate) _unwritable: Option<DenyWrite>,
     /// First and one past the last address of the code.
     pub code: (u64, u64),
     /// First and one past the last address of initialised data.

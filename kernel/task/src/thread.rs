@@ -229,6 +229,13 @@ impl Thread {
         self.resources.lock().files.clone()
     }
 
+    /// Replaces the open files that the thread works with.
+    pub fn set_files(&self, files: Arc<FdTable>) {
+        let old = self.resources.lock().files.replace(files);
+        drop(old);
+        self.add_work(Work::REFRESH);
+    }
+
     /// Returns root, working directory and umask; `None` once the thread has given them up.
     pub fn fs(&self) -> Option<Arc<Mutex<FsContext>>> {
         self.resources.lock().fs.clone()

@@ -235,7 +235,7 @@ impl Start<'_> {
         };
         Ok(Image {
             executable: Some(self.file.clone()),
-            unwritable: Some(DenyWrite::new(self.file.inode())?),
+            _unwritable: Some(DenyWrite::new(self.file.inode())?),
             code: range(|segment| segment.protection.contains(ProtFlags::EXEC)),
             data: range(|segment| segment.protection.contains(ProtFlags::WRITE)),
             ..Image::default()
