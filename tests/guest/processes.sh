@@ -11,7 +11,7 @@ busybox awk '{ print ($1 > 0) }' /proc/uptime
 busybox free | busybox awk '/^Mem:/ { print ($2 > 100000 && $3 < $2) }'
 busybox grep -c '^processor' /proc/cpuinfo
 busybox readlink /proc/self/exe
-bash-static -c 'busybox tr "\0" " " < /proc/self/cmdline'; echo
+busybox sh -c 'exec busybox cat /proc/self/cmdline' | busybox tr '\000' ' '; echo
 busybox sh -c 'echo $PPID' > parent; [ "$(busybox cat parent)" = $$ ] && echo "parent is right"
 busybox grep -q '^State:.*R' /proc/self/status && echo "running"
 busybox awk '$2 == "/proc" { print $3 }' /proc/mounts

@@ -4,8 +4,9 @@
 //! `ok NAME`, `not ok NAME: why` or `skip NAME: why` on a line of its own. The word `--qemu-user` before the
 //! names skips what QEMU's user mode answers differently from Linux.
 
+use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -39,9 +40,13 @@ pub(super) fn on_linux(session: &Session, arch: Arch, step: &str) -> Result<Vec<
         .args(emulator)
         .arg(program)
         .args(&wanted);
+    // A file of its own, since some cases call everything on every descriptor: as root, they would change
+    // the permissions of the host's /dev/null.
+    let input = scratch.path().join("input");
+    fs::write(&input, "")?;
     let output = command
         .current_dir(scratch.path())
-        .stdin(Stdio::null())
+        .stdin(fs::File::open(&input)?)
         .output()
         .with_context(|| format!("starting {}", process::line(&command)))?;
     let text = String::from_utf8_lossy(&output.stdout);

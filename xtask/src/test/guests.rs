@@ -240,9 +240,11 @@ fn prints(console: &str, text: &str) -> Result<()> {
 
 /// Checks that the kernel said once, and in words, why it stopped.
 fn panics(console: &str) -> Result<()> {
+    // Linux puts the time before a line, and repeats the reason in a line that ends its report.
     let reasons: Vec<&str> = console
         .lines()
-        .filter_map(|line| line.strip_prefix(PANIC))
+        .filter(|line| !line.contains("---[ end"))
+        .filter_map(|line| line.split_once(PANIC).map(|(_, reason)| reason))
         .collect();
     match reasons.as_slice() {
         [reason] if !reason.trim().is_empty() => Ok(()),
@@ -259,7 +261,7 @@ fn image(session: &Session, arch: Arch, image: Image) -> Result<Option<Vec<u8>>>
         Image::CorruptHeader => corrupt_header(default()?.to_newc()?)?,
         Image::CorruptGzip => corrupt_gzip(gzip(&default()?.to_newc()?)?),
         Image::WithoutInit => without_init()?.to_newc()?,
-        Image::ForeignInit => foreign_init(default()?.clone(), arch)?.to_newc()?,
+        Image::ForeignInit => foreign_init(default()?, arch)?.to_newc()?,
         Image::Busybox => busybox(session, arch)?.to_newc()?,
         Image::BusyboxGzip => gzip(&busybox(session, arch)?.to_newc()?)?,
         Image::BusyboxJoined => joined(&busybox(session, arch)?)?,
@@ -296,14 +298,15 @@ fn without_init() -> Result<Archive> {
     Ok(archive)
 }
 
-/// Makes the init program claim to be the other machine's.
-fn foreign_init(mut archive: Archive, arch: Arch) -> Result<Archive> {
-    let mut init = archive
+/// Returns an archive whose only program claims to be the other machine's.
+fn foreign_init(default: &Archive, arch: Arch) -> Result<Archive> {
+    let mut init = default
         .file("/init")
         .context("the initramfs has no /init")?
         .to_vec();
     let machine = init.get_mut(18..20).context("/init is too short")?;
     machine.copy_from_slice(&arch.other().elf_machine().to_le_bytes());
+    let mut archive = Archive::default();
     archive.insert("/init", 0o755, Content::File(init))?;
     Ok(archive)
 }
@@ -374,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_foreign_init_differs_in_its_machine_alone() {
-        let foreign = foreign_init(sample(), Arch::X86_64).unwrap();
+        let foreign = foreign_init(&sample(), Arch::X86_64).unwrap();
         assert_eq!(foreign.file("/init").unwrap()[18..20], 183u16.to_le_bytes());
     }
 
