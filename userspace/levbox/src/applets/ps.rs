@@ -87,7 +87,7 @@ fn read(pid: u64, names: &[u8]) -> Option<Process> {
     let uid = fs::metadata(&directory).ok()?.owner().0;
     Some(Process {
         pid,
-        user: super::ls::name_of(names, uid),
+        user: super::ls::format::name_of(names, uid),
         state: char::from(*fields.first()?.first()?),
         // Fields 14 and 15 of proc(5), user and system time; the state is field 3.
         seconds: (ticks(11) + ticks(12)) / TICKS_PER_SECOND,
