@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use super::Session;
-use super::report::Case;
+use super::report::{Case, Verdict};
 use crate::cargo;
 
 /// Runs `cargo test`, and makes a case of every test that it names.
@@ -26,9 +26,14 @@ fn cases(command: &mut Command, step: &str) -> Result<Vec<Case>> {
         .context("starting cargo test")?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut cases = parse(&text, step);
-    let explained = cases.iter().any(|case| case.verdict != Case::passed("").verdict);
-    if !output.status.success() && !explained {
-        let why = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let failed = cases
+        .iter()
+        .any(|case| matches!(case.verdict, Verdict::Failed(_)));
+    // No test names a crate that does not build, or a test program that is killed.
+    let unexplained = !failed || stderr.contains("could not compile") || stderr.contains("(signal:");
+    if !output.status.success() && unexplained {
+        let why = format!("{text}{stderr}");
         cases.push(Case::failed(format!("{step}/build"), why));
     }
     Ok(cases)
@@ -88,9 +93,14 @@ mod tests {
     #[test]
     fn a_failure_that_no_test_explains_is_reported() {
         let mut command = Command::new("sh");
-        command.args(["-c", "echo 'test a ... ok'; echo 'error: no' >&2; exit 101"]);
+        command.args([
+            "-c",
+            "echo 'test a ... ok'; echo 'test b ... ignored'; echo 'error: no' >&2; exit 101",
+        ]);
         let cases = cases(&mut command, "unit").unwrap();
         assert_eq!(cases[0], Case::passed("unit/a"));
-        assert_eq!(cases[1], Case::failed("unit/build", "test a ... ok\nerror: no\n"));
+        assert_eq!(cases[1], Case::skipped("unit/b", "ignored"));
+        let why = "test a ... ok\ntest b ... ignored\nerror: no\n";
+        assert_eq!(cases[2], Case::failed("unit/build", why));
     }
 }
