@@ -9,10 +9,11 @@ use los_abi::syscall::UserPtr;
 use los_abi::task::WaitStatus;
 
 use crate::context::Context;
-use crate::pid::{self, INIT, Pid, Tree};
+use crate::pid::{self, INIT, Pid};
 use crate::process::{ENDING, Epitaph, Image, Process};
 use crate::signal::{send, stop};
 use crate::thread::{Thread, Work};
+use crate::tree::Tree;
 use crate::{futex, job_control, sched};
 
 /// Ends the calling thread: exit(2). It dies on its way back to user mode.

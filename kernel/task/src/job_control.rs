@@ -10,11 +10,12 @@ use tty::{JobControl, Terminal, TtyCaller};
 use vfs::Capability;
 
 use crate::context::Context;
-use crate::pid::{self, Pid, Tree};
+use crate::pid::{self, Pid};
 use crate::process::Process;
 use crate::sched;
 use crate::signal::actions::Disposition;
 use crate::signal::{self, send};
+use crate::tree::Tree;
 
 /// Returns the group of a process, 0 for the caller.
 ///

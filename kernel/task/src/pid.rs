@@ -1,12 +1,10 @@
 //! Numbers of threads, processes, groups and sessions, and who is whose child.
 //!
-//! One table and one lock hold all relations between processes; processes mirror their own in atomics. A
-//! number is free again when no thread, process, group or session uses it.
+//! The numbers and all relations between processes are in one [`Tree`] under one lock; processes mirror
+//! their own relations in atomics.
 
-use alloc::boxed::Box;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use sync::{Rank, SpinLock, SpinLockGuard};
@@ -14,62 +12,19 @@ use tty::Terminal;
 
 use crate::process::Process;
 use crate::thread::Thread;
+use crate::tree::Tree;
+
+pub use crate::tree::Counts;
 
 /// Number of a thread, process, group or session; 0 is none.
 pub type Pid = u32;
 
 /// One more than the highest number (Linux's default `pid_max`).
 pub const PID_MAX: Pid = 32768;
-/// Numbers below this one are given out only once.
-const FIRST_REUSED: Pid = 300;
 /// The first process.
 pub const INIT: Pid = 1;
 
 static TREE: SpinLock<Tree> = SpinLock::new(Rank::ProcessTree, Tree::new());
-
-/// The table of numbers.
-pub(crate) struct Tree {
-    slots: Vec<Option<Box<Slot>>>,
-    last: Pid,
-    processes: usize,
-    threads: usize,
-    forks: u64,
-}
-
-/// All that one number stands for.
-#[derive(Default)]
-struct Slot {
-    /// A birth is under way that will use the number.
-    reserved: bool,
-    thread: Option<Weak<Thread>>,
-    node: Option<Node>,
-    /// Members of the process group with this number.
-    group: Vec<Pid>,
-    session: Option<Session>,
-}
-
-/// A process in the family.
-pub(crate) struct Node {
-    pub(crate) process: Arc<Process>,
-    pub(crate) children: Vec<Pid>,
-}
-
-/// A session.
-#[derive(Default)]
-pub(crate) struct Session {
-    members: usize,
-    pub(crate) terminal: Option<Arc<Terminal>>,
-}
-
-impl Slot {
-    fn is_free(&self) -> bool {
-        !self.reserved
-            && self.thread.is_none()
-            && self.node.is_none()
-            && self.group.is_empty()
-            && self.session.is_none()
-    }
-}
 
 /// Locks the table.
 pub(crate) fn tree() -> SpinLockGuard<'static, Tree> {
@@ -93,10 +48,10 @@ pub fn thread(tid: Pid) -> Option<Arc<Thread>> {
 pub fn processes() -> Result<Vec<Pid>, Errno> {
     let mut list = Vec::new();
     loop {
-        let wanted = tree().processes;
+        let wanted = tree().counts().processes;
         list.try_reserve(wanted).map_err(|_| Errno::ENOMEM)?;
         let tree = tree();
-        if tree.processes <= list.capacity() {
+        if tree.counts().processes <= list.capacity() {
             list.extend(tree.iter().map(|node| node.process.pid()));
             return Ok(list);
         }
@@ -105,10 +60,7 @@ pub fn processes() -> Result<Vec<Pid>, Errno> {
 
 /// Returns the process with the lowest number that is at least `minimum`, zombies included.
 pub fn next_process(minimum: Pid) -> Option<Arc<Process>> {
-    let tree = tree();
-    let slots = tree.slots.get(minimum as usize..)?;
-    let nodes = slots.iter().flatten().filter_map(|slot| slot.node.as_ref());
-    nodes.map(|node| node.process.clone()).next()
+    tree().first_from(minimum).cloned()
 }
 
 /// Returns the controlling terminal of a session.
@@ -116,28 +68,9 @@ pub fn terminal(session: Pid) -> Option<Arc<Terminal>> {
     tree().session(session)?.terminal.clone()
 }
 
-/// Counts for /proc and sysinfo(2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Processes, zombies included.
-    pub processes: usize,
-    /// Living threads.
-    pub threads: usize,
-    /// Births since boot.
-    pub forks: u64,
-    /// The number that was given out last.
-    pub last_pid: Pid,
-}
-
 /// Counts processes and threads.
 pub fn counts() -> Counts {
-    let tree = tree();
-    Counts {
-        processes: tree.processes,
-        threads: tree.threads,
-        forks: tree.forks,
-        last_pid: tree.last,
-    }
+    tree().counts()
 }
 
 /// A number that is taken for a birth, and given back when dropped.
@@ -157,12 +90,7 @@ impl NewPid {
     /// # Errors
     /// EAGAIN when it is taken; ENOMEM.
     pub(crate) fn init() -> Result<Self, Errno> {
-        let mut tree = tree();
-        if tree.slot(INIT).is_some() {
-            return Err(Errno::EAGAIN);
-        }
-        tree.place(INIT)?;
-        Ok(Self(INIT))
+        tree().allocate_init().map(Self)
     }
 
     pub(crate) fn get(&self) -> Pid {
@@ -172,310 +100,6 @@ impl NewPid {
 
 impl Drop for NewPid {
     fn drop(&mut self) {
-        let mut tree = tree();
-        if let Some(slot) = tree.slot_mut(self.0) {
-            slot.reserved = false;
-        }
-        tree.free_if_unused(self.0);
-    }
-}
-
-impl Tree {
-    pub(crate) const fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            last: INIT,
-            processes: 0,
-            threads: 0,
-            forks: 0,
-        }
-    }
-
-    fn slot(&self, number: Pid) -> Option<&Slot> {
-        self.slots.get(number as usize)?.as_deref()
-    }
-
-    fn slot_mut(&mut self, number: Pid) -> Option<&mut Slot> {
-        self.slots.get_mut(number as usize)?.as_deref_mut()
-    }
-
-    pub(crate) fn allocate(&mut self) -> Result<Pid, Errno> {
-        let mut candidate = self.last;
-        for _ in 0..PID_MAX {
-            candidate += 1;
-            if candidate >= PID_MAX {
-                candidate = FIRST_REUSED;
-            }
-            if self.slot(candidate).is_none() {
-                self.place(candidate)?;
-                self.last = candidate;
-                return Ok(candidate);
-            }
-        }
-        Err(Errno::EAGAIN)
-    }
-
-    fn place(&mut self, number: Pid) -> Result<(), Errno> {
-        let needed = number as usize + 1;
-        if self.slots.len() < needed {
-            let missing = needed - self.slots.len();
-            self.slots.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
-            self.slots.resize_with(needed, || None);
-        }
-        self.slots[number as usize] = Some(Box::new(Slot {
-            reserved: true,
-            ..Slot::default()
-        }));
-        Ok(())
-    }
-
-    fn free_if_unused(&mut self, number: Pid) {
-        if self.slot(number).is_some_and(Slot::is_free) {
-            self.slots[number as usize] = None;
-        }
-    }
-
-    pub(crate) fn node(&self, pid: Pid) -> Option<&Node> {
-        self.slot(pid)?.node.as_ref()
-    }
-
-    pub(crate) fn node_mut(&mut self, pid: Pid) -> Option<&mut Node> {
-        self.slot_mut(pid)?.node.as_mut()
-    }
-
-    pub(crate) fn process(&self, pid: Pid) -> Option<&Arc<Process>> {
-        Some(&self.node(pid)?.process)
-    }
-
-    pub(crate) fn thread(&self, tid: Pid) -> Option<Arc<Thread>> {
-        self.slot(tid)?.thread.as_ref()?.upgrade()
-    }
-
-    /// Iterates over all processes in ascending order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.slots.iter().flatten().filter_map(|slot| slot.node.as_ref())
-    }
-
-    /// Iterates over the members of a process group.
-    pub(crate) fn group(&self, pgid: Pid) -> impl Iterator<Item = &Arc<Process>> {
-        self.slot(pgid)
-            .into_iter()
-            .flat_map(|slot| slot.group.iter())
-            .filter_map(|pid| self.process(*pid))
-    }
-
-    /// Adds a process as the child of `parent` to a group and a session.
-    ///
-    /// # Errors
-    /// ENOMEM.
-    pub(crate) fn insert_process(
-        &mut self,
-        process: &Arc<Process>,
-        parent: Pid,
-        group: Pid,
-        session: Pid,
-    ) -> Result<(), Errno> {
-        if let Some(node) = self.node_mut(parent) {
-            node.children.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        }
-        self.join_group(process, group)?;
-        self.join_session(process, session);
-        if let Some(node) = self.node_mut(parent) {
-            node.children.push(process.pid());
-        }
-        process.parent.store(parent, Ordering::Relaxed);
-        if let Some(slot) = self.slot_mut(process.pid()) {
-            slot.node = Some(Node {
-                process: process.clone(),
-                children: Vec::new(),
-            });
-        }
-        self.processes += 1;
-        Ok(())
-    }
-
-    /// Removes a dead process from its parent, its group and the table, and returns it.
-    pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Arc<Process>> {
-        let process = self.process(pid)?.clone();
-        if let Some(parent) = self.node_mut(process.parent_pid()) {
-            parent.children.retain(|child| *child != pid);
-        }
-        self.leave_group(&process);
-        self.leave_session(&process);
-        if let Some(slot) = self.slot_mut(pid) {
-            slot.node = None;
-        }
-        self.free_if_unused(pid);
-        self.processes -= 1;
-        Some(process)
-    }
-
-    pub(crate) fn insert_thread(&mut self, thread: &Arc<Thread>) {
-        if let Some(slot) = self.slot_mut(thread.tid()) {
-            slot.thread = Some(Arc::downgrade(thread));
-            self.threads += 1;
-            self.forks += 1;
-        }
-    }
-
-    pub(crate) fn remove_thread(&mut self, tid: Pid) {
-        if let Some(slot) = self.slot_mut(tid)
-            && slot.thread.take().is_some()
-        {
-            self.threads -= 1;
-        }
-        self.free_if_unused(tid);
-    }
-
-    /// Gives a thread the number of its process, whose leader is gone (execve from another thread).
-    pub(crate) fn promote_thread(&mut self, thread: &Arc<Thread>) {
-        let (old, new) = (thread.tid(), thread.process().pid());
-        if let Some(slot) = self.slot_mut(old) {
-            slot.thread = None;
-        }
-        self.free_if_unused(old);
-        thread.set_tid(new);
-        if let Some(slot) = self.slot_mut(new) {
-            slot.thread = Some(Arc::downgrade(thread));
-        }
-    }
-
-    /// Moves all children of a process to another one.
-    ///
-    /// Children of the dead need no new memory if there is none: they stay reachable through the table and
-    /// have no parent then.
-    pub(crate) fn adopt_children(&mut self, from: Pid, to: Pid) -> Vec<Pid> {
-        let children = match self.node_mut(from) {
-            Some(node) => core::mem::take(&mut node.children),
-            None => return Vec::new(),
-        };
-        for child in &children {
-            if let Some(process) = self.process(*child) {
-                process.parent.store(to, Ordering::Relaxed);
-            }
-        }
-        if let Some(node) = self.node_mut(to)
-            && node.children.try_reserve(children.len()).is_ok()
-        {
-            node.children.extend_from_slice(&children);
-        }
-        children
-    }
-
-    /// Puts a process into a group, which it makes if it has the group's number.
-    pub(crate) fn join_group(&mut self, process: &Arc<Process>, group: Pid) -> Result<(), Errno> {
-        if group == 0 {
-            // Kernel threads and, at first, process 1 are in no group.
-            self.leave_group(process);
-            process.group.store(0, Ordering::Relaxed);
-            return Ok(());
-        }
-        let slot = self.slot_mut(group).ok_or(Errno::ESRCH)?;
-        slot.group.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.leave_group(process);
-        if let Some(slot) = self.slot_mut(group) {
-            slot.group.push(process.pid());
-        }
-        process.group.store(group, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn leave_group(&mut self, process: &Process) {
-        let group = process.group();
-        if let Some(slot) = self.slot_mut(group) {
-            slot.group.retain(|member| *member != process.pid());
-        }
-        // The process's own slot is in use until it is gone.
-        self.free_if_unused(group);
-    }
-
-    /// Puts a process into a session, which it makes if it has the session's number.
-    pub(crate) fn join_session(&mut self, process: &Process, session: Pid) {
-        self.leave_session(process);
-        if let Some(slot) = self.slot_mut(session) {
-            slot.session.get_or_insert_default().members += 1;
-            process.session.store(session, Ordering::Relaxed);
-        }
-    }
-
-    fn leave_session(&mut self, process: &Process) {
-        let number = process.session();
-        if let Some(slot) = self.slot_mut(number)
-            && let Some(session) = &mut slot.session
-        {
-            session.members -= 1;
-            if session.members == 0 {
-                slot.session = None;
-            }
-        }
-        self.free_if_unused(number);
-    }
-
-    pub(crate) fn session_mut(&mut self, session: Pid) -> Option<&mut Session> {
-        self.slot_mut(session)?.session.as_mut()
-    }
-
-    pub(crate) fn session(&self, session: Pid) -> Option<&Session> {
-        self.slot(session)?.session.as_ref()
-    }
-
-    /// Reports whether a group of this number has members.
-    pub(crate) fn has_group(&self, pgid: Pid) -> bool {
-        self.slot(pgid).is_some_and(|slot| !slot.group.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing;
-
-    #[test]
-    fn numbers_ascend_and_are_reused_after_the_wrap() {
-        let mut tree = Tree::new();
-        assert_eq!((tree.allocate(), tree.allocate()), (Ok(2), Ok(3)));
-        tree.last = PID_MAX - 2;
-        assert_eq!(tree.allocate(), Ok(PID_MAX - 1));
-        assert_eq!(tree.allocate(), Ok(FIRST_REUSED));
-        assert_eq!(tree.allocate(), Ok(FIRST_REUSED + 1));
-    }
-
-    #[test]
-    fn all_numbers_in_use_is_eagain() {
-        let mut tree = Tree::new();
-        while tree.allocate().is_ok() {}
-        assert_eq!(tree.allocate(), Err(Errno::EAGAIN));
-        tree.slots[777] = None;
-        assert_eq!(tree.allocate(), Ok(777));
-    }
-
-    #[test]
-    fn kernel_threads_are_in_no_group() {
-        let mut tree = Tree::new();
-        let process = testing::process(tree.allocate().unwrap());
-        tree.insert_process(&process, 0, 0, 0).unwrap();
-        assert_eq!((process.group(), process.session()), (0, 0));
-        assert_eq!(tree.group(0).count(), 0);
-        assert!(tree.remove_process(process.pid()).is_some());
-    }
-
-    #[test]
-    fn a_group_outlives_its_leader_and_keeps_the_number() {
-        let mut tree = Tree::new();
-        let numbers = [(); 2].map(|()| tree.allocate().unwrap());
-        let [leader, member] = numbers.map(testing::process);
-        tree.insert_process(&leader, 0, leader.pid(), leader.pid())
-            .unwrap();
-        tree.insert_process(&member, leader.pid(), leader.pid(), leader.pid())
-            .unwrap();
-        for number in numbers {
-            tree.slot_mut(number).unwrap().reserved = false;
-        }
-        assert_eq!(tree.adopt_children(leader.pid(), 0), [member.pid()]);
-        tree.remove_process(leader.pid()).unwrap();
-        assert!(tree.has_group(leader.pid()));
-        assert!(tree.slot(leader.pid()).is_some());
-        tree.remove_process(member.pid()).unwrap();
-        assert!(tree.slot(leader.pid()).is_none() && tree.slot(member.pid()).is_none());
+        tree().release(self.0);
     }
 }

@@ -1,5 +1,7 @@
 //! The process: a thread group with what its threads share, from birth until it is waited for.
 
+mod image;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -9,19 +11,21 @@ use los_abi::signal::SigSet;
 use los_abi::task::Rlimit64;
 use mm::AddressSpace;
 use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
-use vfs::text::DenyWrite;
 use vfs::{Credentials, FsContext, OpenFile, Path};
 
 use crate::accounting::{CpuTimes, Usage};
 use crate::fd_table::FdTable;
 use crate::itimer::IntervalTimers;
+use crate::name::Name;
 use crate::pid::{self, Pid};
 use crate::rlimit::{Limits, RaiseHard};
 use crate::sched;
 use crate::signal::actions::SignalActions;
 use crate::signal::pending::PendingQueue;
 use crate::signal::stop::StopState;
-use crate::thread::{Name, Thread, Work};
+use crate::thread::{Thread, Work};
+
+pub use image::Image;
 
 /// A thread group. `Arc`-ed; in the [`pid`] table until it is reaped.
 pub struct Process {
@@ -77,29 +81,6 @@ pub(crate) struct Epitaph {
 
 /// Set in `Process::ending` beside the status.
 pub(crate) const ENDING: u64 = 1 << 32;
-
-/// What execve remembers of the program, mostly for /proc.
-#[derive(Default)]
-pub struct Image {
-    /// The program's file.
-    pub executable: Option<Arc<OpenFile>>,
-    /// Keeps the file from being written while it runs.
-    pub(crate) _unwritable: Option<DenyWrite>,
-    /// First and one past the last address of the code.
-    pub code: (u64, u64),
-    /// First and one past the last address of initialised data.
-    pub data: (u64, u64),
-    /// The stack pointer that the program started with.
-    pub stack_start: u64,
-    /// First and one past the last address of the argument strings.
-    pub arguments: (u64, u64),
-    /// First and one past the last address of the environment strings.
-    pub environment: (u64, u64),
-    /// The auxiliary vector as key and value words.
-    pub auxv: Vec<u64>,
-    /// Where the page with the signal trampoline is, 0 if there is none.
-    pub signal_page: u64,
-}
 
 /// What a new process starts from.
 pub(crate) struct NewProcess {
@@ -269,6 +250,11 @@ impl Process {
         let threads = self.threads.lock();
         let rest = threads.iter().filter(|thread| thread.tid() >= minimum);
         rest.min_by_key(|thread| thread.tid()).cloned()
+    }
+
+    /// Reports whether an execve has succeeded since the fork.
+    pub fn has_execed(&self) -> bool {
+        self.has_execed.load(Ordering::Relaxed)
     }
 
     /// Returns the signal that the parent gets at the end, 0 for none.

@@ -24,8 +24,7 @@ use crate::signal::pending::PendingQueue;
 use crate::signal::stack::AlternateStack;
 use crate::timer::{self, Expire, Timer};
 
-/// Longest name of a thread, as in `/proc/PID/comm` (TASK_COMM_LEN without the NUL).
-pub const NAME_MAX: usize = 15;
+pub use crate::name::{NAME_MAX, Name};
 
 bitflags! {
     /// Reasons for which a thread does not go straight back to user mode.
@@ -395,51 +394,5 @@ impl Expire for Thread {
 impl core::fmt::Debug for Thread {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Thread({} {})", self.tid(), self.name())
-    }
-}
-
-/// A thread's name: at most [`NAME_MAX`] bytes, no NUL.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Name {
-    bytes: [u8; NAME_MAX + 1],
-}
-
-impl Name {
-    /// Takes the bytes up to a NUL or the limit.
-    pub fn new(name: &[u8]) -> Self {
-        let mut bytes = [0; NAME_MAX + 1];
-        let length = name.iter().take_while(|byte| **byte != 0).count();
-        let length = length.min(NAME_MAX);
-        bytes[..length].copy_from_slice(&name[..length]);
-        Self { bytes }
-    }
-
-    /// Returns the bytes without padding.
-    pub fn as_bytes(&self) -> &[u8] {
-        let length = self.bytes.iter().take_while(|byte| **byte != 0).count();
-        &self.bytes[..length]
-    }
-
-    /// Returns the 16 bytes of `PR_GET_NAME`, with NULs at the end.
-    pub fn padded(&self) -> &[u8; NAME_MAX + 1] {
-        &self.bytes
-    }
-}
-
-impl core::fmt::Display for Name {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for chunk in self.as_bytes().utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            if !chunk.invalid().is_empty() {
-                f.write_str("?")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl core::fmt::Debug for Name {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{self}")
     }
 }

@@ -9,8 +9,9 @@ use los_abi::task::{WaitFlags, WaitStatus};
 
 use crate::accounting::Usage;
 use crate::context::Context;
-use crate::pid::{self, Pid, Tree};
+use crate::pid::{self, Pid};
 use crate::process::Process;
+use crate::tree::Tree;
 
 /// Which children to wait for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

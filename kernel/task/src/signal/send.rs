@@ -17,9 +17,10 @@ use super::{STOP_SIGNALS, stop};
 use crate::accounting::ticks;
 use crate::context::Context;
 use crate::exit;
-use crate::pid::{self, INIT, Pid, Tree};
+use crate::pid::{self, INIT, Pid};
 use crate::process::Process;
 use crate::thread::{Thread, Work};
+use crate::tree::Tree;
 
 /// Whom a signal goes to.
 #[derive(Clone, Copy)]

@@ -6,10 +6,11 @@ use los_abi::signal::{CLD_CONTINUED, CLD_STOPPED, Signal};
 use los_abi::task::WaitStatus;
 use sync::{Rank, SpinLock, WaitQueue};
 
-use crate::pid::{self, Tree};
+use crate::pid;
 use crate::process::Process;
 use crate::signal::send;
 use crate::thread::{Thread, Work};
+use crate::tree::Tree;
 
 /// Whether a process is stopped, and what its parent has not been told yet.
 pub(crate) struct StopState {
