@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{Access as AccessMode, OpenFlags};
+use los_abi::fs::{Access as AccessMode, MountFlags, OpenFlags};
 use los_abi::poll::PollEvents;
 use mm::Pager;
 use mm::io::{Sink, Source};
@@ -13,6 +13,7 @@ use sync::{Mutex, Rank, Result};
 use crate::attributes::{DirectoryEntry, Metadata};
 use crate::credentials::{Capability, Credentials};
 use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
+use crate::lock::{self, Owner};
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
@@ -124,6 +125,11 @@ impl OpenFile {
     /// Returns the position, for /proc.
     pub fn position(&self) -> u64 {
         *self.position.lock()
+    }
+
+    /// Works with the position, which nobody else changes meanwhile.
+    pub(crate) fn with_position<R>(&self, work: impl FnOnce(&mut u64) -> R) -> R {
+        work(&mut self.position.lock())
     }
 
     /// Reports whether it is open for reading.
@@ -354,7 +360,10 @@ impl OpenFile {
     }
 
     fn note_access(&self) {
-        if !self.flags().contains(OpenFlags::NOATIME) && !self.path.mount.is_read_only() {
+        let mount = self.path.mount.flags();
+        if !self.flags().contains(OpenFlags::NOATIME)
+            && !mount.intersects(MountFlags::RDONLY | MountFlags::NOATIME)
+        {
             self.inode.note_access();
         }
     }
@@ -368,6 +377,7 @@ impl OpenFile {
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
+        lock::release(self, Owner::of_file(self));
         if let Some(ops) = &self.ops {
             ops.released();
         }

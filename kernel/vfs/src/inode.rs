@@ -288,7 +288,8 @@ pub trait FileOps: Send + Sync + Any {
         })
     }
 
-    /// Registers with what will change the conditions, then returns those that hold.
+    /// Registers with what will change the conditions, then returns those that hold. Never waits, not even for
+    /// a sleeping lock: that would consume the wake-up that the caller is about to wait for.
     fn poll(&self, _table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM
     }

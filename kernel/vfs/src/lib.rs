@@ -16,11 +16,13 @@ extern crate std;
 mod anonymous;
 mod attributes;
 pub mod clock;
+mod copy;
 mod credentials;
 mod dentry;
 mod file;
 pub mod filesystems;
 mod inode;
+pub mod lock;
 mod mount;
 pub mod multiplex;
 mod name;
@@ -30,6 +32,8 @@ pub mod permission;
 pub mod pipe;
 pub mod poll;
 pub mod random;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod walk;
 

@@ -21,7 +21,7 @@ pub(crate) fn component(path: &[u8]) -> Component {
     let (words, rest) = path.as_chunks::<8>();
     for word in words {
         let word = u64::from_le_bytes(*word);
-        let slashes = word ^ (LOW_BITS * b'/' as u64);
+        let slashes = word ^ (LOW_BITS * u64::from(b'/'));
         let found = slashes.wrapping_sub(LOW_BITS) & !slashes & HIGH_BITS;
         if found != 0 {
             let bytes = found.trailing_zeros() / 8;

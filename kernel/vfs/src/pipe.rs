@@ -29,7 +29,7 @@ mod ring;
 /// Bytes that a pipe holds unless F_SETPIPE_SZ says otherwise.
 const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
 /// Most bytes that F_SETPIPE_SZ gives without privilege (`/proc/sys/fs/pipe-max-size`).
-const CAPACITY_MAX_BYTES: usize = 1024 * 1024;
+pub const CAPACITY_MAX_BYTES: usize = 1024 * 1024;
 
 /// What both ends share.
 pub struct Pipe {
@@ -235,8 +235,9 @@ impl Pipe {
             if io.nonblocking() {
                 return Err(Errno::EAGAIN.into());
             }
-            self.write_queue
-                .wait_interruptible(None, || (self.room() >= needed || !self.has_readers()).then_some(()))?;
+            self.write_queue.wait_interruptible(None, || {
+                (self.room() >= needed || !self.has_readers()).then_some(())
+            })?;
         }
     }
 }
@@ -260,7 +261,11 @@ impl End {
             pipe.writers_ever.fetch_add(1, Ordering::SeqCst);
         }
         pipe.openers.wake_all();
-        Arc::new(Self { pipe: pipe.clone(), reads, writes })
+        Arc::new(Self {
+            pipe: pipe.clone(),
+            reads,
+            writes,
+        })
     }
 }
 

@@ -55,14 +55,14 @@ pub fn resolve(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Resu
         });
     }
     let mut walk = Walk::new(caller, at, path)?;
-    let mut last = walk.to_last(Cow::Borrowed(path))?;
-    let mut must_be_directory = lookup.contains(Lookup::DIRECTORY);
+    let mut last = walk.advance_to_last(Cow::Borrowed(path))?;
+    let mut had_slash = false;
     loop {
-        must_be_directory |= last.has_slash;
-        let follows = lookup.contains(Lookup::FOLLOW) || last.has_slash;
+        had_slash |= last.has_slash;
+        let follows = lookup.contains(Lookup::FOLLOW) || had_slash;
         match walk.finish(&last)? {
             Some(link) if follows => match walk.follow(&link)? {
-                Some(target) => last = walk.to_last(target)?,
+                Some(target) => last = walk.advance_to_last(target)?,
                 None => break,
             },
             Some(link) => {
@@ -72,10 +72,10 @@ pub fn resolve(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Resu
             None => break,
         }
     }
-    if must_be_directory && !walk.current.is_directory() {
+    walk.current.inode()?;
+    if (had_slash || lookup.contains(Lookup::DIRECTORY)) && !walk.current.is_directory() {
         return Err(Errno::ENOTDIR);
     }
-    walk.current.inode()?;
     Ok(walk.current)
 }
 
@@ -144,7 +144,7 @@ impl<'a> Walk<'a> {
     ///
     /// # Errors
     /// As [`resolve`].
-    pub(crate) fn to_last<'p>(&mut self, mut path: Cow<'p, [u8]>) -> Result<Last<'p>, Errno> {
+    pub(crate) fn advance_to_last<'p>(&mut self, mut path: Cow<'p, [u8]>) -> Result<Last<'p>, Errno> {
         let mut start = skip_slashes(&path, 0);
         if start == path.len() {
             return Ok(Last {
@@ -156,8 +156,10 @@ impl<'a> Walk<'a> {
             });
         }
         loop {
-            if !self.current.is_directory() {
-                return Err(Errno::ENOTDIR);
+            match self.current.dentry.kind() {
+                Some(FileKind::Directory) => {}
+                Some(_) => return Err(Errno::ENOTDIR),
+                None => return Err(Errno::ENOENT),
             }
             permission::check_search(self.caller.credentials, &**self.current.inode()?)?;
             let component = name::component(&path[start..]);

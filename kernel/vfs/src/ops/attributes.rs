@@ -1,6 +1,7 @@
 //! chmod(2), chown(2), utimensat(2), truncate(2), access(2).
 
 use los_abi::errno::Errno;
+use los_abi::fs::MountFlags;
 use los_abi::time::Timespec;
 
 use super::check_writable;
@@ -54,7 +55,8 @@ pub fn change_owner(
     let privileged = credentials.capable(Capability::Chown);
     let uid_allowed = uid.is_none_or(|uid| owns && uid == access.uid);
     let gid_allowed = gid.is_none_or(|gid| owns && (credentials.in_group(gid) || gid == access.gid));
-    if !privileged && !(uid_allowed && gid_allowed) {
+    let is_allowed = privileged || uid_allowed && gid_allowed;
+    if !is_allowed {
         return Err(Errno::EPERM);
     }
     inode.set_attributes(&SetAttributes {
@@ -147,11 +149,20 @@ pub fn truncate(credentials: &Credentials, path: &Path, size: u64) -> Result<(),
 pub fn access(caller: &Caller<'_>, path: &Path, wanted: Permission) -> Result<(), Errno> {
     let inode = path.inode()?;
     let kind = inode.kind();
-    if wanted.contains(Permission::WRITE) && matches!(kind, FileKind::Regular | FileKind::Directory) {
-        check_writable(path)?;
+    let is_executed = wanted.contains(Permission::EXECUTE) && kind == FileKind::Regular;
+    if is_executed && path.mount.flags().contains(MountFlags::NOEXEC) {
+        return Err(Errno::EACCES);
     }
-    if wanted.is_empty() {
-        return Ok(());
+    if !wanted.is_empty() {
+        permission::check(caller.credentials, &**inode, wanted)?;
     }
-    permission::check(caller.credentials, &**inode, wanted)
+    let is_special = !matches!(
+        kind,
+        FileKind::Regular | FileKind::Directory | FileKind::SymbolicLink
+    );
+    if wanted.contains(Permission::WRITE) && !is_special {
+        check_writable(path)
+    } else {
+        Ok(())
+    }
 }

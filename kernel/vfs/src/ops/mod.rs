@@ -31,7 +31,7 @@ impl<'p> Target<'p> {
     /// Walks to the directory of a path's last component, whatever that is.
     fn of_any_kind(caller: &Caller<'_>, at: At, path: &'p [u8]) -> Result<Self, Errno> {
         let mut walk = Walk::new(caller, at, path)?;
-        let last = walk.to_last(Cow::Borrowed(path))?;
+        let last = walk.advance_to_last(Cow::Borrowed(path))?;
         Ok(Self {
             parent: walk.current,
             last,
@@ -104,3 +104,6 @@ fn new_node(caller: &Caller<'_>, directory: Access, kind: FileKind, mode: u16, r
         rdev,
     }
 }
+
+#[cfg(test)]
+mod tests;

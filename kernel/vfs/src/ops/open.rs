@@ -127,7 +127,7 @@ fn find_or_create(
     mode: u16,
 ) -> Result<(Path, Origin), Errno> {
     let mut walk = Walk::new(caller, at, path)?;
-    let mut last = walk.to_last(Cow::Borrowed(path))?;
+    let mut last = walk.advance_to_last(Cow::Borrowed(path))?;
     loop {
         if last.has_slash || last.kind != LastKind::Name {
             return Err(Errno::EISDIR);
@@ -152,7 +152,7 @@ fn find_or_create(
             return Err(Errno::ELOOP);
         }
         match walk.follow(&link)? {
-            Some(target) => last = walk.to_last(target)?,
+            Some(target) => last = walk.advance_to_last(target)?,
             None => return Ok((walk.current, Origin::Found)),
         }
     }

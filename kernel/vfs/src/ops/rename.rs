@@ -43,6 +43,7 @@ pub fn rename(
     if !Arc::ptr_eq(&source.parent.mount, &goal.parent.mount) {
         return Err(Errno::EXDEV);
     }
+    check_writable(&source.parent)?;
     let _tree = RENAME.lock();
     let (first, second) = in_order(&source.parent.dentry, &goal.parent.dentry);
     let _first = first.lock()?;
@@ -137,7 +138,6 @@ fn check_permissions(
     replaced: Option<&Arc<dyn Inode>>,
 ) -> Result<(), Errno> {
     let credentials = caller.credentials;
-    check_writable(&source.parent)?;
     permission::check_delete(credentials, &**source.parent.inode()?, &**inode)?;
     match replaced {
         Some(replaced) => {

@@ -16,7 +16,11 @@ pub(super) struct Ring {
 
 impl Ring {
     pub(super) const fn new() -> Self {
-        Self { bytes: Vec::new(), start: 0, length: 0 }
+        Self {
+            bytes: Vec::new(),
+            start: 0,
+            length: 0,
+        }
     }
 
     /// Returns the number of bytes in it.
@@ -31,7 +35,10 @@ impl Ring {
     pub(super) fn take(&mut self, out: &mut dyn Sink) -> Result<usize, Errno> {
         let mut total = 0;
         while self.length > 0 && out.remaining() > 0 {
-            let chunk = self.length.min(self.bytes.len() - self.start).min(out.remaining());
+            let chunk = self
+                .length
+                .min(self.bytes.len() - self.start)
+                .min(out.remaining());
             let stored = match out.put(&self.bytes[self.start..self.start + chunk]) {
                 Ok(stored) => stored,
                 Err(_) if total > 0 => break,
@@ -80,7 +87,11 @@ impl Ring {
     /// # Errors
     /// ENOMEM.
     pub(super) fn shrink(&mut self, capacity: usize) -> Result<(), Errno> {
-        if self.bytes.len() > capacity { self.resize(capacity) } else { Ok(()) }
+        if self.bytes.len() > capacity {
+            self.resize(capacity)
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes storage for that many more bytes, or as many as may ever be in the pipe.
@@ -90,7 +101,11 @@ impl Ring {
             return Ok(());
         }
         // A page serves short messages; what is larger gets it all at once.
-        self.resize(if wanted <= PAGE_BYTES { PAGE_BYTES } else { capacity })
+        self.resize(if wanted <= PAGE_BYTES {
+            PAGE_BYTES
+        } else {
+            capacity
+        })
     }
 
     fn resize(&mut self, size: usize) -> Result<(), Errno> {

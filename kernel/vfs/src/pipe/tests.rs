@@ -66,7 +66,7 @@ fn nonblocking_writes_up_to_pipe_buf_are_atomic() {
 #[test]
 fn large_transfers_block_and_go_on() {
     let (reader, writer) = pipe(OpenFlags::empty());
-    let sent: Vec<u8> = (0..300_000_u32).map(|number| (number * 7 >> 3) as u8).collect();
+    let sent: Vec<u8> = (0..300_000_u32).map(|number| ((number * 7) >> 3) as u8).collect();
     let copy = sent.clone();
     let thread = thread::spawn(move || write(&writer, &copy).unwrap());
     let mut received = Vec::new();
@@ -126,11 +126,15 @@ fn the_capacity_is_set_in_powers_of_two() {
 #[test]
 fn a_fifo_waits_for_its_other_end() {
     let fifo = Pipe::new();
-    assert_eq!(fifo.open(OpenFlags::WRONLY | OpenFlags::NONBLOCK).err(), Some(Errno::ENXIO.into()));
+    assert_eq!(
+        fifo.open(OpenFlags::WRONLY | OpenFlags::NONBLOCK).err(),
+        Some(Errno::ENXIO.into())
+    );
     let other = fifo.clone();
     let thread = thread::spawn(move || {
         let end = other.open(OpenFlags::WRONLY).unwrap();
-        end.write_at(&mut SliceSource::new(b"hi"), 0, &Io::KERNEL).unwrap()
+        end.write_at(&mut SliceSource::new(b"hi"), 0, &Io::KERNEL)
+            .unwrap()
     });
     let end = fifo.open(OpenFlags::empty()).unwrap();
     let mut sink = VecSink::new(2);
