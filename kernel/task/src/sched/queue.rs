@@ -165,6 +165,8 @@ impl RunQueue {
                 }
                 true
             }
+            // The idle thread is never parked: it comes back when nothing else can run.
+            Leave::Park if self.is_idle(thread) => !self.ready.is_empty(),
             Leave::Park => {
                 entity.set_state(State::Parked);
                 // Another CPU may have claimed the thread already; then it is in a queue and this one leaves.
