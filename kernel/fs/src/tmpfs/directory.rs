@@ -151,7 +151,7 @@ impl Entries {
     }
 
     /// Returns the entries from a cursor on, each with its cursor.
-    pub(super) fn from_cursor(&self, cursor: u64) -> impl Iterator<Item = (u64, &[u8], &Arc<Node>)> {
+    pub(super) fn starting_at(&self, cursor: u64) -> impl Iterator<Item = (u64, &[u8], &Arc<Node>)> {
         let start = self.slots.partition_point(|slot| slot.cursor < cursor);
         self.slots[start..].iter().filter_map(|slot| {
             let entry = slot.entry.as_ref()?;

@@ -362,18 +362,27 @@ impl Drop for Node {
         match &mut self.body {
             Body::File(file) => file.contents.release(&self.volume.budget),
             Body::Directory(directory) => {
-                let mut left: Vec<Arc<Self>> = directory.entries.get_mut().drain().collect();
+                let mut left = Vec::new();
+                take_all(directory.entries.get_mut(), &mut left);
                 while let Some(node) = left.pop() {
                     let Some(mut node) = Arc::into_inner(node) else {
                         continue;
                     };
                     if let Body::Directory(directory) = &mut node.body {
-                        left.extend(directory.entries.get_mut().drain());
+                        take_all(directory.entries.get_mut(), &mut left);
                     }
                 }
             }
             _ => {}
         }
+    }
+}
+
+/// Moves a directory's inodes to the list of those that go. Without memory for it they stay, and go with the
+/// directory.
+fn take_all(entries: &mut Entries, left: &mut Vec<Arc<Node>>) {
+    if left.try_reserve(entries.len()).is_ok() {
+        left.extend(entries.drain());
     }
 }
 

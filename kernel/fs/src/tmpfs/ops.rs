@@ -92,7 +92,7 @@ impl FileOps for Node {
                 return Ok(at);
             }
         }
-        for (at, name, node) in entries.from_cursor(cursor.max(FIRST_CURSOR)) {
+        for (at, name, node) in entries.starting_at(cursor.max(FIRST_CURSOR)) {
             if !emit(DirectoryEntry {
                 inode: node.number,
                 kind: node.kind(),

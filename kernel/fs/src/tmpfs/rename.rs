@@ -41,7 +41,8 @@ impl<'a> Both<'a> {
         })
     }
 
-    fn new(&mut self) -> &mut Entries {
+    /// Returns the names that the new one is among.
+    fn target(&mut self) -> &mut Entries {
         self.new.as_mut().unwrap_or(&mut self.old)
     }
 }
@@ -59,7 +60,7 @@ pub(super) fn rename(
     }
     let mut both = Both::lock(old, new)?;
     let node = both.old.get(name).ok_or(Errno::ENOENT)?.clone();
-    let target = both.new().get(new_name).cloned();
+    let target = both.target().get(new_name).cloned();
     if target.as_ref().is_some_and(|target| Arc::ptr_eq(target, &node)) {
         return Ok(());
     }
@@ -67,7 +68,7 @@ pub(super) fn rename(
         Some(_) if flags.contains(RenameFlags::NOREPLACE) => return Err(Errno::EEXIST),
         Some(target) if flags.contains(RenameFlags::EXCHANGE) => {
             both.old.replace(name, target.clone());
-            both.new().replace(new_name, node.clone());
+            both.target().replace(new_name, node.clone());
             drop(both);
             moved(&target, new, old);
             target.attributes.note_change();
@@ -75,7 +76,7 @@ pub(super) fn rename(
         None if flags.contains(RenameFlags::EXCHANGE) => return Err(Errno::ENOENT),
         Some(target) => {
             replace(&node, &target)?;
-            both.new().replace(new_name, node.clone());
+            both.target().replace(new_name, node.clone());
             both.old.remove(name);
             drop(both);
             if target.is_directory() {
@@ -85,8 +86,8 @@ pub(super) fn rename(
             }
         }
         None => {
-            let room = both.new().room(new_name)?;
-            both.new().insert(room, node.clone());
+            let room = both.target().room(new_name)?;
+            both.target().insert(room, node.clone());
             both.old.remove(name);
             drop(both);
         }
