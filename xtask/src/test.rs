@@ -7,6 +7,7 @@ mod conformance;
 mod deps;
 mod format;
 mod guests;
+mod images;
 mod lints;
 mod report;
 mod scripts;
