@@ -183,6 +183,8 @@ pub struct Attributes {
     links: AtomicU32,
     /// Whether contents or attributes have changed since the last read (relatime).
     access_is_stale: AtomicBool,
+    /// The last recorded read, in nanoseconds of real time, to be looked at without a lock.
+    accessed_ns: AtomicU64,
     times: SpinLock<Times>,
 }
 
@@ -195,7 +197,7 @@ struct Times {
 }
 
 /// Age from which relatime records a read that follows no change.
-const RELATIME_SECONDS: i64 = 24 * 60 * 60;
+const RELATIME_NS: u64 = 24 * 60 * 60 * 1_000_000_000;
 
 impl Attributes {
     /// Makes the attributes of a new inode.
@@ -206,6 +208,7 @@ impl Attributes {
             owner: AtomicU64::new(pack_owner(node.uid, node.gid)),
             links: AtomicU32::new(if node.kind == FileKind::Directory { 2 } else { 1 }),
             access_is_stale: AtomicBool::new(true),
+            accessed_ns: AtomicU64::new(0),
             times: SpinLock::new(
                 Rank::FileSystem,
                 Times {
@@ -265,14 +268,16 @@ impl Attributes {
         self.access_is_stale.store(true, Ordering::Relaxed);
     }
 
-    /// Notes a read; `relatime` keeps the recorded time if it is newer than all changes and not a day old.
+    /// Notes a read, as `relatime` does: the recorded time stays if it is newer than all changes and not a
+    /// day old.
+    #[inline]
     pub fn note_access(&self) {
-        let now = clock::realtime_now();
-        let stale = self.access_is_stale.load(Ordering::Relaxed);
-        let mut times = self.times.lock();
-        if stale || now.tv_sec - times.accessed.tv_sec >= RELATIME_SECONDS {
+        let now_ns = clock::realtime_ns();
+        let age_ns = now_ns.wrapping_sub(self.accessed_ns.load(Ordering::Relaxed));
+        if self.access_is_stale.load(Ordering::Relaxed) || age_ns >= RELATIME_NS {
             self.access_is_stale.store(false, Ordering::Relaxed);
-            times.accessed = now;
+            self.accessed_ns.store(now_ns, Ordering::Relaxed);
+            self.times.lock().accessed = Timespec::from_ns(now_ns);
         }
     }
 

@@ -153,6 +153,11 @@ impl Dentry {
         Some(child.dentry.clone())
     }
 
+    /// Tells whether the cache knows that a name exists.
+    pub(crate) fn knows(&self, name: &[u8], hash: u64) -> bool {
+        self.cached(name, hash).is_some_and(|child| child.inode.is_some())
+    }
+
     /// Finds a name in this directory; the result may be negative.
     ///
     /// # Errors

@@ -108,6 +108,11 @@ impl Last<'_> {
     pub(crate) fn name(&self) -> &[u8] {
         &self.path[self.name.clone()]
     }
+
+    /// Returns the name's hash.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
 }
 
 /// A walk in progress: where it stands and how many links it has followed.

@@ -132,14 +132,17 @@ fn find_or_create(
         if last.has_slash || last.kind != LastKind::Name {
             return Err(Errno::EISDIR);
         }
+        // Trying to make it first spares the cache an absence that would end at once.
+        if !walk.current.dentry.knows(last.name(), last.hash())
+            && let Some(made) = create(caller, &walk.current, last.name(), mode)?
+        {
+            return Ok((made, Origin::Created));
+        }
         let parent = walk.current.clone();
         let link = walk.finish(&last)?;
         if link.is_none() && walk.current.inode().is_err() {
-            match create(caller, &parent, last.name(), mode)? {
-                Some(made) => return Ok((made, Origin::Created)),
-                // Somebody else was faster; now it exists.
-                None => walk.current = parent,
-            }
+            // It was there and somebody has removed it.
+            walk.current = parent;
             continue;
         }
         if flags.contains(OpenFlags::EXCL) {
