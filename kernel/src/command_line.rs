@@ -19,16 +19,16 @@ pub(crate) enum PanicAction {
 const DEFAULT_LOG_LEVEL: u8 = 7;
 /// What `quiet` means.
 const QUIET_LOG_LEVEL: u8 = 4;
+/// The highest level that `loglevel=` takes.
+const MAX_LOG_LEVEL: u8 = 15;
 /// What `debug` means.
 const DEBUG_LOG_LEVEL: u8 = 10;
 
 /// The parsed command line. Borrows nothing, since boot memory is reused.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct CommandLine {
-    /// `quiet`, `debug`, `loglevel=`.
-    pub(crate) log_level: u8,
-    /// `panic=`.
-    pub(crate) panic: PanicAction,
+    /// What was in force from the first message on.
+    pub(crate) early: EarlySettings,
     /// `rdinit=`.
     pub(crate) ramdisk_init: Option<Vec<u8>>,
     /// `init=`.
@@ -48,8 +48,7 @@ pub(crate) struct CommandLine {
 impl Default for CommandLine {
     fn default() -> Self {
         Self {
-            log_level: DEFAULT_LOG_LEVEL,
-            panic: PanicAction::default(),
+            early: early_settings(b""),
             ramdisk_init: None,
             init: None,
             eager_fork: None,
@@ -80,23 +79,14 @@ impl CommandLine {
 
     /// Applies one word; false when its value is wrong.
     fn apply(&mut self, word: &[u8]) -> bool {
+        if let Some(understood) = self.early.apply(word) {
+            return understood;
+        }
         let (key, value) = match word.iter().position(|&byte| byte == b'=') {
             Some(at) => (&word[..at], Some(&word[at + 1..])),
             None => (word, None),
         };
         match (key, value) {
-            (b"quiet", None) => self.log_level = QUIET_LOG_LEVEL,
-            (b"debug", None) => self.log_level = DEBUG_LOG_LEVEL,
-            (b"loglevel", Some(value)) => match parse_number(value) {
-                Some(level @ 0..=15) => self.log_level = level as u8,
-                _ => return false,
-            },
-            (b"panic", Some(value)) => match parse_number(value) {
-                Some(0) => self.panic = PanicAction::Halt,
-                Some(..0) => self.panic = PanicAction::RebootNow,
-                Some(seconds) => self.panic = PanicAction::RebootAfter(seconds as u32),
-                None => return false,
-            },
             (b"rdinit", Some(path)) => self.ramdisk_init = Some(path.to_owned()),
             (b"init", Some(path)) => {
                 self.init = Some(path.to_owned());
@@ -113,6 +103,58 @@ impl CommandLine {
             (_, None) => self.init_arguments.push(word.to_owned()),
         }
         true
+    }
+}
+
+/// What the log and the panic handler need to know before there is a heap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct EarlySettings {
+    /// `quiet`, `debug`, `loglevel=`.
+    pub(crate) log_level: u8,
+    /// `panic=`.
+    pub(crate) panic: PanicAction,
+}
+
+/// Reads the words that matter before there is a heap.
+pub(crate) fn early_settings(line: &[u8]) -> EarlySettings {
+    let mut settings = EarlySettings {
+        log_level: DEFAULT_LOG_LEVEL,
+        panic: PanicAction::default(),
+    };
+    for word in line
+        .split(u8::is_ascii_whitespace)
+        .take_while(|word| *word != b"--")
+    {
+        settings.apply(word);
+    }
+    settings
+}
+
+impl EarlySettings {
+    /// Applies one word: `None` if it is for somebody else, `Some(false)` if its value is wrong.
+    fn apply(&mut self, word: &[u8]) -> Option<bool> {
+        let value_of = |key: &[u8]| word.strip_prefix(key);
+        if word == b"quiet" {
+            self.log_level = QUIET_LOG_LEVEL;
+        } else if word == b"debug" {
+            self.log_level = DEBUG_LOG_LEVEL;
+        } else if let Some(value) = value_of(b"loglevel=") {
+            let level = parse_number(value).and_then(|level| u8::try_from(level).ok());
+            self.log_level = match level {
+                Some(level @ ..=MAX_LOG_LEVEL) => level,
+                _ => return Some(false),
+            };
+        } else if let Some(value) = value_of(b"panic=") {
+            self.panic = match parse_number(value) {
+                Some(0) => PanicAction::Halt,
+                Some(..0) => PanicAction::RebootNow,
+                Some(seconds) => PanicAction::RebootAfter(seconds.unsigned_abs()),
+                None => return Some(false),
+            };
+        } else {
+            return None;
+        }
+        Some(true)
     }
 }
 
@@ -159,9 +201,10 @@ mod tests {
 
     #[test]
     fn kernel_words_are_taken_and_the_rest_is_for_init() {
-        let line = CommandLine::parse(b"console=ttyS0 quiet panic=-1 HOME=/x single usb.foo=1 -- a \"b c\" quiet");
-        assert_eq!(line.log_level, QUIET_LOG_LEVEL);
-        assert_eq!(line.panic, PanicAction::RebootNow);
+        let line =
+            CommandLine::parse(b"console=ttyS0 quiet panic=-1 HOME=/x single usb.foo=1 -- a \"b c\" quiet");
+        assert_eq!(line.early.log_level, QUIET_LOG_LEVEL);
+        assert_eq!(line.early.panic, PanicAction::RebootNow);
         assert_eq!(line.consoles, [b"ttyS0"]);
         assert_eq!(line.init_environment, [b"HOME=/x"]);
         let arguments: [&[u8]; 4] = [b"single", b"a", b"b c", b"quiet"];
@@ -180,11 +223,14 @@ mod tests {
     fn bad_values_are_rejected_and_the_default_stays() {
         let line = CommandLine::parse(b"loglevel=99 panic=soon fork=maybe loglevel=3");
         assert_eq!(line.rejected.len(), 3);
-        assert_eq!((line.log_level, line.panic), (3, PanicAction::Halt));
+        assert_eq!((line.early.log_level, line.early.panic), (3, PanicAction::Halt));
     }
 
     #[test]
     fn panic_seconds() {
-        assert_eq!(CommandLine::parse(b"panic=5").panic, PanicAction::RebootAfter(5));
+        assert_eq!(
+            CommandLine::parse(b"panic=5").early.panic,
+            PanicAction::RebootAfter(5)
+        );
     }
 }

@@ -25,7 +25,11 @@ pub(crate) fn init() {
 /// Shows messages whose Linux level is below `level` on the console.
 pub(crate) fn set_console_level(level: u8) {
     CONSOLE_LEVEL.store(level, Ordering::Relaxed);
-    let filter = if level > linux_level(Level::Debug) + 1 { LevelFilter::Trace } else { LevelFilter::Debug };
+    let filter = if level > linux_level(Level::Debug) + 1 {
+        LevelFilter::Trace
+    } else {
+        LevelFilter::Debug
+    };
     log::set_max_level(filter);
 }
 

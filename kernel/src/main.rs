@@ -4,15 +4,21 @@
 //! in order, [`panic`] speaks the last words. On a host the crate builds against the mock machine, so that
 //! its pure parts can be tested.
 #![cfg_attr(target_os = "none", no_std, no_main)]
-#![cfg_attr(not(target_os = "none"), expect(dead_code, reason = "a host build runs the tests of the pure parts only"))]
+#![cfg_attr(
+    not(target_os = "none"),
+    expect(dead_code, reason = "a host build runs the tests of the pure parts only")
+)]
 
 extern crate alloc;
 
 mod boot;
 mod command_line;
+#[cfg(target_os = "none")]
+mod init;
 mod log_ring;
 mod logger;
 mod panic;
+#[cfg(target_os = "none")]
 mod start;
 
 #[cfg(target_os = "none")]
@@ -28,6 +34,8 @@ extern "C" fn kernel_main(boot_argument: usize) -> ! {
 
 #[cfg(not(target_os = "none"))]
 fn main() {
-    eprintln!("levitate-kernel is a kernel: build it with `cargo xtask build`, run it with `cargo xtask run`");
+    eprintln!(
+        "levitate-kernel is a kernel: build it with `cargo xtask build`, run it with `cargo xtask run`"
+    );
     std::process::exit(1);
 }

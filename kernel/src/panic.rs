@@ -31,7 +31,9 @@ pub(crate) fn kernel_panic(reason: fmt::Arguments<'_>) -> ! {
         finish();
     }
     logger::print_unlocked(format_args!("\nKernel panic - not syncing: {reason}\n"));
-    logger::print_unlocked(format_args!("---[ end Kernel panic - not syncing: {reason} ]---\n"));
+    logger::print_unlocked(format_args!(
+        "---[ end Kernel panic - not syncing: {reason} ]---\n"
+    ));
     finish();
 }
 

@@ -40,7 +40,7 @@ struct InitialStack {
     rbp: usize,
     rbx: usize,
     return_address: usize,
-    alignment: usize,
+    alignment: [usize; 2],
 }
 
 impl Cpu for X86_64 {
@@ -71,7 +71,7 @@ impl Cpu for X86_64 {
             rbp: 0,
             rbx: 0,
             return_address: (&raw const context_start).addr(),
-            alignment: 0,
+            alignment: [0; 2],
         };
         // SAFETY: the caller gives the end of a stack that nothing uses yet.
         unsafe { (rsp as *mut InitialStack).write(initial) };

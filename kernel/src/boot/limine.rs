@@ -9,24 +9,38 @@ use limine::BaseRevision;
 use limine::memory_map::{Entry, EntryType};
 use limine::request::{
     DeviceTreeBlobRequest, ExecutableAddressRequest, ExecutableCmdlineRequest, HhdmRequest, MemoryMapRequest,
-    ModuleRequest, RsdpRequest,
+    ModuleRequest, RequestsEndMarker, RequestsStartMarker, RsdpRequest,
 };
 
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests_start_marker"))]
+static START: RequestsStartMarker = RequestsStartMarker::new();
+#[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests_end_marker"))]
+static END: RequestsEndMarker = RequestsEndMarker::new();
+#[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static BASE_REVISION: BaseRevision = BaseRevision::with_revision(3);
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static DIRECT_MAP: HhdmRequest = HhdmRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static MEMORY_MAP: MemoryMapRequest = MemoryMapRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static MODULES: ModuleRequest = ModuleRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static COMMAND_LINE: ExecutableCmdlineRequest = ExecutableCmdlineRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static EXECUTABLE: ExecutableAddressRequest = ExecutableAddressRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static RSDP: RsdpRequest = RsdpRequest::new();
 #[used]
+#[cfg_attr(target_os = "none", unsafe(link_section = ".requests"))]
 static DEVICE_TREE: DeviceTreeBlobRequest = DeviceTreeBlobRequest::new();
 
 /// Limine's answers as plain values.
@@ -62,7 +76,9 @@ pub(crate) fn boot_info() -> Option<BootInfo> {
         direct_map_offset: DIRECT_MAP.get_response()?.offset(),
         memory,
         initramfs,
-        command_line: COMMAND_LINE.get_response().map_or(b"", |response| response.cmdline().to_bytes()),
+        command_line: COMMAND_LINE
+            .get_response()
+            .map_or(b"", |response| response.cmdline().to_bytes()),
         image: EXECUTABLE.get_response()?.physical_base(),
         image_bytes: end - start,
         rsdp: RSDP.get_response().map(|response| response.address() as u64),
@@ -108,7 +124,11 @@ mod tests {
     const OFFSET: u64 = 0xffff_8000_0000_0000;
 
     fn entry(base: u64, length: u64, entry_type: EntryType) -> Entry {
-        Entry { base, length, entry_type }
+        Entry {
+            base,
+            length,
+            entry_type,
+        }
     }
 
     #[test]

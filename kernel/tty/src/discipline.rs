@@ -6,9 +6,10 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use los_abi::signal::Signal;
-use los_abi::tty::{ControlCharacter, InputFlags, LocalFlags, Termios};
+use los_abi::tty::{self, InputFlags, LocalFlags, Termios};
 
 use crate::echo::Echo;
+use crate::modes::Modes;
 
 /// Most bytes held for readers, and most of one line, as in Linux.
 pub(crate) const BUFFER_BYTES: usize = 4096;
@@ -54,18 +55,20 @@ impl Discipline {
     /// Takes one byte from the line.
     pub(crate) fn receive(&mut self, byte: u8) -> Effect {
         let (input, local) = (self.termios.input(), self.termios.local());
-        let byte = if input.contains(InputFlags::ISTRIP) { byte & 0x7f } else { byte };
+        let byte = if input.contains(InputFlags::ISTRIP) {
+            byte & 0x7f
+        } else {
+            byte
+        };
         if core::mem::take(&mut self.literal_next) {
             self.echo.character(byte, &self.termios);
             return self.store(byte);
         }
         if input.contains(InputFlags::IXON) {
-            if self.is(byte, ControlCharacter::VSTOP) {
+            if self.is(byte, tty::VSTOP) {
                 return self.flow(true);
             }
-            if self.is(byte, ControlCharacter::VSTART)
-                || self.stopped && input.contains(InputFlags::IXANY)
-            {
+            if self.is(byte, tty::VSTART) || self.stopped && input.contains(InputFlags::IXANY) {
                 return self.flow(false);
             }
         }
@@ -113,12 +116,20 @@ impl Discipline {
 
     /// Bytes that a reader could take now: FIONREAD.
     pub(crate) fn available(&self) -> usize {
-        if self.is_canonical() { self.lines.iter().sum() } else { self.ready.len() }
+        if self.is_canonical() {
+            self.lines.iter().sum()
+        } else {
+            self.ready.len()
+        }
     }
 
     /// Reports whether a reader that wants at least `minimum` bytes need not wait.
     pub(crate) fn is_readable(&self, minimum: usize) -> bool {
-        if self.is_canonical() { !self.lines.is_empty() } else { self.ready.len() >= minimum.max(1) }
+        if self.is_canonical() {
+            !self.lines.is_empty()
+        } else {
+            self.ready.len() >= minimum.max(1)
+        }
     }
 
     pub(crate) fn is_canonical(&self) -> bool {
@@ -157,7 +168,7 @@ impl Discipline {
         }
     }
 
-    fn is(&self, byte: u8, character: ControlCharacter) -> bool {
+    fn is(&self, byte: u8, character: usize) -> bool {
         let set = self.termios.control_character(character);
         // 0 is _POSIX_VDISABLE.
         set != 0 && set == byte
@@ -165,9 +176,9 @@ impl Discipline {
 
     fn signal_of(&self, byte: u8) -> Option<Signal> {
         [
-            (ControlCharacter::VINTR, Signal::SIGINT),
-            (ControlCharacter::VQUIT, Signal::SIGQUIT),
-            (ControlCharacter::VSUSP, Signal::SIGTSTP),
+            (tty::VINTR, Signal::INT),
+            (tty::VQUIT, Signal::QUIT),
+            (tty::VSUSP, Signal::TSTP),
         ]
         .into_iter()
         .find_map(|(character, signal)| self.is(byte, character).then_some(signal))
@@ -190,23 +201,20 @@ impl Discipline {
     /// Canonical mode: editing characters, line ends, everything else.
     fn edit(&mut self, byte: u8) -> Effect {
         let extended = self.termios.local().contains(LocalFlags::IEXTEN);
-        if self.is(byte, ControlCharacter::VERASE) {
+        if self.is(byte, tty::VERASE) {
             self.erase_character();
-        } else if self.is(byte, ControlCharacter::VKILL) {
+        } else if self.is(byte, tty::VKILL) {
             self.kill_line();
-        } else if extended && self.is(byte, ControlCharacter::VWERASE) {
+        } else if extended && self.is(byte, tty::VWERASE) {
             self.erase_word();
-        } else if extended && self.is(byte, ControlCharacter::VLNEXT) {
+        } else if extended && self.is(byte, tty::VLNEXT) {
             self.literal_next = true;
             self.echo.literal_next(&self.termios);
-        } else if extended && self.is(byte, ControlCharacter::VREPRINT) {
+        } else if extended && self.is(byte, tty::VREPRINT) {
             self.echo.reprint(byte, &self.line, &self.termios);
-        } else if self.is(byte, ControlCharacter::VEOF) {
+        } else if self.is(byte, tty::VEOF) {
             return self.finish_line(None);
-        } else if byte == b'\n'
-            || self.is(byte, ControlCharacter::VEOL)
-            || extended && self.is(byte, ControlCharacter::VEOL2)
-        {
+        } else if byte == b'\n' || self.is(byte, tty::VEOL) || extended && self.is(byte, tty::VEOL2) {
             self.echo.line_end(byte, &self.termios);
             return self.finish_line(Some(byte));
         } else {
@@ -279,7 +287,8 @@ impl Discipline {
             }
         } else {
             self.line.clear();
-            self.echo.killed(self.termios.control_character(ControlCharacter::VKILL), &self.termios);
+            self.echo
+                .killed(self.termios.control_character(tty::VKILL), &self.termios);
         }
     }
 }
@@ -287,9 +296,10 @@ impl Discipline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modes;
 
     fn discipline() -> Discipline {
-        Discipline::new(Termios::default())
+        Discipline::new(modes::initial())
     }
 
     fn type_in(discipline: &mut Discipline, bytes: &[u8]) -> Vec<Effect> {
@@ -303,123 +313,127 @@ mod tests {
     }
 
     fn raw() -> Termios {
-        let mut termios = Termios::default();
-        termios.set_local(LocalFlags::empty());
-        termios.set_input(InputFlags::empty());
+        let mut termios = modes::initial();
+        termios.c_lflag = 0;
+        termios.c_iflag = 0;
         termios
     }
 
     #[test]
     fn a_line_is_readable_when_it_is_complete() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"ab");
-        assert!(!tty.is_readable(1));
-        assert!(type_in(&mut tty, b"\r")[0].wake_readers);
-        assert_eq!(tty.available(), 3);
-        assert_eq!(read(&mut tty), b"ab\n");
-        assert_eq!(tty.echo.take(), b"ab\r\n");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"ab");
+        assert!(!terminal.is_readable(1));
+        assert!(type_in(&mut terminal, b"\r")[0].wake_readers);
+        assert_eq!(terminal.available(), 3);
+        assert_eq!(read(&mut terminal), b"ab\n");
+        assert_eq!(terminal.echo.take(), b"ab\r\n");
     }
 
     #[test]
     fn reads_end_at_line_ends_and_short_reads_continue() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"one\ntwo\n");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"one\ntwo\n");
         let mut two = [0; 2];
-        assert_eq!((tty.read(&mut two), &two), ((2, true), b"on"));
-        assert_eq!(read(&mut tty), b"e\n");
-        assert_eq!(read(&mut tty), b"two\n");
+        assert_eq!((terminal.read(&mut two), &two), ((2, true), b"on"));
+        assert_eq!(read(&mut terminal), b"e\n");
+        assert_eq!(read(&mut terminal), b"two\n");
     }
 
     #[test]
     fn erase_kill_and_word_erase() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"abc\x7fd\n");
-        assert_eq!(read(&mut tty), b"abd\n");
-        type_in(&mut tty, b"gone\x15kept word\x17\n");
-        assert_eq!(read(&mut tty), b"kept \n");
-        type_in(&mut tty, b"\x7f\x7fx\n");
-        assert_eq!(read(&mut tty), b"x\n");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"abc\x7fd\n");
+        assert_eq!(read(&mut terminal), b"abd\n");
+        type_in(&mut terminal, b"gone\x15kept word\x17\n");
+        assert_eq!(read(&mut terminal), b"kept \n");
+        type_in(&mut terminal, b"\x7f\x7fx\n");
+        assert_eq!(read(&mut terminal), b"x\n");
     }
 
     #[test]
     fn erase_echo_removes_the_character_on_screen() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"a\x01\x7f\x7f");
-        assert_eq!(tty.echo.take(), b"a^A\x08 \x08\x08 \x08\x08 \x08");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"a\x01\x7f\x7f");
+        assert_eq!(terminal.echo.take(), b"a^A\x08 \x08\x08 \x08\x08 \x08");
     }
 
     #[test]
     fn end_of_file_is_an_empty_line() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"\x04");
-        assert!(tty.is_readable(1));
-        assert_eq!(read(&mut tty), b"");
-        assert!(!tty.is_readable(1));
-        type_in(&mut tty, b"ab\x04");
-        assert_eq!(read(&mut tty), b"ab");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"\x04");
+        assert!(terminal.is_readable(1));
+        assert_eq!(read(&mut terminal), b"");
+        assert!(!terminal.is_readable(1));
+        type_in(&mut terminal, b"ab\x04");
+        assert_eq!(read(&mut terminal), b"ab");
     }
 
     #[test]
     fn interrupt_signals_and_discards() {
-        let mut tty = discipline();
-        let effects = type_in(&mut tty, b"ab\x03");
-        assert_eq!(effects[2].signal, Some(Signal::SIGINT));
-        assert_eq!(tty.echo.take(), b"ab^C");
-        type_in(&mut tty, b"c\n");
-        assert_eq!(read(&mut tty), b"c\n");
+        let mut terminal = discipline();
+        let effects = type_in(&mut terminal, b"ab\x03");
+        assert_eq!(effects[2].signal, Some(Signal::INT));
+        assert_eq!(terminal.echo.take(), b"ab^C");
+        type_in(&mut terminal, b"c\n");
+        assert_eq!(read(&mut terminal), b"c\n");
     }
 
     #[test]
     fn literal_next_protects_control_characters() {
-        let mut tty = discipline();
-        let effects = type_in(&mut tty, b"\x16\x03\n");
+        let mut terminal = discipline();
+        let effects = type_in(&mut terminal, b"\x16\x03\n");
         assert!(effects.iter().all(|effect| effect.signal.is_none()));
-        assert_eq!(read(&mut tty), b"\x03\n");
+        assert_eq!(read(&mut terminal), b"\x03\n");
     }
 
     #[test]
     fn raw_mode_passes_everything_at_once() {
-        let mut tty = Discipline::new(raw());
-        let effects = type_in(&mut tty, b"\x03\r\x7f");
-        assert!(effects.iter().all(|effect| effect.wake_readers && effect.signal.is_none()));
-        assert_eq!(read(&mut tty), b"\x03\r\x7f");
-        assert!(tty.echo.take().is_empty());
+        let mut terminal = Discipline::new(raw());
+        let effects = type_in(&mut terminal, b"\x03\r\x7f");
+        assert!(
+            effects
+                .iter()
+                .all(|effect| effect.wake_readers && effect.signal.is_none())
+        );
+        assert_eq!(read(&mut terminal), b"\x03\r\x7f");
+        assert!(terminal.echo.take().is_empty());
     }
 
     #[test]
     fn changing_modes_loses_nothing() {
-        let mut tty = discipline();
-        type_in(&mut tty, b"line\npart");
-        tty.set_termios(raw());
-        assert_eq!(tty.available(), 9);
-        tty.set_termios(Termios::default());
-        assert_eq!(read(&mut tty), b"line\npart");
+        let mut terminal = discipline();
+        type_in(&mut terminal, b"line\npart");
+        terminal.set_termios(raw());
+        assert_eq!(terminal.available(), 9);
+        terminal.set_termios(modes::initial());
+        assert_eq!(read(&mut terminal), b"line\npart");
     }
 
     #[test]
     fn an_overlong_line_keeps_room_for_its_end() {
-        let mut tty = discipline();
+        let mut terminal = discipline();
         for _ in 0..2 * BUFFER_BYTES {
-            tty.receive(b'x');
+            terminal.receive(b'x');
         }
-        tty.receive(b'\n');
-        assert_eq!(tty.available(), BUFFER_BYTES);
+        terminal.receive(b'\n');
+        assert_eq!(terminal.available(), BUFFER_BYTES);
     }
 
     #[test]
     fn utf8_characters_are_erased_whole() {
-        let mut tty = discipline();
-        let mut termios = tty.termios;
-        termios.set_input(termios.input() | InputFlags::IUTF8);
-        tty.set_termios(termios);
-        type_in(&mut tty, "aé\x7f\n".as_bytes());
-        assert_eq!(read(&mut tty), b"a\n");
+        let mut terminal = discipline();
+        let mut termios = terminal.termios;
+        termios.c_iflag |= InputFlags::IUTF8.bits();
+        terminal.set_termios(termios);
+        type_in(&mut terminal, "aé\x7f\n".as_bytes());
+        assert_eq!(read(&mut terminal), b"a\n");
     }
 
     #[test]
     fn flow_control() {
-        let mut tty = discipline();
-        assert_eq!(tty.receive(0x13).flow, Some(true));
-        assert_eq!(tty.receive(0x11).flow, Some(false));
+        let mut terminal = discipline();
+        assert_eq!(terminal.receive(0x13).flow, Some(true));
+        assert_eq!(terminal.receive(0x11).flow, Some(false));
     }
 }

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
-use los_abi::tty::{InputFlags, LocalFlags, Termios};
+use los_abi::tty::{self, InputFlags, LocalFlags, Termios};
 
+use crate::modes::Modes;
 use crate::output::Column;
 
 const BELL: u8 = 7;
@@ -64,7 +65,7 @@ impl Echo {
             return;
         }
         if !local.contains(LocalFlags::ECHOE) {
-            self.character(termios.control_character(los_abi::tty::ControlCharacter::VERASE), termios);
+            self.character(termios.control_character(tty::VERASE), termios);
             return;
         }
         let columns = if byte == b'\t' {

@@ -20,7 +20,7 @@ pub(crate) fn ioctl(
     memory: &AddressSpace,
     request: u32,
     argument: u64,
-) -> Result<i64> {
+) -> Result<usize> {
     match request {
         abi::TCGETS => {
             let termios = terminal.with_state(|state| state.discipline.termios);
@@ -76,7 +76,7 @@ fn set_window(terminal: &Terminal, window: abi::Winsize) {
     if group > 0
         && let Some(job_control) = job_control::get()
     {
-        job_control.signal_group(group, los_abi::signal::Signal::SIGWINCH);
+        job_control.signal_group(group, los_abi::signal::Signal::WINCH);
     }
 }
 
@@ -132,8 +132,8 @@ fn give_up(terminal: &Terminal) -> Result<()> {
     };
     if caller.is_session_leader() {
         if let Some(group) = terminal.release(session) {
-            job_control.signal_group(group, los_abi::signal::Signal::SIGHUP);
-            job_control.signal_group(group, los_abi::signal::Signal::SIGCONT);
+            job_control.signal_group(group, los_abi::signal::Signal::HUP);
+            job_control.signal_group(group, los_abi::signal::Signal::CONT);
         }
         job_control.set_controlling_terminal(session, None);
     }

@@ -13,9 +13,10 @@ mod discipline;
 mod echo;
 mod ioctl;
 mod job_control;
+mod modes;
 mod output;
 mod terminal;
 
-pub use device::{ControllingTerminalDevice, TerminalDevice, TerminalFile};
+pub use device::{OpenedAs, TerminalFile};
 pub use job_control::{JobControl, TtyCaller, set_job_control};
 pub use terminal::{Terminal, TerminalOutput};

@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use los_abi::tty::{OutputFlags, Termios};
+use los_abi::tty::{OutputFlags, TABDLY, Termios, XTABS};
+
+use crate::modes::Modes;
 
 const TAB_STOP: usize = 8;
 
@@ -42,7 +44,7 @@ impl Column {
             b'\t' => {
                 let spaces = TAB_STOP - self.0 % TAB_STOP;
                 self.0 += spaces;
-                if flags.contains(OutputFlags::XTABS) {
+                if termios.c_oflag & TABDLY == XTABS {
                     out.extend(core::iter::repeat_n(b' ', spaces));
                 } else {
                     out.push(b'\t');
@@ -53,7 +55,11 @@ impl Column {
                 out.push(byte);
             }
             _ => {
-                let byte = if flags.contains(OutputFlags::OLCUC) { byte.to_ascii_uppercase() } else { byte };
+                let byte = if flags.contains(OutputFlags::OLCUC) {
+                    byte.to_ascii_uppercase()
+                } else {
+                    byte
+                };
                 // Control bytes and UTF-8 continuation bytes take no column.
                 if !byte.is_ascii_control() && byte & 0xc0 != 0x80 {
                     self.0 += 1;
@@ -67,10 +73,11 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::modes;
 
-    fn run(flags: OutputFlags, input: &[u8]) -> Vec<u8> {
-        let mut termios = Termios::default();
-        termios.set_output(flags);
+    fn run(flags: OutputFlags, extra: u32, input: &[u8]) -> Vec<u8> {
+        let mut termios = modes::initial();
+        termios.c_oflag = flags.bits() | extra;
         let (mut column, mut out) = (Column::default(), Vec::new());
         for &byte in input {
             column.process(byte, &termios, &mut out);
@@ -80,21 +87,24 @@ mod tests {
 
     #[test]
     fn raw_output_is_untouched() {
-        assert_eq!(run(OutputFlags::ONLCR, b"a\n\t\r"), b"a\n\t\r");
+        assert_eq!(run(OutputFlags::ONLCR, 0, b"a\n\t\r"), b"a\n\t\r");
     }
 
     #[test]
     fn newline_gets_a_carriage_return() {
-        assert_eq!(run(OutputFlags::OPOST | OutputFlags::ONLCR, b"a\nb"), b"a\r\nb");
+        assert_eq!(
+            run(OutputFlags::OPOST | OutputFlags::ONLCR, 0, b"a\nb"),
+            b"a\r\nb"
+        );
     }
 
     #[test]
     fn tabs_expand_to_the_next_stop() {
-        assert_eq!(run(OutputFlags::OPOST | OutputFlags::XTABS, b"ab\tc"), b"ab      c");
+        assert_eq!(run(OutputFlags::OPOST, XTABS, b"ab\tc"), b"ab      c");
     }
 
     #[test]
     fn onocr_drops_a_carriage_return_at_column_zero() {
-        assert_eq!(run(OutputFlags::OPOST | OutputFlags::ONOCR, b"\ra\r"), b"a\r");
+        assert_eq!(run(OutputFlags::OPOST | OutputFlags::ONOCR, 0, b"\ra\r"), b"a\r");
     }
 }

@@ -5,14 +5,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use los_abi::fs::PollEvents;
+use los_abi::poll::PollEvents;
 use los_abi::signal::Signal;
-use los_abi::tty::{ControlCharacter, LocalFlags, Termios, Winsize};
+use los_abi::tty::{self, LocalFlags, Winsize};
 use mm::io::{Sink, Source};
 use sync::{Error, Rank, Restart, Result, SpinLock, WaitError, WaitQueue, now_ns};
 
 use crate::discipline::{Discipline, Effect};
 use crate::job_control::{self, TtyCaller};
+use crate::modes::{self, Modes};
 
 /// Bytes that travel between the terminal and a program at a time.
 const CHUNK_BYTES: usize = 256;
@@ -33,7 +34,7 @@ pub struct Terminal {
     /// Readers, and pollers for input.
     pub(crate) readers: Arc<WaitQueue>,
     /// Writers that XOFF has stopped.
-    writers: Arc<WaitQueue>,
+    pub(crate) writers: Arc<WaitQueue>,
 }
 
 pub(crate) struct State {
@@ -63,7 +64,7 @@ impl Terminal {
             state: SpinLock::new(
                 Rank::Tty,
                 State {
-                    discipline: Discipline::new(Termios::default()),
+                    discipline: Discipline::new(modes::initial()),
                     window: Winsize::default(),
                     session: 0,
                     foreground: 0,
@@ -166,8 +167,8 @@ impl Terminal {
             let termios = &state.discipline.termios;
             (
                 state.discipline.is_canonical(),
-                usize::from(termios.control_character(ControlCharacter::VMIN)).min(wanted),
-                u64::from(termios.control_character(ControlCharacter::VTIME)) * TENTH_OF_A_SECOND_NS,
+                usize::from(termios.control_character(tty::VMIN)).min(wanted),
+                u64::from(termios.control_character(tty::VTIME)) * TENTH_OF_A_SECOND_NS,
             )
         };
         if self.is_readable(if canonical { 1 } else { minimum }) {
@@ -219,7 +220,9 @@ impl Terminal {
         }
         let mut total = 0;
         let mut processed = Vec::new();
-        processed.try_reserve(2 * CHUNK_BYTES).map_err(|_| Errno::ENOMEM)?;
+        processed
+            .try_reserve(2 * CHUNK_BYTES)
+            .map_err(|_| Errno::ENOMEM)?;
         while input.remaining() > 0 {
             if let Err(error) = self.wait_for_flow(nonblocking) {
                 return if total > 0 { Ok(total) } else { Err(error) };
@@ -233,7 +236,10 @@ impl Terminal {
             let mut state = self.state.lock();
             let discipline = &mut state.discipline;
             for &byte in &chunk[..count] {
-                discipline.echo.column.process(byte, &discipline.termios, &mut processed);
+                discipline
+                    .echo
+                    .column
+                    .process(byte, &discipline.termios, &mut processed);
             }
             self.output.write(&processed);
             processed.clear();
@@ -256,16 +262,16 @@ impl Terminal {
     /// Returns what poll(2) finds.
     pub(crate) fn poll_events(&self) -> PollEvents {
         let state = self.state.lock();
-        let minimum = match state.discipline.termios.control_character(ControlCharacter::VTIME) {
-            0 => usize::from(state.discipline.termios.control_character(ControlCharacter::VMIN)),
+        let minimum = match state.discipline.termios.control_character(tty::VTIME) {
+            0 => usize::from(state.discipline.termios.control_character(tty::VMIN)),
             _ => 1,
         };
         let mut events = PollEvents::empty();
         if state.discipline.is_readable(minimum) {
-            events |= PollEvents::POLLIN | PollEvents::POLLRDNORM;
+            events |= PollEvents::IN | PollEvents::RDNORM;
         }
         if !state.output_stopped {
-            events |= PollEvents::POLLOUT | PollEvents::POLLWRNORM;
+            events |= PollEvents::OUT | PollEvents::WRNORM;
         }
         events
     }
@@ -280,8 +286,8 @@ impl Terminal {
             return Ok(());
         }
         let signal = match access {
-            BackgroundAccess::Read => Signal::SIGTTIN,
-            BackgroundAccess::Write | BackgroundAccess::Configure => Signal::SIGTTOU,
+            BackgroundAccess::Read => Signal::TTIN,
+            BackgroundAccess::Write | BackgroundAccess::Configure => Signal::TTOU,
         };
         if job_control.caller_ignores(signal) {
             return match access {

@@ -16,9 +16,9 @@ use crate::frames::{self, FrameNumber, Purpose};
 
 /// Bytes of a kernel stack. Unoptimised code needs more.
 pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
-    32 << 10
+    64 << 10
 } else {
-    16 << 10
+    32 << 10
 };
 /// A stack with its guard; the stack is the upper half, so an overflow ends in the guard.
 const SLOT_BYTES: u64 = 2 * STACK_BYTES as u64;

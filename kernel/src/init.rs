@@ -1,0 +1,236 @@
+//! From a running machine to the first process: file systems, devices, the initramfs, and who is process 1.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use drivers::console;
+use fs::devfs::{self, Device};
+use fs::tmpfs::{Options, TmpFs};
+use hal::boot::BootInfo;
+use hal::prelude::*;
+use hal::{PhysAddr, PhysRange};
+use los_abi::errno::Errno;
+use los_abi::fs::{OpenFlags, make_device};
+use los_arch::Current;
+use mm::ForkPolicy;
+use syscall::Power;
+use task::exec::FirstProgram;
+use tty::{OpenedAs, Terminal, TerminalFile};
+use vfs::{At, Caller, Credentials, FileKind, FileOps, FsContext, Path};
+
+use crate::command_line::CommandLine;
+use crate::panic::kernel_panic;
+
+/// Programs that are tried in order when the command line names none that can be executed.
+const CANDIDATES: [&[u8]; 5] = [b"/init", b"/sbin/init", b"/etc/init", b"/bin/init", b"/bin/sh"];
+
+/// Starts everything above memory and interrupts, and process 1. A step that fails leaves nothing to go on with.
+pub(crate) fn start_processes(boot: &BootInfo, command_line: CommandLine) {
+    let result = connect(&command_line).and_then(|()| {
+        let root = mount_root()?;
+        log::info!("files: ready");
+        unpack_initramfs(boot, &root);
+        start_first_program(&root, command_line)
+    });
+    if let Err(errno) = result {
+        kernel_panic(format_args!("start failed: {}", errno.message()));
+    }
+}
+
+/// Connects the subsystems: each knows those below it only.
+fn connect(command_line: &CommandLine) -> Result<(), Errno> {
+    task::sched::init()?;
+    log::info!("scheduler: ready");
+    if let Some(eager) = command_line.eager_fork {
+        let policy = if eager {
+            ForkPolicy::Eager
+        } else {
+            ForkPolicy::CopyOnWrite
+        };
+        task::clone::set_fork_policy(policy);
+    }
+    task::set_syscall_handler(syscall::dispatch);
+    syscall::set_power(act);
+    devfs::random::init(seed);
+    fs::init()?;
+    //PROC fs::procfs::init(|index, out| Current::write_cpuinfo(index, out));
+    register_terminals()
+}
+
+/// Carries out reboot(2).
+fn act(power: Power) {
+    match power {
+        Power::Off => {
+            log::info!("reboot: Power down");
+            Current::power_off()
+        }
+        Power::Restart => {
+            log::info!("reboot: Restarting system");
+            Current::reboot()
+        }
+        Power::Halt => {
+            log::info!("reboot: System halted");
+            Current::halt()
+        }
+    }
+}
+
+/// Fills bytes for the random number generator: from the processor, or else from the clocks.
+fn seed(bytes: &mut [u8]) {
+    if Current::hardware_random(bytes) {
+        return;
+    }
+    let mut state = Current::monotonic_ns() ^ Current::wall_clock_seconds().rotate_left(32);
+    for byte in bytes {
+        // The low bits of the counter between two reads are what is least known.
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ Current::monotonic_ns();
+        *byte = (state >> 56) as u8;
+    }
+}
+
+/// The console under one of its names.
+struct ConsoleNode {
+    terminal: Arc<Terminal>,
+    opened_as: OpenedAs,
+}
+
+impl Device for ConsoleNode {
+    fn open(&self, flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
+        Ok(TerminalFile::open(&self.terminal, flags, self.opened_as))
+    }
+}
+
+/// The caller's controlling terminal, whichever that is.
+struct ControllingNode;
+
+impl Device for ControllingNode {
+    fn open(&self, _flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
+        let file = TerminalFile::open_controlling()?;
+        Ok(file)
+    }
+}
+
+fn register_terminals() -> Result<(), Errno> {
+    // The serial line has the name and number that Linux gives it on this machine.
+    let (name, rdev) = match Current::platform() {
+        "aarch64" => ("ttyAMA0", make_device(204, 64)),
+        _ => ("ttyS0", make_device(4, 64)),
+    };
+    let terminal = console::init(rdev);
+    let node = |opened_as| {
+        Arc::new(ConsoleNode {
+            terminal: terminal.clone(),
+            opened_as,
+        })
+    };
+    let kind = FileKind::CharacterDevice;
+    devfs::register("console", kind, make_device(5, 1), 0o600, node(OpenedAs::Console))?;
+    devfs::register(name, kind, rdev, 0o620, node(OpenedAs::Itself))?;
+    devfs::register("tty", kind, make_device(5, 0), 0o666, Arc::new(ControllingNode))?;
+    log::info!("console: {name}");
+    Ok(())
+}
+
+fn mount_root() -> Result<Path, Errno> {
+    let options = Options {
+        mode: 0o755,
+        ..Options::default()
+    };
+    Ok(vfs::ops::mount_root(TmpFs::new(&options)?))
+}
+
+fn unpack_initramfs(boot: &BootInfo, root: &Path) {
+    let Some(range) = boot.initramfs else {
+        log::warn!("initramfs: the boot loader gave none");
+        return;
+    };
+    let credentials = Credentials::root();
+    let caller = Caller {
+        credentials: &credentials,
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0,
+    };
+    match fs::initramfs::unpack(boot_memory(range), &caller) {
+        Ok(summary) => {
+            log::info!("initramfs: unpacked");
+            log::debug!("initramfs: {summary:?}");
+        }
+        Err(error) => log::error!("Initramfs unpacking failed: {error}"),
+    }
+    release(boot, range);
+}
+
+/// Shows boot memory as bytes.
+fn boot_memory(range: PhysRange) -> &'static [u8] {
+    let start = Current::direct_map(range.start);
+    // SAFETY: the boot loader put `len` bytes there, `frames::init` keeps them from the allocator, the direct
+    // map covers all RAM, and nothing writes to them until they are released.
+    unsafe { core::slice::from_raw_parts(start, range.len() as usize) }
+}
+
+/// Gives the initramfs's memory to the allocator, unless something else lies on its pages.
+fn release(boot: &BootInfo, range: PhysRange) {
+    let others = [boot.device_tree, Some(boot.kernel)];
+    let start = range.start.checked_page_up().unwrap_or(range.end);
+    let inner = PhysRange {
+        start,
+        end: PhysAddr::new(range.end.page_base().as_u64().max(start.as_u64())),
+    };
+    if others.into_iter().flatten().any(|other| other.overlaps(&inner)) {
+        return;
+    }
+    // SAFETY: the range is RAM that was kept at start, and the unpacked files are copies.
+    unsafe { mm::frames::release(inner) };
+}
+
+/// Makes process 1 with the console as its standard input, output and error.
+fn start_first_program(root: &Path, command_line: CommandLine) -> Result<(), Errno> {
+    let fs = FsContext {
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0o022,
+    };
+    let mut environment: Vec<Vec<u8>> = Vec::from([b"HOME=/".to_vec(), b"TERM=linux".to_vec()]);
+    for variable in command_line.init_environment {
+        let name = variable.split(|&byte| byte == b'=').next().unwrap_or_default();
+        environment.retain(|other| other.split(|&byte| byte == b'=').next() != Some(name));
+        environment.push(variable);
+    }
+    let candidates = match command_line.ramdisk_init {
+        Some(path) => Vec::from([path]),
+        None => {
+            let chosen = command_line.init;
+            let (first, rest) = CANDIDATES.split_at(1);
+            let fixed = |paths: &[&[u8]]| paths.iter().map(|path| path.to_vec()).collect::<Vec<_>>();
+            [fixed(first), chosen.into_iter().collect(), fixed(rest)].concat()
+        }
+    };
+    let console = open_console(root);
+    log::info!("init: starting");
+    task::exec::start_first_program(FirstProgram {
+        candidates,
+        arguments: command_line.init_arguments,
+        environment,
+        fs,
+        console,
+    })
+}
+
+/// Opens /dev/console, or the terminal itself where the initramfs has no such node.
+fn open_console(root: &Path) -> Option<Arc<vfs::OpenFile>> {
+    let credentials = Credentials::root();
+    let caller = Caller {
+        credentials: &credentials,
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0,
+    };
+    match vfs::ops::open(&caller, At::Cwd, b"/dev/console", OpenFlags::RDWR, 0) {
+        Ok(file) => Some(file),
+        Err(_) => {
+            log::warn!("Warning: unable to open an initial console.");
+            None
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Bring-up as an ordered list of stages, and the one place that connects the parts with each other.
+
+
+use hal::boot::BootInfo;
+use hal::irq::InterruptSink;
+use hal::paging::PageFlags;
+use hal::prelude::*;
+use hal::VirtAddr;
+use los_arch::Current;
+use mm::kernel_space::Segment;
+
+use crate::command_line::CommandLine;
+use crate::panic::kernel_panic;
+use crate::{boot, init, logger, panic};
+
+/// Least RAM with which the kernel tries to start.
+const MINIMUM_MEMORY_BYTES: u64 = 24 << 20;
+
+unsafe extern "C" {
+    static __kernel_start: u8;
+    static __text_start: u8;
+    static __text_end: u8;
+    static __rodata_start: u8;
+    static __rodata_end: u8;
+    static __data_start: u8;
+    static __data_end: u8;
+    static __kernel_end: u8;
+}
+
+/// Returns the virtual address of a linker symbol.
+macro_rules! address_of {
+    ($symbol:ident) => {
+        (&raw const $symbol) as u64
+    };
+}
+
+/// Returns first and one past the last virtual address of the kernel image.
+pub(crate) fn image_bounds() -> (u64, u64) {
+    (address_of!(__kernel_start), address_of!(__kernel_end))
+}
+
+/// Brings everything up and becomes the idle thread.
+pub(crate) fn run(boot_argument: usize) -> ! {
+    Current::init_cpu(0);
+    Current::init_traps();
+    let boot = boot::boot_info(boot_argument);
+    Current::discover(&boot);
+    let command_line_text = start_log(&boot);
+    start_memory(&boot);
+    let command_line = CommandLine::parse(&command_line_text.bytes[..command_line_text.length]);
+    report_command_line(&command_line);
+    start_interrupts();
+    init::start_processes(&boot, command_line);
+    task::sched::idle()
+}
+
+/// A copy of the command line that outlives boot memory and needs no heap.
+struct EarlyText {
+    bytes: [u8; 2048],
+    length: usize,
+}
+
+/// Starts the log, with the level and panic action that the command line asks for.
+fn start_log(boot: &BootInfo) -> EarlyText {
+    let mut text = EarlyText {
+        bytes: [0; 2048],
+        length: boot.command_line.len().min(2048),
+    };
+    text.bytes[..text.length].copy_from_slice(&boot.command_line[..text.length]);
+    logger::init();
+    let early = crate::command_line::early_settings(&text.bytes[..text.length]);
+    panic::set_action(early.panic);
+    logger::set_console_level(early.log_level);
+    log::info!(
+        "Levitate {} on {}",
+        env!("CARGO_PKG_VERSION"),
+        Current::platform()
+    );
+    log::info!("boot: {}", boot.protocol);
+    if boot.command_line.len() > text.bytes.len() {
+        log::warn!("boot: the command line is cut after {} bytes", text.bytes.len());
+    }
+    text
+}
+
+/// Takes over RAM and switches to the kernel's own page tables.
+fn start_memory(boot: &BootInfo) {
+    for region in &boot.memory {
+        log::debug!("memory: usable {:?}..{:?}", region.start, region.end);
+    }
+    let total_bytes: u64 = boot.memory.iter().map(|region| region.len()).sum();
+    if boot.memory.is_empty() {
+        kernel_panic(format_args!("the boot loader described no memory"));
+    }
+    if total_bytes < MINIMUM_MEMORY_BYTES {
+        kernel_panic(format_args!(
+            "{} KiB of memory; at least {} KiB are needed",
+            total_bytes / 1024,
+            MINIMUM_MEMORY_BYTES / 1024
+        ));
+    }
+    mm::frames::init(boot, &[]);
+    mm::kernel_space::init(boot, &segments(boot));
+    let statistics = mm::frames::statistics();
+    log::info!("memory: ready");
+    log::debug!(
+        "memory: {} of {} pages free",
+        statistics.free_pages,
+        statistics.total_pages
+    );
+}
+
+/// Describes the parts of the image: nothing is writable and executable.
+fn segments(boot: &BootInfo) -> [Segment; 3] {
+    let (image, _) = image_bounds();
+    let segment = |start: u64, end: u64, flags: PageFlags| Segment {
+        virt: VirtAddr::new(start),
+        phys: boot.kernel.start + (start - image),
+        bytes: end - start,
+        flags,
+    };
+    [
+        segment(
+            address_of!(__text_start),
+            address_of!(__text_end),
+            PageFlags::READ | PageFlags::EXECUTE,
+        ),
+        segment(
+            address_of!(__rodata_start),
+            address_of!(__rodata_end),
+            PageFlags::READ,
+        ),
+        segment(
+            address_of!(__data_start),
+            address_of!(__data_end),
+            PageFlags::READ | PageFlags::WRITE,
+        ),
+    ]
+}
+
+fn report_command_line(command_line: &CommandLine) {
+    for word in &command_line.rejected {
+        log::warn!("command line: bad value in '{}'", word.escape_ascii());
+    }
+    for name in &command_line.consoles {
+        log::debug!("command line: console {}", name.escape_ascii());
+    }
+}
+
+/// Where interrupts go.
+struct Sink;
+
+impl InterruptSink for Sink {
+    fn timer(&self) {
+        task::sched::timer_interrupt();
+    }
+
+    fn console_input(&self) {
+        drivers::console::receive();
+    }
+
+    fn device(&self, line: u32) {
+        log::debug!("interrupt {line} has no driver");
+    }
+
+    fn reschedule(&self) {
+        task::sched::reschedule_interrupt();
+    }
+}
+
+fn start_interrupts() {
+    Current::set_interrupt_sink(&Sink);
+    Current::init_interrupts();
+    Current::init_timer();
+    vfs::clock::set_realtime_ns(Current::wall_clock_seconds() * 1_000_000_000);
+    log::info!("interrupts: ready");
+}

@@ -1,0 +1,161 @@
+//! Descriptors: closing, duplicating, flags, pipes, ioctl.
+
+use los_abi::errno::Errno;
+use los_abi::fs::{
+    CloseRangeFlags, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD, F_SETFL,
+    F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags,
+};
+use los_abi::isa::IsaAbi;
+use los_abi::syscall::{Fd, UserPtr};
+use los_abi::task::RLIMIT_NOFILE;
+use los_abi::tty::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
+use sync::Result;
+use task::Context;
+use task::fd_table::{FdTable, OnExec};
+use vfs::OpenFile;
+
+fn limit(ctx: &Context<'_>) -> u64 {
+    ctx.process.limits().soft(RLIMIT_NOFILE)
+}
+
+pub(crate) fn close(ctx: &Context<'_>, fd: Fd) -> Result<usize> {
+    drop(ctx.files().remove(fd)?);
+    Ok(0)
+}
+
+pub(crate) fn close_range(ctx: &Context<'_>, first: u32, last: u32, flags: CloseRangeFlags) -> Result<usize> {
+    if !CloseRangeFlags::all().contains(flags) || first > last {
+        return Err(Errno::EINVAL.into());
+    }
+    if flags.contains(CloseRangeFlags::UNSHARE) {
+        ctx.thread
+            .set_files(alloc::sync::Arc::new(FdTable::fork(ctx.files())?));
+    }
+    let files = ctx.thread.files().ok_or(Errno::EBADF)?;
+    if flags.contains(CloseRangeFlags::CLOEXEC) {
+        files.set_range_close_on_exec(first..=last);
+    } else {
+        files.remove_range(first..=last);
+    }
+    Ok(0)
+}
+
+pub(crate) fn dup(ctx: &Context<'_>, fd: Fd) -> Result<usize> {
+    duplicate(ctx, fd, 0, OnExec::Keep)
+}
+
+fn duplicate(ctx: &Context<'_>, fd: Fd, minimum: usize, on_exec: OnExec) -> Result<usize> {
+    let file = ctx.files().get(fd)?;
+    Ok(ctx.files().insert(file, minimum, on_exec, limit(ctx))?.0 as usize)
+}
+
+pub(crate) fn dup2(ctx: &Context<'_>, old: Fd, new: Fd) -> Result<usize> {
+    let file = ctx.files().get(old)?;
+    if old != new {
+        let replaced = ctx.files().replace(new, file, OnExec::Keep, limit(ctx))?;
+        drop(replaced);
+    }
+    Ok(new.0 as usize)
+}
+
+pub(crate) fn dup3(ctx: &Context<'_>, old: Fd, new: Fd, flags: u32) -> Result<usize> {
+    let flags = OpenFlags::from_raw(task::Abi::ISA, flags);
+    if !OpenFlags::CLOEXEC.contains(flags) || old == new {
+        return Err(Errno::EINVAL.into());
+    }
+    let file = ctx.files().get(old)?;
+    let on_exec = OnExec::from_cloexec(flags.contains(OpenFlags::CLOEXEC));
+    let replaced = ctx.files().replace(new, file, on_exec, limit(ctx))?;
+    drop(replaced);
+    Ok(new.0 as usize)
+}
+
+pub(crate) fn pipe(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>) -> Result<usize> {
+    pipe2(ctx, fds, 0)
+}
+
+pub(crate) fn pipe2(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>, flags: u32) -> Result<usize> {
+    let flags = OpenFlags::from_raw(task::Abi::ISA, flags);
+    let known = OpenFlags::CLOEXEC | OpenFlags::NONBLOCK | OpenFlags::DIRECT;
+    if !known.contains(flags) {
+        return Err(Errno::EINVAL.into());
+    }
+    if flags.contains(OpenFlags::DIRECT) {
+        // Packet mode is not there, and a stream instead would merge messages.
+        return Err(Errno::EINVAL.into());
+    }
+    let on_exec = OnExec::from_cloexec(flags.contains(OpenFlags::CLOEXEC));
+    let (reader, writer) = vfs::pipe::create(flags & OpenFlags::NONBLOCK)?;
+    let first = ctx.files().insert(reader, 0, on_exec, limit(ctx))?;
+    let second = match ctx.files().insert(writer, 0, on_exec, limit(ctx)) {
+        Ok(second) => second,
+        Err(errno) => {
+            drop(ctx.files().remove(first));
+            return Err(errno.into());
+        }
+    };
+    if let Err(errno) = ctx.memory().write(fds, &[first.0, second.0]) {
+        drop((ctx.files().remove(first), ctx.files().remove(second)));
+        return Err(errno.into());
+    }
+    Ok(0)
+}
+
+pub(crate) fn fcntl(ctx: &Context<'_>, fd: Fd, command: u32, argument: u64) -> Result<usize> {
+    let file = ctx.files().get(fd)?;
+    match command {
+        F_DUPFD => duplicate(ctx, fd, minimum_argument(ctx, argument)?, OnExec::Keep),
+        F_DUPFD_CLOEXEC => duplicate(ctx, fd, minimum_argument(ctx, argument)?, OnExec::Close),
+        F_GETFD => Ok(usize::from(ctx.files().on_exec(fd)? == OnExec::Close)),
+        F_SETFD => {
+            let closes = argument & u64::from(FD_CLOEXEC) != 0;
+            ctx.files().set_on_exec(fd, OnExec::from_cloexec(closes))?;
+            Ok(0)
+        }
+        F_GETFL => Ok((file.flags() | OpenFlags::LARGEFILE).to_raw(task::Abi::ISA) as usize),
+        F_SETFL => {
+            file.ops()?;
+            file.set_flags(OpenFlags::from_raw(task::Abi::ISA, argument as u32));
+            Ok(0)
+        }
+        F_GETPIPE_SZ => Ok(pipe_of(&file)?.capacity()),
+        F_SETPIPE_SZ => Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize, ctx.credentials())?),
+        _ => Err(Errno::EINVAL.into()),
+    }
+}
+
+fn pipe_of(file: &OpenFile) -> Result<&vfs::pipe::Pipe> {
+    Ok(vfs::pipe::of(&**file.ops()?).ok_or(Errno::EBADF)?)
+}
+
+fn minimum_argument(ctx: &Context<'_>, argument: u64) -> Result<usize> {
+    let minimum = argument as u32;
+    if u64::from(minimum) >= limit(ctx) {
+        return Err(Errno::EINVAL.into());
+    }
+    Ok(minimum as usize)
+}
+
+pub(crate) fn ioctl(ctx: &Context<'_>, fd: Fd, request: u32, argument: u64) -> Result<usize> {
+    let file = ctx.files().get(fd)?;
+    file.ops()?;
+    match request {
+        FIOCLEX => ctx.files().set_on_exec(fd, OnExec::Close)?,
+        FIONCLEX => ctx.files().set_on_exec(fd, OnExec::Keep)?,
+        FIONBIO => set_flag(ctx, &file, OpenFlags::NONBLOCK, argument)?,
+        FIOASYNC => set_flag(ctx, &file, OpenFlags::ASYNC, argument)?,
+        _ => return file.ioctl(ctx.memory(), ctx.credentials(), request, argument),
+    }
+    Ok(0)
+}
+
+fn set_flag(ctx: &Context<'_>, file: &OpenFile, flag: OpenFlags, argument: u64) -> Result<()> {
+    let on: i32 = ctx.memory().read(UserPtr::new(argument))?;
+    let flags = file.flags();
+    file.set_flags(if on != 0 {
+        flags | flag
+    } else {
+        flags.difference(flag)
+    });
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! Waiting for files: poll(2) and select(2).
+
+use alloc::vec::Vec;
+
+use los_abi::errno::Errno;
+use los_abi::poll::{FD_SETSIZE, PollEvents, PollFd};
+use los_abi::signal::{SIGSET_SIZE, SigSet, SigSetArgument};
+use los_abi::syscall::{Fd, UserPtr};
+use los_abi::task::RLIMIT_NOFILE;
+use los_abi::time::{Timespec, Timeval};
+use sync::{Error, Restart, Result, now_ns};
+use task::{Context, signal};
+use vfs::multiplex::{self, PollFailure, PollItem};
+
+const WORD_BITS: usize = u64::BITS as usize;
+
+pub(crate) fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u32, timeout_ms: i32) -> Result<usize> {
+    let timeout_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
+    poll_until(ctx, fds, count, deadline(timeout_ns))
+}
+
+pub(crate) fn ppoll(
+    ctx: &Context<'_>,
+    fds: UserPtr<PollFd>,
+    count: u32,
+    timeout: UserPtr<Timespec>,
+    mask: UserPtr<SigSet>,
+    mask_size: usize,
+) -> Result<usize> {
+    let deadline_ns = deadline(read_timeout(ctx, timeout)?);
+    if !mask.is_null() {
+        set_mask(ctx, mask, mask_size)?;
+    }
+    let result = poll_until(ctx, fds, count, deadline_ns);
+    store_rest(ctx, timeout, deadline_ns);
+    result
+}
+
+/// Turns a duration into a monotonic deadline; 0 stays 0 and means not to wait.
+fn deadline(timeout_ns: Option<u64>) -> Option<u64> {
+    timeout_ns.map(|ns| if ns == 0 { 0 } else { now_ns().saturating_add(ns) })
+}
+
+fn read_timeout(ctx: &Context<'_>, timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
+    if timeout.is_null() {
+        return Ok(None);
+    }
+    let time = ctx.memory().read(timeout)?;
+    Ok(Some(time.to_ns().ok_or(Errno::EINVAL)?))
+}
+
+/// Stores what is left of the time; a program that passed constants keeps them.
+fn store_rest(ctx: &Context<'_>, timeout: UserPtr<Timespec>, deadline_ns: Option<u64>) {
+    if let Some(deadline_ns) = deadline_ns {
+        let rest = Timespec::from_ns(deadline_ns.saturating_sub(now_ns()));
+        let _read_only = ctx.memory().write(timeout, &rest);
+    }
+}
+
+fn set_mask(ctx: &Context<'_>, mask: UserPtr<SigSet>, mask_size: usize) -> Result<()> {
+    if mask_size != SIGSET_SIZE {
+        return Err(Errno::EINVAL.into());
+    }
+    let mask = ctx.memory().read(mask)?;
+    signal::set_mask_for_call(ctx.thread, mask);
+    Ok(())
+}
+
+fn poll_until(
+    ctx: &Context<'_>,
+    fds: UserPtr<PollFd>,
+    count: u32,
+    deadline_ns: Option<u64>,
+) -> Result<usize> {
+    if u64::from(count) > ctx.process.limits().soft(RLIMIT_NOFILE) {
+        return Err(Errno::EINVAL.into());
+    }
+    let count = count as usize;
+    let mut requests = Vec::new();
+    let mut items = Vec::new();
+    requests.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    items.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+    for index in 0..count {
+        let request: PollFd = ctx
+            .memory()
+            .read(fds.offset_elements(index).ok_or(Errno::EFAULT)?)?;
+        items.push(item(
+            ctx,
+            request.fd,
+            PollEvents::from_bits_retain(request.events as u16),
+        ));
+        requests.push(request);
+    }
+    let ready = wait(&mut items, deadline_ns)?;
+    for (index, (mut request, item)) in requests.into_iter().zip(&items).enumerate() {
+        request.revents = item.found.bits() as _;
+        ctx.memory()
+            .write(fds.offset_elements(index).ok_or(Errno::EFAULT)?, &request)?;
+    }
+    Ok(ready)
+}
+
+/// Makes the item of a descriptor: negative ones are passed over, closed ones are invalid.
+fn item(ctx: &Context<'_>, fd: i32, wanted: PollEvents) -> PollItem {
+    let file = ctx.files().get(Fd(fd)).ok();
+    let found = if fd >= 0 && file.is_none() {
+        PollEvents::NVAL
+    } else {
+        PollEvents::empty()
+    };
+    PollItem { file, wanted, found }
+}
+
+fn wait(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize> {
+    multiplex::poll(items, deadline_ns).map_err(|failure| match failure {
+        // Linux's poll and select are made again only when no handler ran.
+        PollFailure::Interrupted => Error::Restart(Restart::NoHand),
+        PollFailure::NoMemory => Errno::ENOMEM.into(),
+    })
+}
+
+pub(crate) fn select(
+    ctx: &Context<'_>,
+    count: i32,
+    read: UserPtr<u64>,
+    write: UserPtr<u64>,
+    except: UserPtr<u64>,
+    timeout: UserPtr<Timeval>,
+) -> Result<usize> {
+    let timeout_ns = if timeout.is_null() {
+        None
+    } else {
+        let time = ctx.memory().read(timeout)?;
+        if time.tv_sec < 0 || time.tv_usec < 0 {
+            return Err(Errno::EINVAL.into());
+        }
+        Some(
+            (time.tv_sec as u64)
+                .saturating_mul(1_000_000_000)
+                .saturating_add(time.tv_usec as u64 * 1000),
+        )
+    };
+    let deadline_ns = deadline(timeout_ns);
+    let result = select_until(ctx, count, [read, write, except], deadline_ns);
+    if let Some(deadline_ns) = deadline_ns {
+        let rest = Timeval::from_ns(deadline_ns.saturating_sub(now_ns()));
+        let _read_only = ctx.memory().write(timeout, &rest);
+    }
+    result
+}
+
+pub(crate) fn pselect6(
+    ctx: &Context<'_>,
+    count: i32,
+    read: UserPtr<u64>,
+    write: UserPtr<u64>,
+    except: UserPtr<u64>,
+    timeout: UserPtr<Timespec>,
+    mask: UserPtr<SigSetArgument>,
+) -> Result<usize> {
+    let deadline_ns = deadline(read_timeout(ctx, timeout)?);
+    if !mask.is_null() {
+        let argument = ctx.memory().read(mask)?;
+        if argument.set != 0 {
+            set_mask(ctx, UserPtr::new(argument.set), argument.size as usize)?;
+        }
+    }
+    let result = select_until(ctx, count, [read, write, except], deadline_ns);
+    store_rest(ctx, timeout, deadline_ns);
+    result
+}
+
+/// What each of the three sets asks for.
+const ASKED: [PollEvents; 3] = [
+    PollEvents::SELECT_READ,
+    PollEvents::SELECT_WRITE,
+    PollEvents::SELECT_EXCEPT,
+];
+
+fn select_until(
+    ctx: &Context<'_>,
+    count: i32,
+    sets: [UserPtr<u64>; 3],
+    deadline_ns: Option<u64>,
+) -> Result<usize> {
+    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
+    let words = count.div_ceil(WORD_BITS);
+    let mut wanted = [[0_u64; FD_SETSIZE / WORD_BITS]; 3];
+    for (set, wanted) in sets.iter().zip(&mut wanted).filter(|(set, _)| !set.is_null()) {
+        for (index, word) in wanted.iter_mut().enumerate().take(words) {
+            *word = ctx
+                .memory()
+                .read(set.offset_elements(index).ok_or(Errno::EFAULT)?)?;
+        }
+    }
+    let (mut items, numbers) = select_items(ctx, count, &wanted)?;
+    wait(&mut items, deadline_ns)?;
+    let mut found = [[0_u64; FD_SETSIZE / WORD_BITS]; 3];
+    let mut ready = 0;
+    for (item, &fd) in items.iter().zip(&numbers) {
+        for set in 0..3 {
+            let bit = 1 << (fd % WORD_BITS);
+            if wanted[set][fd / WORD_BITS] & bit != 0 && item.found.intersects(ASKED[set]) {
+                found[set][fd / WORD_BITS] |= bit;
+                ready += 1;
+            }
+        }
+    }
+    for (set, found) in sets.iter().zip(&found).filter(|(set, _)| !set.is_null()) {
+        for (index, word) in found.iter().enumerate().take(words) {
+            ctx.memory()
+                .write(set.offset_elements(index).ok_or(Errno::EFAULT)?, word)?;
+        }
+    }
+    Ok(ready)
+}
+
+fn select_items(
+    ctx: &Context<'_>,
+    count: usize,
+    wanted: &[[u64; FD_SETSIZE / WORD_BITS]; 3],
+) -> Result<(Vec<PollItem>, Vec<usize>)> {
+    let (mut items, mut numbers) = (Vec::new(), Vec::new());
+    for fd in 0..count {
+        let asked = (0..3)
+            .filter(|&set| wanted[set][fd / WORD_BITS] >> (fd % WORD_BITS) & 1 != 0)
+            .fold(PollEvents::empty(), |events, set| events | ASKED[set]);
+        if asked.is_empty() {
+            continue;
+        }
+        let file = ctx.files().get(Fd(fd as i32))?;
+        items.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        items.push(PollItem {
+            file: Some(file),
+            wanted: asked,
+            found: PollEvents::empty(),
+        });
+        numbers.push(fd);
+    }
+    Ok((items, numbers))
+}
