@@ -106,4 +106,6 @@ fn new_node(caller: &Caller<'_>, directory: Access, kind: FileKind, mode: u16, r
 }
 
 #[cfg(test)]
+mod coherence;
+#[cfg(test)]
 mod tests;
