@@ -1,3 +1,5 @@
+//! Tests of file locks; ranges are held to a model with a lock on every byte.
+
 use std::thread;
 
 use los_abi::fs::OpenFlags;

@@ -1,3 +1,5 @@
+//! Tests of the calls on paths, on a file system in memory.
+
 use alloc::sync::Arc;
 use std::vec::Vec;
 

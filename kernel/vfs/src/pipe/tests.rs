@@ -1,3 +1,5 @@
+//! Tests of pipes: order, ends, atomicity, waiting, capacity.
+
 use std::thread;
 use std::vec;
 use std::vec::Vec;
