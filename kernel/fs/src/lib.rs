@@ -1,4 +1,4 @@
-//! File systems: [`tmpfs`] in memory, [`devfs`] for devices, `procfs` for processes; and [`initramfs`], which
+//! File systems: [`tmpfs`] in memory, [`devfs`] for devices, [`procfs`] for processes; and [`initramfs`], which
 //! unpacks the first files into the root.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -9,6 +9,7 @@ extern crate std;
 
 pub mod devfs;
 pub mod initramfs;
+pub mod procfs;
 pub mod tmpfs;
 
 use core::sync::atomic::{AtomicU32, Ordering};

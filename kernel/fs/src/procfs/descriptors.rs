@@ -2,10 +2,10 @@
 
 use alloc::sync::Arc;
 
+use ::task::fd_table::OnExec;
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::syscall::Fd;
-use ::task::fd_table::OnExec;
 use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, OpenFile, SetAttributes};
 
 use super::node::{Content, Found, Label, Listing, ListingFile, Node, Subject, describe, refuse_changes};
@@ -17,12 +17,20 @@ const FD_BITS: u32 = 24;
 
 /// Makes the directory of links to open files.
 pub(super) fn links(task: &Task, number: u64) -> Arc<dyn Inode> {
-    Arc::new(Descriptors { task: task.clone(), number, entries: Entries::Links })
+    Arc::new(Descriptors {
+        task: task.clone(),
+        number,
+        entries: Entries::Links,
+    })
 }
 
 /// Makes the directory of facts about open files.
 pub(super) fn infos(task: &Task, number: u64) -> Arc<dyn Inode> {
-    Arc::new(Descriptors { task: task.clone(), number, entries: Entries::Infos })
+    Arc::new(Descriptors {
+        task: task.clone(),
+        number,
+        entries: Entries::Infos,
+    })
 }
 
 /// What the entries of a directory are.
@@ -56,7 +64,11 @@ impl Inode for Descriptors {
 
     fn access(&self) -> Access {
         let (uid, gid) = self.task.owner();
-        let mode = if self.entries == Entries::Links { 0o500 } else { 0o555 };
+        let mode = if self.entries == Entries::Links {
+            0o500
+        } else {
+            0o555
+        };
         Access { mode, uid, gid }
     }
 
@@ -72,19 +84,35 @@ impl Inode for Descriptors {
         self.task.check()?;
         let fd = parse_number(name).and_then(|number| i32::try_from(number).ok());
         let fd = Fd(fd.ok_or(Errno::ENOENT)?);
-        let descriptor = Descriptor { task: self.task.clone(), fd };
+        let descriptor = Descriptor {
+            task: self.task.clone(),
+            fd,
+        };
         let (mode, content) = match self.entries {
-            Entries::Links => (descriptor.link_mode()?, Content::Place(|it| Ok(it.file()?.path().clone()))),
+            Entries::Links => (
+                descriptor.link_mode()?,
+                Content::Place(|it: &Descriptor| Ok(it.file()?.path().clone())),
+            ),
             Entries::Infos => (0o444, Content::Guarded(show_info)),
         };
         descriptor.check()?;
-        Ok(Arc::new(Node::new(descriptor, mode, content, self.number_of(fd), self.number)))
+        Ok(Arc::new(Node::new(
+            descriptor,
+            mode,
+            content,
+            self.number_of(fd),
+            self.number,
+        )))
     }
 
     fn open(self: Arc<Self>, _flags: OpenFlags, credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
         self.task.check_inspection(credentials)?;
         let (number, parent) = (self.number, self.task.number());
-        Ok(Arc::new(ListingFile { listing: Self::clone(&self), number, parent }))
+        Ok(Arc::new(ListingFile {
+            listing: Self::clone(&self),
+            number,
+            parent,
+        }))
     }
 
     fn is_cacheable(&self) -> bool {
@@ -100,7 +128,9 @@ impl Listing for Descriptors {
     fn at(&self, position: u64) -> Result<Option<Found>, Errno> {
         self.task.check()?;
         // A zombie has no files, but still the directory.
-        let Ok(files) = self.task.files() else { return Ok(None) };
+        let Ok(files) = self.task.files() else {
+            return Ok(None);
+        };
         let minimum = usize::try_from(position).unwrap_or(usize::MAX);
         Ok(files.next(minimum).map(|(fd, _)| Found {
             position: fd.0 as u64,
@@ -187,6 +217,9 @@ mod tests {
     fn infos_are_as_linux_writes_them() {
         let mut text = Text::new();
         write_info(&mut text, 5, OpenFlags::RDWR | OpenFlags::APPEND, 12, 99);
-        assert_eq!(text.finish().unwrap(), b"pos:\t5\nflags:\t02002\nmnt_id:\t12\nino:\t99\n");
+        assert_eq!(
+            text.finish().unwrap(),
+            b"pos:\t5\nflags:\t02002\nmnt_id:\t12\nino:\t99\n"
+        );
     }
 }

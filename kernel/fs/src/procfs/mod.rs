@@ -26,21 +26,27 @@ use los_abi::fs::{PROC_SUPER_MAGIC, Statfs};
 use sync::Once;
 use vfs::{Credentials, FileSystem, FileSystemType, Inode, MountRequest, Path, SuperBlock};
 
-/// Writes one CPU's paragraph of /proc/cpuinfo.
+/// Writes the paragraph of /proc/cpuinfo about the CPU with a number.
 pub type WriteCpuInfo = fn(index: usize, out: &mut dyn fmt::Write) -> fmt::Result;
 
 static CPU_INFO: Once<WriteCpuInfo> = Once::new();
+static COMMAND_LINE: Once<&'static [u8]> = Once::new();
+
+/// Makes the type known to mount(2). What a CPU is, only the machine can tell.
+pub fn init(write_cpuinfo: WriteCpuInfo) {
+    CPU_INFO.call_once(|| write_cpuinfo);
+    vfs::filesystems::register(&ProcType);
+}
+
+/// Tells /proc/cmdline what the boot loader passed.
+pub fn set_command_line(line: &'static [u8]) {
+    COMMAND_LINE.call_once(|| line);
+}
 
 /// Returns the device number of the one instance.
 fn device() -> u64 {
     static DEVICE: Once<u64> = Once::new();
     *DEVICE.call_once(crate::anonymous_device)
-}
-
-/// Makes the type known to mount(2). The machine's description of a CPU comes from `write_cpuinfo`.
-pub fn init(write_cpuinfo: WriteCpuInfo) {
-    CPU_INFO.call_once(|| write_cpuinfo);
-    vfs::filesystems::register(&ProcType);
 }
 
 /// The type `proc`.
@@ -87,7 +93,10 @@ impl FileSystem for ProcFs {
 /// Returns the identity of the running thread: reading a link, unlike following it, does not tell whose it
 /// is.
 fn reader() -> Arc<Credentials> {
-    ::task::current().map_or_else(|| Arc::new(Credentials::user(0, 0)), |thread| thread.credentials())
+    ::task::current().map_or_else(
+        || Arc::new(Credentials::user(0, 0)),
+        |thread| thread.credentials(),
+    )
 }
 
 /// Returns a path as the running thread sees it.

@@ -91,7 +91,6 @@ pub(super) struct Entry<S: 'static> {
     pub(super) content: Content<S>,
 }
 
-
 /// Returns the inode number of the entry at an index of a directory's table.
 pub(super) const fn number_in(directory: u64, index: usize) -> u64 {
     (directory << 8) + index as u64 + 1
@@ -143,7 +142,14 @@ pub(super) struct Node<S: 'static> {
 impl<S: Subject> Node<S> {
     /// Makes an inode in the directory with the number `parent`.
     pub(super) fn new(subject: S, mode: u16, content: Content<S>, number: u64, parent: u64) -> Self {
-        Self { subject, mode, kind: content.kind(), content, number, parent }
+        Self {
+            subject,
+            mode,
+            kind: content.kind(),
+            content,
+            number,
+            parent,
+        }
     }
 }
 
@@ -154,7 +160,11 @@ impl<S: Subject> Inode for Node<S> {
 
     fn access(&self) -> Access {
         let (uid, gid) = self.subject.owner();
-        Access { mode: self.mode, uid, gid }
+        Access {
+            mode: self.mode,
+            uid,
+            gid,
+        }
     }
 
     fn metadata(&self) -> Metadata {
@@ -207,10 +217,21 @@ impl<S: Subject> Inode for Node<S> {
         Ok(match self.content {
             Content::Table(table) => {
                 let (subject, number) = (self.subject.clone(), self.number);
-                let listing = TableListing { subject, table, number };
-                Arc::new(ListingFile { listing, number, parent: self.parent })
+                let listing = TableListing {
+                    subject,
+                    table,
+                    number,
+                };
+                Arc::new(ListingFile {
+                    listing,
+                    number,
+                    parent: self.parent,
+                })
             }
-            _ => Arc::new(TextFile { node: self, text: SpinLock::new(Rank::FileSystem, Arc::new(Vec::new())) }),
+            _ => Arc::new(TextFile {
+                node: self,
+                text: SpinLock::new(Rank::FileSystem, Arc::new(Vec::new())),
+            }),
         })
     }
 
@@ -261,7 +282,11 @@ struct TextFile<S: 'static> {
 
 impl<S: Subject> FileOps for TextFile<S> {
     fn read_at(&self, out: &mut dyn Sink, offset: u64, _io: &Io) -> sync::Result<usize> {
-        let text = if offset == 0 { self.show()? } else { self.text.lock().clone() };
+        let text = if offset == 0 {
+            self.show()?
+        } else {
+            self.text.lock().clone()
+        };
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         match text.get(start..) {
             Some(rest) if !rest.is_empty() => Ok(out.put(rest)?),
@@ -289,7 +314,8 @@ impl<S: Subject> FileOps for TextFile<S> {
 
 impl<S: Subject> TextFile<S> {
     fn show(&self) -> Result<Arc<Vec<u8>>, Errno> {
-        let (Content::Text(show) | Content::Guarded(show) | Content::Setting(show, _)) = self.node.content else {
+        let (Content::Text(show) | Content::Guarded(show) | Content::Setting(show, _)) = self.node.content
+        else {
             return Err(Errno::EINVAL);
         };
         // A task that is gone has no file any more, but a descriptor of one.
@@ -362,7 +388,12 @@ impl<L: Listing> FileOps for ListingFile<L> {
         let dots = [(0, self.number, "."), (1, self.parent, "..")];
         for (at, inode, name) in dots.into_iter().filter(|(at, ..)| *at >= cursor) {
             let (kind, name) = (FileKind::Directory, name.as_bytes());
-            if !emit(DirectoryEntry { inode, kind, next: at + 1, name }) {
+            if !emit(DirectoryEntry {
+                inode,
+                kind,
+                next: at + 1,
+                name,
+            }) {
                 return Ok(at);
             }
         }
@@ -375,7 +406,12 @@ impl<L: Listing> FileOps for ListingFile<L> {
                 Label::Fixed(name) => name.as_bytes(),
                 Label::Number(number) => decimal(number, &mut digits),
             };
-            let entry = DirectoryEntry { inode: found.number, kind: found.kind, next, name };
+            let entry = DirectoryEntry {
+                inode: found.number,
+                kind: found.kind,
+                next,
+                name,
+            };
             if !emit(entry) {
                 return Ok(here);
             }

@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 
+use ::task::Process;
 use los_abi::errno::Errno;
 use los_abi::task::{
-    RLIM_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK,
-    RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME,
-    RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,
+    RLIM_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS,
+    RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO,
+    RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,
 };
-use ::task::Process;
 use vfs::Path;
 
 use super::task::Task;
@@ -45,7 +45,9 @@ pub(super) fn environment(task: &Task, text: &mut Text) -> Done {
 
 /// Reads a range of the program's memory as far as it is there.
 fn read_memory(process: &Process, (start, end): (u64, u64)) -> Result<Vec<u8>, Errno> {
-    let Some(memory) = process.memory() else { return Ok(Vec::new()) };
+    let Some(memory) = process.memory() else {
+        return Ok(Vec::new());
+    };
     let length = end.saturating_sub(start).min(STRINGS_BYTES_MAX) as usize;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
@@ -94,7 +96,11 @@ fn write_limits(text: &mut Text, get: impl Fn(u32) -> Result<Rlimit64, Errno>) -
         ("Max realtime priority", RLIMIT_RTPRIO, ""),
         ("Max realtime timeout", RLIMIT_RTTIME, "us"),
     ];
-    writeln!(text, "{:<25} {:<20} {:<20} {:<10}", "Limit", "Soft Limit", "Hard Limit", "Units");
+    writeln!(
+        text,
+        "{:<25} {:<20} {:<20} {:<10}",
+        "Limit", "Soft Limit", "Hard Limit", "Units"
+    );
     for (name, resource, unit) in rows {
         let limit = get(resource)?;
         write!(text, "{name:<25} ");
@@ -106,7 +112,7 @@ fn write_limits(text: &mut Text, get: impl Fn(u32) -> Result<Rlimit64, Errno>) -
             }
         }
         if unit.is_empty() {
-            writeln!(text, "");
+            text.bytes(b"\n");
         } else {
             writeln!(text, "{unit:<10}");
         }
@@ -134,6 +140,9 @@ mod tests {
             lines[8],
             "Max open files            1024                 4096                 files     "
         );
-        assert_eq!(lines[14], "Max nice priority         0                    0                    ");
+        assert_eq!(
+            lines[14],
+            "Max nice priority         0                    0                    "
+        );
     }
 }

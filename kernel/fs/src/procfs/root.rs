@@ -3,12 +3,14 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use ::task::pid;
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
-use ::task::pid;
 use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, SetAttributes};
 
-use super::node::{Entry, Content, Found, Label, Listing, ListingFile, Subject, describe, entry_at, find, refuse_changes};
+use super::node::{
+    Content, Entry, Found, Label, Listing, ListingFile, Subject, describe, entry_at, find, refuse_changes,
+};
 use super::task::Task;
 use super::text::parse_number;
 use super::{mounts, settings, system};
@@ -53,18 +55,30 @@ static TABLE: &[Entry<System>] = &[
     link("mounts", |_| Ok(b"self/mounts".to_vec())),
     link("self", |_| own_name(Own::Process)),
     text("stat", system::statistics),
-    Entry { name: "sys", mode: 0o555, content: Content::Table(settings::TABLE) },
+    Entry {
+        name: "sys",
+        mode: 0o555,
+        content: Content::Table(settings::TABLE),
+    },
     link("thread-self", |_| own_name(Own::Thread)),
     text("uptime", system::uptime),
     text("version", system::version),
 ];
 
 pub(super) const fn text(name: &'static str, show: super::node::Show<System>) -> Entry<System> {
-    Entry { name, mode: 0o444, content: Content::Text(show) }
+    Entry {
+        name,
+        mode: 0o444,
+        content: Content::Text(show),
+    }
 }
 
 const fn link(name: &'static str, target: fn(&System) -> Result<Vec<u8>, Errno>) -> Entry<System> {
-    Entry { name, mode: 0o777, content: Content::Link(target) }
+    Entry {
+        name,
+        mode: 0o777,
+        content: Content::Link(target),
+    }
 }
 
 /// Which of its names the running thread asks for.
@@ -92,12 +106,19 @@ impl Inode for Root {
     }
 
     fn access(&self) -> Access {
-        Access { mode: 0o555, uid: 0, gid: 0 }
+        Access {
+            mode: 0o555,
+            uid: 0,
+            gid: 0,
+        }
     }
 
     fn metadata(&self) -> Metadata {
         let links = 2 + pid::counts().processes as u32;
-        Metadata { links, ..describe(self, NUMBER, 0) }
+        Metadata {
+            links,
+            ..describe(self, NUMBER, 0)
+        }
     }
 
     fn set_attributes(&self, changes: &SetAttributes) -> Result<(), Errno> {
@@ -111,8 +132,16 @@ impl Inode for Root {
         }
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
-        Ok(Arc::new(ListingFile { listing: RootListing, number: NUMBER, parent: NUMBER }))
+    fn open(
+        self: Arc<Self>,
+        _flags: OpenFlags,
+        _credentials: &Credentials,
+    ) -> sync::Result<Arc<dyn FileOps>> {
+        Ok(Arc::new(ListingFile {
+            listing: RootListing,
+            number: NUMBER,
+            parent: NUMBER,
+        }))
     }
 
     fn caches_absence(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use los_abi::errno::Errno;
 use ::task::{pid, rlimit, version as names};
+use los_abi::errno::Errno;
 use sync::Once;
 
 use super::node::{Content, Entry};
@@ -16,23 +16,41 @@ type Done = Result<(), Errno>;
 const FILE_MAX: u64 = i64::MAX as u64;
 
 const fn directory(name: &'static str, table: &'static [Entry<System>]) -> Entry<System> {
-    Entry { name, mode: 0o555, content: Content::Table(table) }
+    Entry {
+        name,
+        mode: 0o555,
+        content: Content::Table(table),
+    }
 }
 
 pub(super) static TABLE: &[Entry<System>] = &[
-    directory("fs", &[
-        text("file-max", |_, text| line(text, FILE_MAX)),
-        text("nr_open", |_, text| line(text, rlimit::NOFILE_MAX)),
-        text("pipe-max-size", |_, text| line(text, vfs::pipe::CAPACITY_MAX_BYTES)),
-    ]),
-    directory("kernel", &[
-        text("hostname", |_, text| line(text, names::HOST)),
-        text("osrelease", |_, text| line(text, names::RELEASE)),
-        text("ostype", |_, text| line(text, names::SYSTEM)),
-        text("pid_max", |_, text| line(text, pid::PID_MAX)),
-        directory("random", &[text("boot_id", boot_id), text("uuid", |_, text| line(text, uuid()))]),
-        text("version", |_, text| line(text, names::VERSION)),
-    ]),
+    directory(
+        "fs",
+        &[
+            text("file-max", |_, text| line(text, FILE_MAX)),
+            text("nr_open", |_, text| line(text, rlimit::NOFILE_MAX)),
+            text("pipe-max-size", |_, text| {
+                line(text, vfs::pipe::CAPACITY_MAX_BYTES)
+            }),
+        ],
+    ),
+    directory(
+        "kernel",
+        &[
+            text("hostname", |_, text| line(text, names::HOST)),
+            text("osrelease", |_, text| line(text, names::RELEASE)),
+            text("ostype", |_, text| line(text, names::SYSTEM)),
+            text("pid_max", |_, text| line(text, pid::PID_MAX)),
+            directory(
+                "random",
+                &[
+                    text("boot_id", boot_id),
+                    text("uuid", |_, text| line(text, uuid())),
+                ],
+            ),
+            text("version", |_, text| line(text, names::VERSION)),
+        ],
+    ),
     // Memory is promised without looking whether it exists, as far as it is not absurd.
     directory("vm", &[text("overcommit_memory", |_, text| line(text, 0))]),
 ];

@@ -1,10 +1,10 @@
 //! /proc/PID/stat: the numbers of a task in one line (proc_pid_stat(5)).
 
-use los_abi::errno::Errno;
-use los_abi::task::RLIMIT_RSS;
 use ::task::accounting::{CpuTimes, ticks};
 use ::task::thread::Name;
 use ::task::{pid, signal};
+use los_abi::errno::Errno;
+use los_abi::task::RLIMIT_RSS;
 use vfs::{device_major, device_minor};
 
 use super::node::Subject;
@@ -74,8 +74,12 @@ fn collect(task: &Task, may_inspect: bool) -> Fields {
         parent: process.parent_pid(),
         group: process.group(),
         session: process.session(),
-        terminal: terminal.as_ref().map_or(0, |terminal| encode_device(terminal.device())),
-        foreground: terminal.as_ref().map_or(-1, |terminal| terminal.foreground_group()),
+        terminal: terminal
+            .as_ref()
+            .map_or(0, |terminal| encode_device(terminal.device())),
+        foreground: terminal
+            .as_ref()
+            .map_or(-1, |terminal| terminal.foreground_group()),
         flags: if process.is_kernel() {
             KERNEL_THREAD
         } else if process.has_execed() {
@@ -83,7 +87,12 @@ fn collect(task: &Task, may_inspect: bool) -> Fields {
         } else {
             FORKED
         },
-        faults: [usage.minor_faults, children.minor_faults, usage.major_faults, children.major_faults],
+        faults: [
+            usage.minor_faults,
+            children.minor_faults,
+            usage.major_faults,
+            children.major_faults,
+        ],
         times: [usage.times(), children.times()],
         nice: thread.as_ref().map_or(0, |thread| thread.nice()),
         threads: process.thread_count().max(1),
@@ -120,10 +129,23 @@ fn encode_device(device: u64) -> u64 {
 }
 
 fn write_line(text: &mut Text, fields: &Fields) {
-    let Fields { id, state, parent, group, session, terminal, foreground, flags, .. } = fields;
+    let Fields {
+        id,
+        state,
+        parent,
+        group,
+        session,
+        terminal,
+        foreground,
+        flags,
+        ..
+    } = fields;
     write!(text, "{id} (");
     text.bytes(fields.name.as_bytes());
-    write!(text, ") {state} {parent} {group} {session} {terminal} {foreground} {flags}");
+    write!(
+        text,
+        ") {state} {parent} {group} {session} {terminal} {foreground} {flags}"
+    );
     for faults in fields.faults {
         write!(text, " {faults}");
     }
@@ -131,9 +153,18 @@ fn write_line(text: &mut Text, fields: &Fields) {
         write!(text, " {} {}", ticks(times.user_ns), ticks(times.system_ns));
     }
     let (nice, threads) = (fields.nice, fields.threads);
-    write!(text, " {} {nice} {threads} 0 {}", PRIORITY_OF_NICE_0 + nice, ticks(fields.start_ns));
+    write!(
+        text,
+        " {} {nice} {threads} 0 {}",
+        PRIORITY_OF_NICE_0 + nice,
+        ticks(fields.start_ns)
+    );
     let (size, resident, limit) = (fields.size_bytes, fields.resident_pages, fields.resident_limit);
-    write!(text, " {size} {resident} {limit} {} {} {}", fields.code.0, fields.code.1, fields.stack_start);
+    write!(
+        text,
+        " {size} {resident} {limit} {} {} {}",
+        fields.code.0, fields.code.1, fields.stack_start
+    );
     // Stack and instruction pointer: of no use while the task runs, and 0 since Linux 4.14.
     write!(text, " 0 0");
     for set in fields.signals {
@@ -176,8 +207,14 @@ mod tests {
             flags: KERNEL_THREAD,
             faults: [11, 12, 13, 14],
             times: [
-                CpuTimes { user_ns: 1_000_000_000, system_ns: 20_000_000 },
-                CpuTimes { user_ns: 30_000_000, system_ns: 0 },
+                CpuTimes {
+                    user_ns: 1_000_000_000,
+                    system_ns: 20_000_000,
+                },
+                CpuTimes {
+                    user_ns: 30_000_000,
+                    system_ns: 0,
+                },
             ],
             nice: -5,
             threads: 3,

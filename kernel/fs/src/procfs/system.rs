@@ -1,17 +1,17 @@
 //! Files about the whole system: memory, processors, load, time, version.
 
-use los_abi::errno::Errno;
-use los_abi::time::{NSEC_PER_SEC, USER_HZ};
-use mm::frames::MemoryStatistics;
-use sync::{Once, now_ns};
 use ::task::accounting::{self, LOAD_FRACTION_BITS, ticks};
 use ::task::sched::{self, CpuLoad};
 use ::task::{pid, version as names};
+use los_abi::errno::Errno;
+use los_abi::time::{NSEC_PER_SEC, USER_HZ};
+use mm::frames::MemoryStatistics;
+use sync::now_ns;
 use vfs::clock;
 
-use super::CPU_INFO;
 use super::root::System;
 use super::text::Text;
+use super::{COMMAND_LINE, CPU_INFO};
 
 type Done = Result<(), Errno>;
 
@@ -20,26 +20,26 @@ pub(super) const PAGE_KIB: usize = 4;
 /// Nanoseconds of the hundredths in which Linux tells times.
 const CENTISECOND_NS: u64 = NSEC_PER_SEC as u64 / 100;
 
-static COMMAND_LINE: Once<&'static str> = Once::new();
-
-/// Tells /proc/cmdline what the boot loader passed.
-pub fn set_command_line(line: &'static str) {
-    COMMAND_LINE.call_once(|| line);
-}
-
 pub(super) fn command_line(_: &System, text: &mut Text) -> Done {
-    writeln!(text, "{}", COMMAND_LINE.get().copied().unwrap_or_default());
+    text.bytes(COMMAND_LINE.get().copied().unwrap_or_default());
+    text.bytes(b"\n");
     Ok(())
 }
 
 pub(super) fn version(_: &System, text: &mut Text) -> Done {
     let (system, release, version) = (names::SYSTEM, names::RELEASE, names::VERSION);
-    writeln!(text, "{system} version {release} ({0}@{0}) (rustc) {version}", names::HOST);
+    writeln!(
+        text,
+        "{system} version {release} ({0}@{0}) (rustc) {version}",
+        names::HOST
+    );
     Ok(())
 }
 
 pub(super) fn cpu_info(_: &System, text: &mut Text) -> Done {
-    let Some(write) = CPU_INFO.get() else { return Ok(()) };
+    let Some(write) = CPU_INFO.get() else {
+        return Ok(());
+    };
     sched::for_each_cpu(&mut |index, _| {
         // What cannot be stored makes the whole text fail at its end.
         let _recorded = write(index, text);
@@ -89,15 +89,33 @@ pub(super) fn load_average(_: &System, text: &mut Text) -> Done {
         // Linux rounds to the nearest hundredth.
         let average = average + (1 << LOAD_FRACTION_BITS) / 200;
         let fraction = average & ((1 << LOAD_FRACTION_BITS) - 1);
-        write!(text, "{}.{:02} ", average >> LOAD_FRACTION_BITS, (fraction * 100) >> LOAD_FRACTION_BITS);
+        write!(
+            text,
+            "{}.{:02} ",
+            average >> LOAD_FRACTION_BITS,
+            (fraction * 100) >> LOAD_FRACTION_BITS
+        );
     }
-    writeln!(text, "{}/{} {}", sched::runnable_count(), counts.threads, counts.last_pid);
+    writeln!(
+        text,
+        "{}/{} {}",
+        sched::runnable_count(),
+        counts.threads,
+        counts.last_pid
+    );
     Ok(())
 }
 
 pub(super) fn uptime(_: &System, text: &mut Text) -> Done {
     let (up, idle) = (now_ns() / CENTISECOND_NS, sched::idle_ns() / CENTISECOND_NS);
-    writeln!(text, "{}.{:02} {}.{:02}", up / 100, up % 100, idle / 100, idle % 100);
+    writeln!(
+        text,
+        "{}.{:02} {}.{:02}",
+        up / 100,
+        up % 100,
+        idle / 100,
+        idle % 100
+    );
     Ok(())
 }
 
@@ -117,7 +135,11 @@ pub(super) fn statistics(_: &System, text: &mut Text) -> Done {
     let counts = pid::counts();
     writeln!(text, "intr 0");
     writeln!(text, "ctxt {}", sched::switch_count());
-    writeln!(text, "btime {}", clock::realtime_offset_ns() / NSEC_PER_SEC as u64);
+    writeln!(
+        text,
+        "btime {}",
+        clock::realtime_offset_ns() / NSEC_PER_SEC as u64
+    );
     writeln!(text, "processes {}", counts.forks);
     writeln!(text, "procs_running {}", sched::runnable_count());
     writeln!(text, "procs_blocked 0");
@@ -139,25 +161,41 @@ mod tests {
     #[test]
     fn memory_is_in_aligned_kibibytes() {
         let mut text = Text::new();
-        let memory = MemoryStatistics { total_pages: 256, free_pages: 128, reserve_pages: 28 };
+        let memory = MemoryStatistics {
+            total_pages: 256,
+            free_pages: 128,
+            reserve_pages: 28,
+        };
         write_memory(&mut text, memory);
         let bytes = text.finish().unwrap();
         let text = str::from_utf8(&bytes).unwrap();
         let first: alloc::vec::Vec<_> = text.lines().take(5).collect();
-        assert_eq!(first, [
-            "MemTotal:           1024 kB",
-            "MemFree:             512 kB",
-            "MemAvailable:        400 kB",
-            "Buffers:               0 kB",
-            "SwapCached:            0 kB",
-        ]);
+        assert_eq!(
+            first,
+            [
+                "MemTotal:           1024 kB",
+                "MemFree:             512 kB",
+                "MemAvailable:        400 kB",
+                "Buffers:               0 kB",
+                "SwapCached:            0 kB",
+            ]
+        );
     }
 
     #[test]
     fn a_load_has_ten_columns() {
         let mut text = Text::new();
-        let busy = accounting::CpuTimes { user_ns: 1_000_000_000, system_ns: 20_000_000 };
-        write_load(&mut text, CpuLoad { busy, idle_ns: 5_000_000_000 });
+        let busy = accounting::CpuTimes {
+            user_ns: 1_000_000_000,
+            system_ns: 20_000_000,
+        };
+        write_load(
+            &mut text,
+            CpuLoad {
+                busy,
+                idle_ns: 5_000_000_000,
+            },
+        );
         assert_eq!(text.finish().unwrap(), b"100 0 2 500 0 0 0 0 0 0\n");
     }
 }

@@ -3,15 +3,16 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use los_abi::errno::Errno;
-use los_abi::fs::OpenFlags;
 use ::task::pid::{self, Pid};
 use ::task::{Process, Thread};
+use los_abi::errno::Errno;
+use los_abi::fs::OpenFlags;
 use vfs::{Access, Capability, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttributes};
 
 use super::descriptors;
 use super::node::{
-    Content, Entry, Found, Label, Listing, ListingFile, Node, Show, Store, Subject, describe, number_in, refuse_changes,
+    Content, Entry, Found, Label, Listing, ListingFile, Node, Show, Store, Subject, describe, number_in,
+    refuse_changes,
 };
 use super::text::{Text, parse_number};
 use super::{maps, mounts, program, root, stat, status};
@@ -41,11 +42,19 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn of_process(process: &Arc<Process>) -> Self {
-        Self { process: process.clone(), thread: None, scope: Scope::Process }
+        Self {
+            process: process.clone(),
+            thread: None,
+            scope: Scope::Process,
+        }
     }
 
     fn of_thread(thread: Arc<Thread>) -> Self {
-        Self { process: thread.process().clone(), thread: Some(thread), scope: Scope::Thread }
+        Self {
+            process: thread.process().clone(),
+            thread: Some(thread),
+            scope: Scope::Thread,
+        }
     }
 
     /// Finds what /proc has under a number: a process, or, though no listing shows it, a thread.
@@ -54,7 +63,10 @@ impl Task {
             return Some(Self::of_process(&process));
         }
         let thread = pid::thread(number)?;
-        Some(Self { scope: Scope::Process, ..Self::of_thread(thread) })
+        Some(Self {
+            scope: Scope::Process,
+            ..Self::of_thread(thread)
+        })
     }
 
     /// Returns the task's directory.
@@ -69,13 +81,19 @@ impl Task {
 
     /// Returns the directory's inode number.
     pub(super) fn number(&self) -> u64 {
-        let base = if self.scope == Scope::Process { PROCESS } else { THREAD };
+        let base = if self.scope == Scope::Process {
+            PROCESS
+        } else {
+            THREAD
+        };
         base | u64::from(self.id())
     }
 
     /// Returns the number of the process or thread.
     pub(super) fn id(&self) -> Pid {
-        self.thread.as_ref().map_or(self.process.pid(), |thread| thread.tid())
+        self.thread
+            .as_ref()
+            .map_or(self.process.pid(), |thread| thread.tid())
     }
 
     pub(super) fn process(&self) -> &Arc<Process> {
@@ -92,15 +110,21 @@ impl Task {
     }
 
     pub(super) fn credentials(&self) -> Arc<Credentials> {
-        self.thread.as_ref().map_or_else(|| self.process.credentials(), |thread| thread.credentials())
+        self.thread
+            .as_ref()
+            .map_or_else(|| self.process.credentials(), |thread| thread.credentials())
     }
 
     pub(super) fn state(&self) -> char {
-        self.thread.as_ref().map_or_else(|| self.process.state(), |thread| thread.state())
+        self.thread
+            .as_ref()
+            .map_or_else(|| self.process.state(), |thread| thread.state())
     }
 
     pub(super) fn name(&self) -> ::task::thread::Name {
-        self.thread.as_ref().map_or_else(|| self.process.name(), |thread| thread.name())
+        self.thread
+            .as_ref()
+            .map_or_else(|| self.process.name(), |thread| thread.name())
     }
 
     /// Returns the open files, if the task still has any.
@@ -108,7 +132,9 @@ impl Task {
     /// # Errors
     /// ENOENT.
     pub(super) fn files(&self) -> Result<Arc<::task::FdTable>, Errno> {
-        self.thread().and_then(|thread| thread.files()).ok_or(Errno::ENOENT)
+        self.thread()
+            .and_then(|thread| thread.files())
+            .ok_or(Errno::ENOENT)
     }
 }
 
@@ -139,8 +165,12 @@ impl Subject for Task {
     fn check_inspection(&self, credentials: &Credentials) -> Done {
         let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &self.process));
         let target = self.credentials();
-        let users = [target.uid, target.euid, target.suid].iter().all(|uid| *uid == credentials.fsuid);
-        let groups = [target.gid, target.egid, target.sgid].iter().all(|gid| *gid == credentials.fsgid);
+        let users = [target.uid, target.euid, target.suid]
+            .iter()
+            .all(|uid| *uid == credentials.fsuid);
+        let groups = [target.gid, target.egid, target.sgid]
+            .iter()
+            .all(|gid| *gid == credentials.fsgid);
         let no_more = target.permitted & !credentials.effective == 0;
         if own || users && groups && no_more || credentials.capable(Capability::SysPtrace) {
             Ok(())
@@ -151,30 +181,54 @@ impl Subject for Task {
 }
 
 const fn text(name: &'static str, show: Show<Task>) -> Entry<Task> {
-    Entry { name, mode: 0o444, content: Content::Text(show) }
+    Entry {
+        name,
+        mode: 0o444,
+        content: Content::Text(show),
+    }
 }
 
 const fn guarded(name: &'static str, mode: u16, show: Show<Task>) -> Entry<Task> {
-    Entry { name, mode, content: Content::Guarded(show) }
+    Entry {
+        name,
+        mode,
+        content: Content::Guarded(show),
+    }
 }
 
 const fn setting(name: &'static str, show: Show<Task>, store: Store<Task>) -> Entry<Task> {
-    Entry { name, mode: 0o644, content: Content::Setting(show, store) }
+    Entry {
+        name,
+        mode: 0o644,
+        content: Content::Setting(show, store),
+    }
 }
 
 const fn place(name: &'static str, find: fn(&Task) -> Result<Path, Errno>) -> Entry<Task> {
-    Entry { name, mode: 0o777, content: Content::Place(find) }
+    Entry {
+        name,
+        mode: 0o777,
+        content: Content::Place(find),
+    }
 }
 
 const fn listing(name: &'static str, mode: u16, make: fn(&Task, u64) -> Arc<dyn Inode>) -> Entry<Task> {
-    Entry { name, mode, content: Content::Listing(make) }
+    Entry {
+        name,
+        mode,
+        content: Content::Listing(make),
+    }
 }
 
 /// Index of `task` in [`PROCESS_TABLE`].
 const THREADS_INDEX: usize = 0;
 
 static PROCESS_TABLE: &[Entry<Task>] = &[
-    listing("task", 0o555, |task, _| Arc::new(Threads { process: task.process.clone() })),
+    listing("task", 0o555, |task, _| {
+        Arc::new(Threads {
+            process: task.process.clone(),
+        })
+    }),
     listing("fd", 0o500, descriptors::links),
     listing("fdinfo", 0o555, descriptors::infos),
     guarded("auxv", 0o400, program::auxiliary_vector),
@@ -215,7 +269,10 @@ static THREAD_TABLE: &[Entry<Task>] = &[
 ];
 
 fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path, Errno> {
-    let fs = task.thread().and_then(|thread| thread.fs()).ok_or(Errno::ENOENT)?;
+    let fs = task
+        .thread()
+        .and_then(|thread| thread.fs())
+        .ok_or(Errno::ENOENT)?;
     let context = fs.lock();
     Ok(choose(&context))
 }
@@ -235,13 +292,21 @@ fn store_name(task: &Task, name: &[u8]) -> Done {
 }
 
 fn show_adjustment(task: &Task, text: &mut Text) -> Done {
-    writeln!(text, "{}", task.process.oom_score_adjustment.load(Ordering::Relaxed));
+    writeln!(
+        text,
+        "{}",
+        task.process.oom_score_adjustment.load(Ordering::Relaxed)
+    );
     Ok(())
 }
 
 fn store_adjustment(task: &Task, bytes: &[u8]) -> Done {
-    let number = str::from_utf8(bytes).ok().and_then(|digits| digits.trim().parse().ok());
-    let new: i32 = number.filter(|new| (-1000..=1000).contains(new)).ok_or(Errno::EINVAL)?;
+    let number = str::from_utf8(bytes)
+        .ok()
+        .and_then(|digits| digits.trim().parse().ok());
+    let new: i32 = number
+        .filter(|new| (-1000..=1000).contains(new))
+        .ok_or(Errno::EINVAL)?;
     let lowers = new < task.process.oom_score_adjustment.load(Ordering::Relaxed);
     if lowers && !super::reader().capable(Capability::SysResource) {
         return Err(Errno::EACCES);
@@ -266,12 +331,19 @@ impl Inode for Threads {
 
     fn access(&self) -> Access {
         let (uid, gid) = Task::of_process(&self.process).owner();
-        Access { mode: 0o555, uid, gid }
+        Access {
+            mode: 0o555,
+            uid,
+            gid,
+        }
     }
 
     fn metadata(&self) -> Metadata {
         let links = 2 + self.process.thread_count() as u32;
-        Metadata { links, ..describe(self, threads_number(&self.process), self.process.start_ns()) }
+        Metadata {
+            links,
+            ..describe(self, threads_number(&self.process), self.process.start_ns())
+        }
     }
 
     fn set_attributes(&self, changes: &SetAttributes) -> Done {
@@ -287,9 +359,20 @@ impl Inode for Threads {
         }
     }
 
-    fn open(self: Arc<Self>, _flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
-        let (number, parent) = (threads_number(&self.process), Task::of_process(&self.process).number());
-        Ok(Arc::new(ListingFile { listing: ThreadListing(self.process.clone()), number, parent }))
+    fn open(
+        self: Arc<Self>,
+        _flags: OpenFlags,
+        _credentials: &Credentials,
+    ) -> sync::Result<Arc<dyn FileOps>> {
+        let (number, parent) = (
+            threads_number(&self.process),
+            Task::of_process(&self.process).number(),
+        );
+        Ok(Arc::new(ListingFile {
+            listing: ThreadListing(self.process.clone()),
+            number,
+            parent,
+        }))
     }
 
     fn is_cacheable(&self) -> bool {

@@ -14,7 +14,10 @@ pub(super) struct Text {
 
 impl Text {
     pub(super) const fn new() -> Self {
-        Self { bytes: Vec::new(), is_cut: false }
+        Self {
+            bytes: Vec::new(),
+            is_cut: false,
+        }
     }
 
     /// Appends bytes as they are.
@@ -60,7 +63,11 @@ impl Text {
     /// # Errors
     /// ENOMEM when a part is missing.
     pub(super) fn finish(self) -> Result<Vec<u8>, Errno> {
-        if self.is_cut { Err(Errno::ENOMEM) } else { Ok(self.bytes) }
+        if self.is_cut {
+            Err(Errno::ENOMEM)
+        } else {
+            Ok(self.bytes)
+        }
     }
 }
 
@@ -101,7 +108,13 @@ mod tests {
 
     #[test]
     fn numbers_as_names() {
-        for (name, number) in [("0", Some(0)), ("42", Some(42)), ("007", None), ("+1", None), ("", None)] {
+        for (name, number) in [
+            ("0", Some(0)),
+            ("42", Some(42)),
+            ("007", None),
+            ("+1", None),
+            ("", None),
+        ] {
             assert_eq!(parse_number(name.as_bytes()), number, "{name}");
         }
         assert_eq!(parse_number(b"4294967296"), None);
