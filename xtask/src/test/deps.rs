@@ -35,7 +35,11 @@ const ROWS: &[Row] = &[
     ("levitate-vfs", &["levitate-mm"], &[]),
     ("levitate-tty", &["levitate-vfs"], &[]),
     ("levitate-task", &["levitate-tty"], &["goblin"]),
-    ("levitate-fs", &["levitate-task"], &["cpio_reader", "miniz_oxide"]),
+    (
+        "levitate-fs",
+        &["levitate-task"],
+        &["cpio_reader", "miniz_oxide", "rand_chacha"],
+    ),
     ("levitate-drivers", &["levitate-tty"], &[]),
     ("levitate-syscall", &["levitate-task"], &[]),
     (
