@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::hint::spin_loop;
+use core::panic::Location;
 use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use los_arch::{Current, hal::prelude::*};
@@ -25,12 +26,19 @@ pub(crate) fn set_action(action: PanicAction) {
 
 /// Says in Linux's words why the kernel cannot go on, and stops or restarts the machine.
 pub(crate) fn kernel_panic(reason: fmt::Arguments<'_>) -> ! {
+    last_words(reason, None)
+}
+
+fn last_words(reason: fmt::Arguments<'_>, place: Option<&Location<'_>>) -> ! {
     Current::disable_interrupts();
     if PANICKING.swap(true, Ordering::Relaxed) {
         logger::print_unlocked(format_args!("\npanic while panicking\n"));
         finish();
     }
     logger::print_unlocked(format_args!("\nKernel panic - not syncing: {reason}\n"));
+    if let Some(place) = place {
+        logger::print_unlocked(format_args!("Panicked at {place}\n"));
+    }
     logger::print_unlocked(format_args!(
         "---[ end Kernel panic - not syncing: {reason} ]---\n"
     ));
@@ -55,5 +63,5 @@ fn finish() -> ! {
 #[cfg(target_os = "none")]
 #[panic_handler]
 fn on_panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    kernel_panic(format_args!("{info}"))
+    last_words(format_args!("{}", info.message()), info.location())
 }
