@@ -86,9 +86,9 @@ fn machine(arch: Arch, kernel: &Path) -> Machine {
 /// How a boot must go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
-    /// The kernel panics with one clear line, and the machine ends.
-    Panic,
-    /// Like `Panic`, or the prompt is reached: what the amount of RAM allows.
+    /// The kernel panics with one clear line that contains these words, and the machine ends.
+    Panic(&'static str),
+    /// The kernel panics for want of memory, or it needs so little that the prompt is reached.
     PanicOrPrompt,
     /// The guest prints these lines and powers off.
     Prints(&'static str),
@@ -104,12 +104,13 @@ struct Boot {
 }
 
 const fn bad(name: &'static str, image: Image) -> Boot {
+    let outcome = Outcome::Panic("No working init found");
     Boot {
         name,
         image,
         append: "",
         memory_mib: MEMORY_MIB,
-        outcome: Outcome::Panic,
+        outcome,
     }
 }
 
@@ -196,12 +197,12 @@ fn try_boot(session: &Session, arch: Arch, boot: &Boot) -> Result<()> {
     let mut expect = Expect::new(Guest::start(command, Keyboard::Connected, LIMIT)?);
     match boot.outcome {
         Outcome::Prints(text) => prints(&expect.until_end()?, text),
-        Outcome::Panic => panics(&expect.until_end()?),
+        Outcome::Panic(reason) => panics(&expect.until_end()?, reason),
         Outcome::PanicOrPrompt => {
             let Err(early_end) = expect.wait_for(transcripts::PROMPT) else {
                 return Ok(());
             };
-            panics(&early_end.to_string())
+            panics(&early_end.to_string(), "memory")
         }
     }
 }
@@ -213,8 +214,8 @@ fn prints(console: &str, text: &str) -> Result<()> {
     bail!("no {text:?} in:\n{console}")
 }
 
-/// Checks that the kernel said once, and in words, why it stopped.
-fn panics(console: &str) -> Result<()> {
+/// Checks that the kernel said once why it stopped, in words that a user understands.
+fn panics(console: &str, words: &str) -> Result<()> {
     // Linux puts the time before a line, and repeats the reason in a line that ends its report.
     let reasons: Vec<&str> = console
         .lines()
@@ -222,8 +223,8 @@ fn panics(console: &str) -> Result<()> {
         .filter_map(|line| line.split_once(PANIC).map(|(_, reason)| reason))
         .collect();
     match reasons.as_slice() {
-        [reason] if !reason.trim().is_empty() => Ok(()),
-        _ => bail!("expected one line {PANIC:?} with a reason, in:\n{console}"),
+        [reason] if reason.contains(words) => Ok(()),
+        _ => bail!("expected one line {PANIC:?} with {words:?}, in:\n{console}"),
     }
 }
 
@@ -233,13 +234,19 @@ mod tests {
 
     #[test]
     fn a_panic_is_one_line_with_a_reason() {
-        panics(
-            "boot\nKernel panic - not syncing: no init\n---[ end Kernel panic - not syncing: no init ]---\n",
-        )
-        .unwrap();
-        assert!(panics("boot\n").is_err());
-        assert!(panics("Kernel panic - not syncing:\n").is_err());
-        assert!(panics("Kernel panic - not syncing: a\nKernel panic - not syncing: b\n").is_err());
+        let good =
+            "boot\nKernel panic - not syncing: no init\n---[ end Kernel panic - not syncing: no init ]---\n";
+        panics(good, "no init").unwrap();
+        assert!(panics(good, "memory").is_err());
+        assert!(panics("no init\n", "no init").is_err());
+        assert!(panics("Kernel panic - not syncing:\nno init\n", "no init").is_err());
+        assert!(
+            panics(
+                "Kernel panic - not syncing: a\nKernel panic - not syncing: a\n",
+                "a"
+            )
+            .is_err()
+        );
     }
 
     #[test]
