@@ -25,6 +25,7 @@ use crate::panic::kernel_panic;
 const CANDIDATES: [&[u8]; 5] = [b"/init", b"/sbin/init", b"/etc/init", b"/bin/init", b"/bin/sh"];
 
 /// Starts everything above memory and interrupts, and process 1. A step that fails leaves nothing to go on with.
+#[inline(never)]
 pub(crate) fn start_processes(boot: &BootInfo, command_line: CommandLine) {
     let result = connect(&command_line).and_then(|()| {
         let root = mount_root()?;
@@ -38,6 +39,7 @@ pub(crate) fn start_processes(boot: &BootInfo, command_line: CommandLine) {
 }
 
 /// Connects the subsystems: each knows those below it only.
+#[inline(never)]
 fn connect(command_line: &CommandLine) -> Result<(), Errno> {
     task::sched::init()?;
     log::info!("scheduler: ready");
@@ -53,7 +55,7 @@ fn connect(command_line: &CommandLine) -> Result<(), Errno> {
     syscall::set_power(act);
     devfs::random::init(seed);
     fs::init()?;
-    //PROC fs::procfs::init(|index, out| Current::write_cpuinfo(index, out));
+    fs::procfs::init(Current::write_cpuinfo);
     register_terminals()
 }
 
@@ -139,6 +141,7 @@ fn mount_root() -> Result<Path, Errno> {
     Ok(vfs::ops::mount_root(TmpFs::new(&options)?))
 }
 
+#[inline(never)]
 fn unpack_initramfs(boot: &BootInfo, root: &Path) {
     let Some(range) = boot.initramfs else {
         log::warn!("initramfs: the boot loader gave none");
@@ -185,6 +188,7 @@ fn release(boot: &BootInfo, range: PhysRange) {
 }
 
 /// Makes process 1 with the console as its standard input, output and error.
+#[inline(never)]
 fn start_first_program(root: &Path, command_line: CommandLine) -> Result<(), Errno> {
     let fs = FsContext {
         root: root.clone(),

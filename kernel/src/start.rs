@@ -1,4 +1,4 @@
-//! Bring-up as an ordered list of stages, and the one place that connects the parts with each other.
+//! Bring-up as an ordered list of stages. They are never inlined: their frames together would exceed the boot stack.
 
 
 use hal::boot::BootInfo;
@@ -50,6 +50,7 @@ pub(crate) fn run(boot_argument: usize) -> ! {
     let command_line = CommandLine::parse(&command_line_text.bytes[..command_line_text.length]);
     report_command_line(&command_line);
     start_interrupts();
+    fs::procfs::set_command_line(&command_line_text.bytes[..command_line_text.length]);
     init::start_processes(&boot, command_line);
     task::sched::idle()
 }
@@ -61,6 +62,7 @@ struct EarlyText {
 }
 
 /// Starts the log, with the level and panic action that the command line asks for.
+#[inline(never)]
 fn start_log(boot: &BootInfo) -> EarlyText {
     let mut text = EarlyText {
         bytes: [0; 2048],
@@ -84,6 +86,7 @@ fn start_log(boot: &BootInfo) -> EarlyText {
 }
 
 /// Takes over RAM and switches to the kernel's own page tables.
+#[inline(never)]
 fn start_memory(boot: &BootInfo) {
     for region in &boot.memory {
         log::debug!("memory: usable {:?}..{:?}", region.start, region.end);
@@ -138,6 +141,7 @@ fn segments(boot: &BootInfo) -> [Segment; 3] {
     ]
 }
 
+#[inline(never)]
 fn report_command_line(command_line: &CommandLine) {
     for word in &command_line.rejected {
         log::warn!("command line: bad value in '{}'", word.escape_ascii());
@@ -168,6 +172,7 @@ impl InterruptSink for Sink {
     }
 }
 
+#[inline(never)]
 fn start_interrupts() {
     Current::set_interrupt_sink(&Sink);
     Current::init_interrupts();

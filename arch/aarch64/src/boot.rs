@@ -14,7 +14,7 @@ use crate::pte::Pte;
 use crate::{Aarch64, mmu};
 
 /// Bytes of the stack on which the kernel starts.
-const BOOT_STACK_BYTES: usize = 32 << 10;
+const BOOT_STACK_BYTES: usize = 128 << 10;
 /// The last 2 MiB of the GiB that the boot tables map the image into.
 const EARLY_DEVICE: usize = 0xffff_8000_3fe0_0000;
 const EARLY_DEVICE_INDEX: usize = 511;

@@ -58,6 +58,11 @@ pub trait Pager: Send + Sync {
     /// Returns the object's inode number.
     fn inode(&self) -> u64;
 
+    /// Returns what tells the object from all others while it is mapped; the same for all pagers of one.
+    fn object(&self) -> usize {
+        core::ptr::from_ref(self).cast::<()>().addr()
+    }
+
     /// Notes a new mapping; `writable_shared` when stores through it may reach the object.
     fn mapped(&self, _writable_shared: bool) {}
 

@@ -8,12 +8,13 @@ use los_abi::fs::{Access as AccessMode, MountFlags, OpenFlags};
 use los_abi::poll::PollEvents;
 use mm::Pager;
 use mm::io::{Sink, Source};
-use sync::{Mutex, Rank, Result};
+use sync::{Mutex, Once, Rank, Result};
 
 use crate::attributes::{DirectoryEntry, Metadata};
 use crate::credentials::{Capability, Credentials};
 use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
 use crate::lock::{self, Owner};
+use crate::mapped::MappedFile;
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
@@ -50,6 +51,8 @@ pub struct OpenFile {
     drops_set_id: bool,
     /// Held while open for writing, so that the file is not executed.
     _write_access: Option<WriteAccess>,
+    /// What mappings of this opening share, from the first on.
+    mapped: Once<Arc<MappedFile>>,
 }
 
 impl OpenFile {
@@ -78,6 +81,7 @@ impl OpenFile {
             position: Mutex::new(Rank::FilePosition, 0),
             drops_set_id: !credentials.capable(Capability::Fsetid),
             _write_access: write_access,
+            mapped: Once::new(),
         }))
     }
 
@@ -353,10 +357,10 @@ impl OpenFile {
     /// # Errors
     /// ENODEV; EBADF for O_PATH.
     pub fn pager(&self) -> core::result::Result<Arc<dyn Pager>, Errno> {
-        self.ops()?
-            .pager()
-            .or_else(|| self.inode.clone().pager())
-            .ok_or(Errno::ENODEV)
+        let own = self.ops()?.pager();
+        let pages = own.or_else(|| self.inode.clone().pager()).ok_or(Errno::ENODEV)?;
+        let mapped = self.mapped.call_once(|| Arc::new(MappedFile::new(self.path.clone(), pages)));
+        Ok(mapped.clone())
     }
 
     fn note_access(&self) {

@@ -23,6 +23,7 @@ mod file;
 pub mod filesystems;
 mod inode;
 pub mod lock;
+mod mapped;
 mod mount;
 pub mod multiplex;
 mod name;

@@ -30,7 +30,7 @@ use vfs::{Credentials, FileSystem, FileSystemType, Inode, MountRequest, Path, Su
 pub type WriteCpuInfo = fn(index: usize, out: &mut dyn fmt::Write) -> fmt::Result;
 
 static CPU_INFO: Once<WriteCpuInfo> = Once::new();
-static COMMAND_LINE: Once<&'static [u8]> = Once::new();
+static COMMAND_LINE: Once<Vec<u8>> = Once::new();
 
 /// Makes the type known to mount(2). What a CPU is, only the machine can tell.
 pub fn init(write_cpuinfo: WriteCpuInfo) {
@@ -39,8 +39,8 @@ pub fn init(write_cpuinfo: WriteCpuInfo) {
 }
 
 /// Tells /proc/cmdline what the boot loader passed.
-pub fn set_command_line(line: &'static [u8]) {
-    COMMAND_LINE.call_once(|| line);
+pub fn set_command_line(line: &[u8]) {
+    COMMAND_LINE.call_once(|| line.to_vec());
 }
 
 /// Returns the device number of the one instance.

@@ -202,11 +202,8 @@ impl<S: Subject> Inode for Node<S> {
     }
 
     fn truncate(&self, _size: u64) -> Result<(), Errno> {
-        // Shells open what they write to with O_TRUNC.
-        match self.content {
-            Content::Setting(..) => Ok(()),
-            _ => Err(Errno::EINVAL),
-        }
+        // Shells open what they write to with O_TRUNC; what cannot be written says so when it is.
+        if self.kind == FileKind::Regular { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     fn open(self: Arc<Self>, _flags: OpenFlags, credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
@@ -329,32 +326,6 @@ impl<S: Subject> TextFile<S> {
     }
 }
 
-/// A name that a directory finds.
-pub(super) enum Label {
-    /// One of a table.
-    Fixed(&'static str),
-    /// A number.
-    Number(u32),
-}
-
-/// One entry of a directory.
-pub(super) struct Found {
-    /// Where it stands; reading goes on behind.
-    pub(super) position: u64,
-    pub(super) number: u64,
-    pub(super) kind: FileKind,
-    pub(super) name: Label,
-}
-
-/// A directory's names in the order of positions.
-pub(super) trait Listing: Send + Sync + 'static {
-    /// Returns the first entry at or behind a position.
-    ///
-    /// # Errors
-    /// ENOENT when the subject is gone.
-    fn at(&self, position: u64) -> Result<Option<Found>, Errno>;
-}
-
 /// The names of a table.
 struct TableListing<S: 'static> {
     subject: S,
@@ -366,57 +337,5 @@ impl<S: Subject> Listing for TableListing<S> {
     fn at(&self, position: u64) -> Result<Option<Found>, Errno> {
         self.subject.check()?;
         Ok(entry_at(self.table, position, self.number))
-    }
-}
-
-/// An open directory.
-pub(super) struct ListingFile<L> {
-    pub(super) listing: L,
-    pub(super) number: u64,
-    pub(super) parent: u64,
-}
-
-/// Cursor behind `.` and `..`: that of a listing's position 0.
-const FIRST_CURSOR: u64 = 2;
-
-impl<L: Listing> FileOps for ListingFile<L> {
-    fn read_directory(
-        &self,
-        cursor: u64,
-        emit: &mut dyn FnMut(DirectoryEntry<'_>) -> bool,
-    ) -> Result<u64, Errno> {
-        let dots = [(0, self.number, "."), (1, self.parent, "..")];
-        for (at, inode, name) in dots.into_iter().filter(|(at, ..)| *at >= cursor) {
-            let (kind, name) = (FileKind::Directory, name.as_bytes());
-            if !emit(DirectoryEntry {
-                inode,
-                kind,
-                next: at + 1,
-                name,
-            }) {
-                return Ok(at);
-            }
-        }
-        let mut cursor = cursor.max(FIRST_CURSOR);
-        while let Some(found) = self.listing.at(cursor - FIRST_CURSOR)? {
-            let here = found.position + FIRST_CURSOR;
-            let next = here + 1;
-            let mut digits = [0; 10];
-            let name = match found.name {
-                Label::Fixed(name) => name.as_bytes(),
-                Label::Number(number) => decimal(number, &mut digits),
-            };
-            let entry = DirectoryEntry {
-                inode: found.number,
-                kind: found.kind,
-                next,
-                name,
-            };
-            if !emit(entry) {
-                return Ok(here);
-            }
-            cursor = next;
-        }
-        Ok(cursor)
     }
 }

@@ -3,6 +3,8 @@
 use ::task::accounting::{self, LOAD_FRACTION_BITS, ticks};
 use ::task::sched::{self, CpuLoad};
 use ::task::{pid, version as names};
+use alloc::vec::Vec;
+
 use los_abi::errno::Errno;
 use los_abi::time::{NSEC_PER_SEC, USER_HZ};
 use mm::frames::MemoryStatistics;
@@ -21,7 +23,7 @@ pub(super) const PAGE_KIB: usize = 4;
 const CENTISECOND_NS: u64 = NSEC_PER_SEC as u64 / 100;
 
 pub(super) fn command_line(_: &System, text: &mut Text) -> Done {
-    text.bytes(COMMAND_LINE.get().copied().unwrap_or_default());
+    text.bytes(COMMAND_LINE.get().map_or(&[], Vec::as_slice));
     text.bytes(b"\n");
     Ok(())
 }
@@ -169,7 +171,7 @@ mod tests {
         write_memory(&mut text, memory);
         let bytes = text.finish().unwrap();
         let text = str::from_utf8(&bytes).unwrap();
-        let first: alloc::vec::Vec<_> = text.lines().take(5).collect();
+        let first: Vec<_> = text.lines().take(5).collect();
         assert_eq!(
             first,
             [

@@ -48,7 +48,7 @@ impl AddressSpace {
             Backing::Object { mapped, .. } if vma.is_shared() => {
                 let address = VirtAddr::new(address);
                 let offset = vma.page_index(address.page_base()) * PAGE_SIZE as u64;
-                let object = Arc::as_ptr(mapped.pager()).cast::<()>().addr();
+                let object = mapped.pager().object();
                 Ok(FutexKey::Shared {
                     object,
                     offset: offset + address.page_offset() as u64,
