@@ -37,9 +37,12 @@ pub(super) fn on_linux(session: &Session, arch: Arch, step: &str) -> Result<Vec<
     let mut command = Command::new("timeout");
     command
         .args(["--kill-after=5", LIMIT_SECONDS])
-        .args(emulator)
-        .arg(program)
-        .args(&wanted);
+        .args(&emulator)
+        .arg(program);
+    if !emulator.is_empty() {
+        command.arg("--qemu-user");
+    }
+    command.args(&wanted);
     // A file of its own, since some cases call everything on every descriptor: as root, they would change
     // the permissions of the host's /dev/null.
     let input = scratch.path().join("input");
