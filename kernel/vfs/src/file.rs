@@ -359,7 +359,9 @@ impl OpenFile {
     pub fn pager(&self) -> core::result::Result<Arc<dyn Pager>, Errno> {
         let own = self.ops()?.pager();
         let pages = own.or_else(|| self.inode.clone().pager()).ok_or(Errno::ENODEV)?;
-        let mapped = self.mapped.call_once(|| Arc::new(MappedFile::new(self.path.clone(), pages)));
+        let mapped = self
+            .mapped
+            .call_once(|| Arc::new(MappedFile::new(self.path.clone(), pages)));
         Ok(mapped.clone())
     }
 

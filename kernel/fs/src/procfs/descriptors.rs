@@ -8,7 +8,8 @@ use los_abi::fs::OpenFlags;
 use los_abi::syscall::Fd;
 use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, OpenFile, SetAttributes};
 
-use super::node::{Content, Found, Label, Listing, ListingFile, Node, Subject, describe, refuse_changes};
+use super::listing::{Found, Label, Listing, ListingFile};
+use super::node::{Content, Node, Subject, describe, refuse_changes};
 use super::task::Task;
 use super::text::{Text, parse_number};
 

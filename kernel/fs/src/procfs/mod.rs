@@ -5,6 +5,7 @@
 //! neighbours. Contents have Linux's formats to the byte, since procps, busybox and libc read them.
 
 mod descriptors;
+mod listing;
 mod maps;
 mod mounts;
 mod node;

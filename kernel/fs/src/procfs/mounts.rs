@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
+use los_abi::fs::TMPFS_MAGIC;
 use vfs::{Mount, Path, device_major, device_minor};
 
 use super::root::System;
@@ -21,6 +22,23 @@ pub(super) fn file_systems(_: &System, text: &mut Text) -> Done {
         writeln!(text, "{mark}\t{}", kind.name());
     }
     Ok(())
+}
+
+/// Returns the pages that the files of the mounted tmpfs hold: the page cache of a system without disks.
+pub(super) fn tmpfs_pages() -> usize {
+    let fs = ::task::current().and_then(|thread| thread.fs());
+    let namespace = fs.and_then(|fs| fs.lock().root.mount.namespace());
+    let mut seen = Vec::new();
+    let mut pages = 0;
+    for mount in namespace.iter().flat_map(|namespace| namespace.mounts()) {
+        let state = mount.file_system().statfs();
+        let device = mount.file_system().device();
+        if state.f_type == TMPFS_MAGIC && !seen.contains(&device) {
+            seen.push(device);
+            pages += (state.f_blocks - state.f_bfree) as usize;
+        }
+    }
+    pages
 }
 
 /// One line of either file.

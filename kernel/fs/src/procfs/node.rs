@@ -11,11 +11,10 @@ use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use mm::io::{Sink, Source};
 use sync::{Rank, SpinLock};
-use vfs::{
-    Access, Credentials, DirectoryEntry, FileKind, FileOps, Inode, Io, Metadata, Path, SetAttributes, clock,
-};
+use vfs::{Access, Credentials, FileKind, FileOps, Inode, Io, Metadata, Path, SetAttributes, clock};
 
-use super::text::{Text, decimal};
+use super::listing::{Found, Label, Listing, ListingFile};
+use super::text::Text;
 
 /// Longest text that a file takes in one write.
 const WRITE_BYTES_MAX: usize = 4096;
@@ -203,7 +202,11 @@ impl<S: Subject> Inode for Node<S> {
 
     fn truncate(&self, _size: u64) -> Result<(), Errno> {
         // Shells open what they write to with O_TRUNC; what cannot be written says so when it is.
-        if self.kind == FileKind::Regular { Ok(()) } else { Err(Errno::EINVAL) }
+        if self.kind == FileKind::Regular {
+            Ok(())
+        } else {
+            Err(Errno::EINVAL)
+        }
     }
 
     fn open(self: Arc<Self>, _flags: OpenFlags, credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {

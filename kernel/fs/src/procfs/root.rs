@@ -8,9 +8,8 @@ use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, SetAttributes};
 
-use super::node::{
-    Content, Entry, Found, Label, Listing, ListingFile, Subject, describe, entry_at, find, refuse_changes,
-};
+use super::listing::{Found, Label, Listing, ListingFile};
+use super::node::{Content, Entry, Subject, describe, entry_at, find, refuse_changes};
 use super::task::Task;
 use super::text::parse_number;
 use super::{mounts, settings, system};

@@ -13,7 +13,7 @@ use vfs::clock;
 
 use super::root::System;
 use super::text::Text;
-use super::{COMMAND_LINE, CPU_INFO};
+use super::{COMMAND_LINE, CPU_INFO, mounts};
 
 type Done = Result<(), Errno>;
 
@@ -50,11 +50,11 @@ pub(super) fn cpu_info(_: &System, text: &mut Text) -> Done {
 }
 
 pub(super) fn memory(_: &System, text: &mut Text) -> Done {
-    write_memory(text, mm::frames::statistics());
+    write_memory(text, mm::frames::statistics(), mounts::tmpfs_pages());
     Ok(())
 }
 
-fn write_memory(text: &mut Text, memory: MemoryStatistics) {
+fn write_memory(text: &mut Text, memory: MemoryStatistics, shared: usize) {
     let free = memory.free_pages;
     let available = free.saturating_sub(memory.reserve_pages);
     let lines = [
@@ -62,11 +62,13 @@ fn write_memory(text: &mut Text, memory: MemoryStatistics) {
         ("MemFree", free),
         ("MemAvailable", available),
         ("Buffers", 0),
+        ("Cached", shared),
         ("SwapCached", 0),
         ("SwapTotal", 0),
         ("SwapFree", 0),
         ("Dirty", 0),
         ("Writeback", 0),
+        ("Shmem", shared),
         // All that programs may be promised: there is no swap.
         ("CommitLimit", memory.total_pages),
     ];
@@ -168,7 +170,7 @@ mod tests {
             free_pages: 128,
             reserve_pages: 28,
         };
-        write_memory(&mut text, memory);
+        write_memory(&mut text, memory, 3);
         let bytes = text.finish().unwrap();
         let text = str::from_utf8(&bytes).unwrap();
         let first: Vec<_> = text.lines().take(5).collect();
@@ -179,7 +181,7 @@ mod tests {
                 "MemFree:             512 kB",
                 "MemAvailable:        400 kB",
                 "Buffers:               0 kB",
-                "SwapCached:            0 kB",
+                "Cached:               12 kB",
             ]
         );
     }

@@ -10,10 +10,8 @@ use los_abi::fs::OpenFlags;
 use vfs::{Access, Capability, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttributes};
 
 use super::descriptors;
-use super::node::{
-    Content, Entry, Found, Label, Listing, ListingFile, Node, Show, Store, Subject, describe, number_in,
-    refuse_changes,
-};
+use super::listing::{Found, Label, Listing, ListingFile};
+use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
 use super::{maps, mounts, program, root, stat, status};
 

@@ -1,7 +1,5 @@
 //! What a futex word is the same as: in one address space by its address, in shared memory by the object.
 
-use alloc::sync::Arc;
-
 use los_abi::errno::Errno;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::VirtAddr;
