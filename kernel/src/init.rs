@@ -19,6 +19,7 @@ use tty::{OpenedAs, Terminal, TerminalFile};
 use vfs::{At, Caller, Credentials, FileKind, FileOps, FsContext, Path};
 
 use crate::command_line::CommandLine;
+use crate::kmsg::{self, MessageDevice};
 use crate::panic::kernel_panic;
 
 /// Programs that are tried in order when the command line names none that can be executed.
@@ -129,6 +130,7 @@ fn register_terminals() -> Result<(), Errno> {
     devfs::register("console", kind, make_device(5, 1), 0o600, node(OpenedAs::Console))?;
     devfs::register(name, kind, rdev, 0o620, node(OpenedAs::Itself))?;
     devfs::register("tty", kind, make_device(5, 0), 0o666, Arc::new(ControllingNode))?;
+    devfs::register("kmsg", kind, kmsg::DEVICE, 0o644, Arc::new(MessageDevice))?;
     log::info!("console: {name}");
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! The logger behind the `log` crate: every message to the ring, the important ones to the console.
 
+use alloc::vec::Vec;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use los_abi::errno::Errno;
 use los_arch::{Current, hal::prelude::Console};
 use sync::{Rank, SpinLock};
 
-use crate::log_ring::LogRing;
+use crate::log_ring::{LogRing, RING_BYTES};
 
 static RING: SpinLock<LogRing> = SpinLock::new(Rank::Log, LogRing::new());
 static CONSOLE_LEVEL: AtomicU8 = AtomicU8::new(7);
@@ -31,6 +33,21 @@ pub(crate) fn set_console_level(level: u8) {
         LevelFilter::Debug
     };
     log::set_max_level(filter);
+}
+
+/// Copies what the ring keeps.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn snapshot() -> Result<Vec<u8>, Errno> {
+    let mut text = Vec::new();
+    // The ring's lock is the innermost: memory is found before it is taken.
+    text.try_reserve_exact(RING_BYTES).map_err(|_| Errno::ENOMEM)?;
+    let ring = RING.lock();
+    let (older, newer) = ring.contents();
+    text.extend_from_slice(older);
+    text.extend_from_slice(newer);
+    Ok(text)
 }
 
 /// Writes to the console, without a lock: for the panic handler and for errors before there is a log.

@@ -15,6 +15,8 @@ mod boot;
 mod command_line;
 #[cfg(target_os = "none")]
 mod init;
+#[cfg(target_os = "none")]
+mod kmsg;
 mod log_ring;
 mod logger;
 mod panic;

@@ -1,11 +1,10 @@
 //! Bring-up as an ordered list of stages. They are never inlined: their frames together would exceed the boot stack.
 
-
+use hal::VirtAddr;
 use hal::boot::BootInfo;
 use hal::irq::InterruptSink;
 use hal::paging::PageFlags;
 use hal::prelude::*;
-use hal::VirtAddr;
 use los_arch::Current;
 use mm::kernel_space::Segment;
 

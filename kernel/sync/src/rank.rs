@@ -114,10 +114,7 @@ pub(crate) fn release(rank: Rank) {
 pub(crate) fn assert_may_sleep() {
     if cfg!(debug_assertions) {
         let held = Current::held_ranks().load(Ordering::Relaxed);
-        assert!(
-            held == 0,
-            "sleeping while spin locks of ranks {held:#x} are held"
-        );
+        assert!(held == 0, "sleeping while spin locks of ranks {held:#x} are held");
     }
 }
 

@@ -147,11 +147,7 @@ impl WaitQueue {
         let mut entries = self.entries.lock();
         let ticket = entries.next_ticket;
         entries.next_ticket += 1;
-        entries.list.push_back(Entry {
-            ticket,
-            thread,
-            kind,
-        });
+        entries.list.push_back(Entry { ticket, thread, kind });
         self.waiting.store(entries.list.len(), Ordering::Relaxed);
         // Orders the entry before the waiter's look at the state; pairs with the fence in `wake_n`.
         fence(Ordering::SeqCst);
@@ -200,10 +196,7 @@ impl<'a> Place<'a> {
     /// Queues up, unless still queued after a spurious return.
     fn enter(&mut self) {
         if !self.ticket.is_some_and(|ticket| self.queue.holds(ticket)) {
-            self.ticket = Some(
-                self.queue
-                    .enqueue(self.thread.clone(), EntryKind::Exclusive),
-            );
+            self.ticket = Some(self.queue.enqueue(self.thread.clone(), EntryKind::Exclusive));
         }
     }
 
@@ -284,10 +277,7 @@ mod tests {
         queue.enqueue(waiters[1].clone(), EntryKind::Exclusive);
         let last = queue.enqueue(waiters[2].clone(), EntryKind::Exclusive);
         assert!(queue.wake_one());
-        assert_eq!(
-            waiters.clone().map(|w| w.0.load(Ordering::Relaxed)),
-            [1, 1, 0]
-        );
+        assert_eq!(waiters.clone().map(|w| w.0.load(Ordering::Relaxed)), [1, 1, 0]);
         assert!(queue.dequeue(last));
         assert!(!queue.wake_one());
         assert_eq!(waiters.map(|w| w.0.load(Ordering::Relaxed)), [2, 1, 0]);

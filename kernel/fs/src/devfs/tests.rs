@@ -15,7 +15,13 @@ fn prepare() {
 fn open(minor: u32) -> Arc<dyn FileOps> {
     prepare();
     let rdev = make_device(1, minor);
-    open_device(FileKind::CharacterDevice, rdev, OpenFlags::RDWR, &Credentials::root()).unwrap()
+    open_device(
+        FileKind::CharacterDevice,
+        rdev,
+        OpenFlags::RDWR,
+        &Credentials::root(),
+    )
+    .unwrap()
 }
 
 fn read(device: &Arc<dyn FileOps>, count: usize) -> Vec<u8> {
@@ -34,8 +40,14 @@ fn write(device: &Arc<dyn FileOps>, bytes: &[u8]) -> sync::Result<usize> {
 fn memory_devices_behave_as_their_manual_pages_say() {
     let [null, zero, full, random] = [3, 5, 7, 8].map(open);
     assert_eq!((read(&null, 10), write(&null, b"gone")), (Vec::new(), Ok(4)));
-    assert_eq!((read(&zero, 10_000), write(&zero, b"gone")), (alloc::vec![0; 10_000], Ok(4)));
-    assert_eq!((read(&full, 3), write(&full, b"x")), (alloc::vec![0; 3], Err(Errno::ENOSPC.into())));
+    assert_eq!(
+        (read(&zero, 10_000), write(&zero, b"gone")),
+        (alloc::vec![0; 10_000], Ok(4))
+    );
+    assert_eq!(
+        (read(&full, 3), write(&full, b"x")),
+        (alloc::vec![0; 3], Err(Errno::ENOSPC.into()))
+    );
     assert_eq!(write(&full, b""), Ok(0));
     assert_eq!(write(&random, &[1; 1000]), Ok(1000));
     let (first, second) = (read(&random, 1000), read(&random, 1000));
@@ -47,11 +59,23 @@ fn memory_devices_behave_as_their_manual_pages_say() {
 fn nodes_open_their_driver_in_any_file_system() {
     prepare();
     let fs = TmpFs::new(&Options::default()).unwrap();
-    let node = |kind, minor| NewNode { kind, mode: 0o666, uid: 0, gid: 0, rdev: make_device(1, minor) };
-    let zero = fs.root().create(b"z", &node(FileKind::CharacterDevice, 5)).unwrap();
+    let node = |kind, minor| NewNode {
+        kind,
+        mode: 0o666,
+        uid: 0,
+        gid: 0,
+        rdev: make_device(1, minor),
+    };
+    let zero = fs
+        .root()
+        .create(b"z", &node(FileKind::CharacterDevice, 5))
+        .unwrap();
     let opened = zero.open(OpenFlags::empty(), &Credentials::root()).unwrap();
     assert_eq!(read(&opened, 4), [0; 4]);
-    for (name, node) in [("b", node(FileKind::BlockDevice, 5)), ("c", node(FileKind::CharacterDevice, 99))] {
+    for (name, node) in [
+        ("b", node(FileKind::BlockDevice, 5)),
+        ("c", node(FileKind::CharacterDevice, 99)),
+    ] {
         let inode = fs.root().create(name.as_bytes(), &node).unwrap();
         let opened = inode.open(OpenFlags::empty(), &Credentials::root());
         assert_eq!(opened.err(), Some(Errno::ENXIO.into()));
@@ -63,8 +87,14 @@ fn dev_shows_what_is_registered_before_and_after() {
     prepare();
     let root = superblock().unwrap().file_system().root();
     let null = root.lookup(b"null").unwrap().metadata();
-    assert_eq!((null.rdev, null.mode, null.kind), (make_device(1, 3), 0o666, FileKind::CharacterDevice));
-    assert_eq!(root.lookup(b"stdin").unwrap().read_link().unwrap(), b"/proc/self/fd/0");
+    assert_eq!(
+        (null.rdev, null.mode, null.kind),
+        (make_device(1, 3), 0o666, FileKind::CharacterDevice)
+    );
+    assert_eq!(
+        root.lookup(b"stdin").unwrap().read_link().unwrap(),
+        b"/proc/self/fd/0"
+    );
     assert_eq!(root.lookup(b"shm").unwrap().access().mode, 0o1777);
 
     struct Nothing;
@@ -73,9 +103,20 @@ fn dev_shows_what_is_registered_before_and_after() {
             Err(Errno::EBUSY.into())
         }
     }
-    let add = || register("bus/late", FileKind::BlockDevice, make_device(200, 1), 0o600, Arc::new(Nothing));
+    let add = || {
+        register(
+            "bus/late",
+            FileKind::BlockDevice,
+            make_device(200, 1),
+            0o600,
+            Arc::new(Nothing),
+        )
+    };
     add().unwrap();
     assert_eq!(add(), Err(Errno::EEXIST));
     let late = root.lookup(b"bus").unwrap().lookup(b"late").unwrap();
-    assert_eq!(late.open(OpenFlags::empty(), &Credentials::root()).err(), Some(Errno::EBUSY.into()));
+    assert_eq!(
+        late.open(OpenFlags::empty(), &Credentials::root()).err(),
+        Some(Errno::EBUSY.into())
+    );
 }

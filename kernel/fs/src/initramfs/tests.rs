@@ -22,9 +22,18 @@ struct World {
 impl World {
     fn new() -> Self {
         mm::testing::start();
-        let options = Options { pages: 256, inodes: 0, mode: 0o755, uid: 0, gid: 0 };
+        let options = Options {
+            pages: 256,
+            inodes: 0,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+        };
         let root = ops::mount_root(TmpFs::new(&options).unwrap());
-        Self { credentials: Credentials::root(), root }
+        Self {
+            credentials: Credentials::root(),
+            root,
+        }
     }
 
     fn caller(&self) -> Caller<'_> {
@@ -66,25 +75,47 @@ fn files_get_what_the_archive_says() {
         .special("fifo", 0o010_644, (0, 0))
         .end();
     let summary = world.unpack(&image).unwrap();
-    assert_eq!(summary, Summary { archives: 1, entries: 6, bytes: 10_006 });
+    assert_eq!(
+        summary,
+        Summary {
+            archives: 1,
+            entries: 6,
+            bytes: 10_006
+        }
+    );
     let motd = world.metadata(b"/etc/motd").unwrap();
-    assert_eq!((motd.kind, motd.mode, motd.uid, motd.gid), (FileKind::Regular, 0o4640, 10, 20));
+    assert_eq!(
+        (motd.kind, motd.mode, motd.uid, motd.gid),
+        (FileKind::Regular, 0o4640, 10, 20)
+    );
     assert_eq!((motd.modified.tv_sec, motd.links), (1_000_000, 1));
     let etc = world.metadata(b"/etc").unwrap();
-    assert_eq!((etc.mode, etc.modified.tv_sec), (0o1755, 1_000_000), "times of directories come last");
+    assert_eq!(
+        (etc.mode, etc.modified.tv_sec),
+        (0o1755, 1_000_000),
+        "times of directories come last"
+    );
     assert_eq!(world.read(b"/big"), big);
     assert_eq!(world.read(b"/etc/link"), b"hello\n");
     let link = world.metadata(b"/etc/link").unwrap();
-    assert_eq!((link.kind, link.uid, link.modified.tv_sec), (FileKind::SymbolicLink, 10, 1_000_000));
+    assert_eq!(
+        (link.kind, link.uid, link.modified.tv_sec),
+        (FileKind::SymbolicLink, 10, 1_000_000)
+    );
     let null = world.metadata(b"/null").unwrap();
-    assert_eq!((null.kind, null.rdev, null.mode), (FileKind::CharacterDevice, make_device(1, 3), 0o666));
+    assert_eq!(
+        (null.kind, null.rdev, null.mode),
+        (FileKind::CharacterDevice, make_device(1, 3), 0o666)
+    );
     assert_eq!(world.metadata(b"/fifo").unwrap().kind, FileKind::Fifo);
 }
 
 #[test]
 fn absent_parents_are_made() {
     let world = World::new();
-    world.unpack(&Archive::new().file("a/b/c", 0o644, b"x").end()).unwrap();
+    world
+        .unpack(&Archive::new().file("a/b/c", 0o644, b"x").end())
+        .unwrap();
     assert_eq!(world.read(b"/a/b/c"), b"x");
     assert_eq!(world.metadata(b"/a/b").unwrap().mode, 0o755);
 }
@@ -100,7 +131,11 @@ fn names_of_one_file_share_its_data_wherever_they_stand() {
         }
         world.unpack(&archive.end()).unwrap();
         let inodes = [b"/x", b"/y", b"/z"].map(|name| world.metadata(name).unwrap());
-        assert!(inodes.iter().all(|found| found.inode == inodes[0].inode && found.links == 3));
+        assert!(
+            inodes
+                .iter()
+                .all(|found| found.inode == inodes[0].inode && found.links == 3)
+        );
         assert_eq!(world.read(b"/y"), b"shared");
     }
 }
@@ -111,7 +146,10 @@ fn numbers_do_not_link_files_of_different_archives() {
     let mut image = Archive::new().hard_link("x", 77, 2, b"one").end();
     image.extend(Archive::new().hard_link("y", 77, 2, b"two").end());
     assert_eq!(world.unpack(&image).unwrap().archives, 2);
-    assert_eq!((world.read(b"/x"), world.read(b"/y")), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!(
+        (world.read(b"/x"), world.read(b"/y")),
+        (b"one".to_vec(), b"two".to_vec())
+    );
 }
 
 #[test]
@@ -130,7 +168,10 @@ fn later_entries_replace_earlier_ones_of_any_kind() {
         .special("n", 0o020_600, (1, 5))
         .end();
     world.unpack(&image).unwrap();
-    assert_eq!((world.read(b"/a"), world.metadata(b"/a").unwrap().mode), (b"short".to_vec(), 0o600));
+    assert_eq!(
+        (world.read(b"/a"), world.metadata(b"/a").unwrap().mode),
+        (b"short".to_vec(), 0o600)
+    );
     assert_eq!(world.read(b"/d"), b"was a directory");
     assert_eq!(world.metadata(b"/l").unwrap().kind, FileKind::SymbolicLink);
     assert_eq!(world.read(b"/k"), b"was a link");

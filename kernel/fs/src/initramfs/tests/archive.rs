@@ -20,7 +20,10 @@ pub(super) struct Header {
 
 impl Archive {
     pub(super) fn new() -> Self {
-        Self { bytes: Vec::new(), next_inode: 1000 }
+        Self {
+            bytes: Vec::new(),
+            next_inode: 1000,
+        }
     }
 
     pub(super) fn directory(self, name: &str, mode: u32) -> Self {
@@ -37,23 +40,43 @@ impl Archive {
 
     pub(super) fn special(mut self, name: &str, mode: u32, device: (u32, u32)) -> Self {
         self.next_inode += 1;
-        let header = Header { inode: self.next_inode, mode, links: 1, device };
+        let header = Header {
+            inode: self.next_inode,
+            mode,
+            links: 1,
+            device,
+        };
         self.raw(header, name.as_bytes(), b"")
     }
 
     pub(super) fn hard_link(self, name: &str, inode: u32, links: u32, data: &[u8]) -> Self {
-        let header = Header { inode, mode: 0o100_644, links, device: (0, 0) };
+        let header = Header {
+            inode,
+            mode: 0o100_644,
+            links,
+            device: (0, 0),
+        };
         self.raw(header, name.as_bytes(), data)
     }
 
     pub(super) fn add(mut self, name: &[u8], mode: u32, data: &[u8]) -> Self {
         self.next_inode += 1;
-        let header = Header { inode: self.next_inode, mode, links: 1, device: (0, 0) };
+        let header = Header {
+            inode: self.next_inode,
+            mode,
+            links: 1,
+            device: (0, 0),
+        };
         self.raw(header, name, data)
     }
 
     pub(super) fn raw(mut self, header: Header, name: &[u8], data: &[u8]) -> Self {
-        let Header { inode, mode, links, device: (major, minor) } = header;
+        let Header {
+            inode,
+            mode,
+            links,
+            device: (major, minor),
+        } = header;
         let (size, name_size) = (data.len(), name.len() + 1);
         let text = format!(
             "070701{inode:08x}{mode:08X}{:08x}{:08x}{links:08x}{:08x}{size:08x}{:08x}{:08x}{major:08x}{minor:08x}{name_size:08x}{:08x}",
@@ -70,7 +93,17 @@ impl Archive {
 
     /// Adds the trailer.
     pub(super) fn end(self) -> Vec<u8> {
-        self.raw(Header { inode: 0, mode: 0, links: 1, device: (0, 0) }, b"TRAILER!!!", b"").bytes
+        self.raw(
+            Header {
+                inode: 0,
+                mode: 0,
+                links: 1,
+                device: (0, 0),
+            },
+            b"TRAILER!!!",
+            b"",
+        )
+        .bytes
     }
 
     /// Returns the archive as it is.

@@ -29,7 +29,11 @@ fn truncation_is_told_by_what_is_cut() {
         (start + 112, EntryError::TruncatedName),
         (start + 130, EntryError::TruncatedData),
     ] {
-        assert_eq!(fails(&whole[..cut]), (start, Reason::Entry(error)), "cut at {cut}");
+        assert_eq!(
+            fails(&whole[..cut]),
+            (start, Reason::Entry(error)),
+            "cut at {cut}"
+        );
     }
     assert_eq!(fails(&whole[..start]), (start, Reason::NoTrailer));
 }
@@ -43,16 +47,48 @@ fn corruption_is_told_by_what_is_wrong() {
         fails(&image)
     };
     let entry = |error| (start, Reason::Entry(error));
-    assert_eq!(second(&|image| image[start + 5] = b'9'), entry(EntryError::BadMagic));
-    assert_eq!(second(&|image| image[start + 20] = b'g'), entry(EntryError::BadField));
-    assert_eq!(second(&|image| image[start + 116] = b'x'), entry(EntryError::UnterminatedName));
-    assert_eq!(second(&|image| image[start + 110] = 0xff), entry(EntryError::NameNotUtf8));
-    assert_eq!(second(&|image| image[start + 110] = 0), entry(EntryError::BadNameLength));
-    assert_eq!(second(&|image| image[start + 5] = b'2'), entry(EntryError::BadChecksum));
-    let no_type = Header { inode: 1, mode: 0o644, links: 1, device: (0, 0) };
-    assert_eq!(fails(&good().raw(no_type, b"x", b"").end()), entry(EntryError::BadMode));
-    assert_eq!(fails(&good().add(b"x", 0x8000_0000, b"").end()), entry(EntryError::BadMode));
-    assert_eq!(fails(&good().add(b"", 0o100_644, b"").end()), entry(EntryError::BadNameLength));
+    assert_eq!(
+        second(&|image| image[start + 5] = b'9'),
+        entry(EntryError::BadMagic)
+    );
+    assert_eq!(
+        second(&|image| image[start + 20] = b'g'),
+        entry(EntryError::BadField)
+    );
+    assert_eq!(
+        second(&|image| image[start + 116] = b'x'),
+        entry(EntryError::UnterminatedName)
+    );
+    assert_eq!(
+        second(&|image| image[start + 110] = 0xff),
+        entry(EntryError::NameNotUtf8)
+    );
+    assert_eq!(
+        second(&|image| image[start + 110] = 0),
+        entry(EntryError::BadNameLength)
+    );
+    assert_eq!(
+        second(&|image| image[start + 5] = b'2'),
+        entry(EntryError::BadChecksum)
+    );
+    let no_type = Header {
+        inode: 1,
+        mode: 0o644,
+        links: 1,
+        device: (0, 0),
+    };
+    assert_eq!(
+        fails(&good().raw(no_type, b"x", b"").end()),
+        entry(EntryError::BadMode)
+    );
+    assert_eq!(
+        fails(&good().add(b"x", 0x8000_0000, b"").end()),
+        entry(EntryError::BadMode)
+    );
+    assert_eq!(
+        fails(&good().add(b"", 0o100_644, b"").end()),
+        entry(EntryError::BadNameLength)
+    );
 }
 
 #[test]
@@ -97,14 +133,19 @@ fn damage_inside_of_compressed_data_has_two_offsets() {
     let start = image.len();
     image.extend(compressed(&inner));
     let error = world.unpack(&image).unwrap_err();
-    assert_eq!((error.offset, error.inner_offset, error.reason), (start, Some(inner.len()), Reason::NoTrailer));
+    assert_eq!(
+        (error.offset, error.inner_offset, error.reason),
+        (start, Some(inner.len()), Reason::NoTrailer)
+    );
     assert_eq!(world.read(b"/first"), b"kept");
 }
 
 #[test]
 fn no_room_is_an_error_of_the_file() {
     let world = World::new();
-    let error = world.unpack(&good().file("large", 0o644, &alloc::vec![1; 257 * 4096]).end()).unwrap_err();
+    let error = world
+        .unpack(&good().file("large", 0o644, &alloc::vec![1; 257 * 4096]).end())
+        .unwrap_err();
     assert_eq!(error.reason, Reason::File(los_abi::errno::Errno::ENOSPC));
     assert_eq!(world.read(b"/first"), b"kept");
 }
