@@ -168,6 +168,9 @@ impl Listing for RootListing {
 
 #[cfg(test)]
 mod tests {
+    use mm::io::VecSink;
+    use vfs::Io;
+
     use super::*;
 
     #[test]
@@ -181,5 +184,62 @@ mod tests {
         assert_eq!(Root.lookup(b"nothing").err(), Some(Errno::ENOENT));
         assert_eq!(Root.lookup(b"4294967295").err(), Some(Errno::ENOENT));
         assert_eq!(Root.lookup(b"007").err(), Some(Errno::ENOENT));
+    }
+
+    fn read(file: &dyn FileOps, offset: u64, room: usize) -> Vec<u8> {
+        let mut sink = VecSink::new(room);
+        file.read_at(&mut sink, offset, &Io::KERNEL).unwrap();
+        sink.into_vec()
+    }
+
+    #[test]
+    fn text_is_made_anew_at_its_beginning_only() {
+        let mut inode: Arc<dyn Inode> = Arc::new(Root);
+        for name in ["sys", "kernel", "random", "uuid"] {
+            inode = inode.lookup(name.as_bytes()).unwrap();
+        }
+        let file = inode.open(OpenFlags::empty(), &Credentials::root()).unwrap();
+        let start = read(&*file, 0, 10);
+        let rest = read(&*file, 10, 100);
+        assert_eq!((start.len(), rest.len()), (10, 27));
+        assert_eq!(read(&*file, 10, 100), rest);
+        assert_ne!(read(&*file, 0, 10), start);
+        assert!(read(&*file, 37, 100).is_empty() && read(&*file, u64::MAX, 100).is_empty());
+    }
+
+    #[test]
+    fn listing_goes_on_where_it_was_cut() {
+        let open = || {
+            Arc::new(Root)
+                .open(OpenFlags::empty(), &Credentials::root())
+                .unwrap()
+        };
+        let list = |portion: usize| {
+            let (file, mut cursor, mut names) = (open(), 0, Vec::new());
+            loop {
+                let mut left = portion;
+                let before = names.len();
+                cursor = file
+                    .read_directory(cursor, &mut |entry| {
+                        let takes = left > 0;
+                        if takes {
+                            left -= 1;
+                            names.push((entry.name.to_vec(), entry.inode));
+                        }
+                        takes
+                    })
+                    .unwrap();
+                if names.len() == before {
+                    return names;
+                }
+            }
+        };
+        let whole = list(usize::MAX);
+        assert_eq!(list(1), whole);
+        assert_eq!(list(3), whole);
+        assert_eq!((&*whole[0].0, &*whole[1].0), (&b"."[..], &b".."[..]));
+        for (name, number) in &whole[2..] {
+            assert_eq!(Root.lookup(name).unwrap().metadata().inode, *number);
+        }
     }
 }
