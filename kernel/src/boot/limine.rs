@@ -84,8 +84,10 @@ pub(crate) fn boot_info() -> Option<BootInfo> {
         rsdp: RSDP.get_response().map(|response| response.address() as u64),
         device_tree: DEVICE_TREE.get_response().map(|response| {
             let blob = response.dtb_ptr().cast::<u32>();
-            // SAFETY: Limine maps the blob whole; its second big-endian word is its size.
-            let bytes = u32::from_be(unsafe { blob.add(1).read_unaligned() });
+            // SAFETY: Limine maps the blob whole, and it is longer than two words.
+            let size = unsafe { blob.add(1) };
+            // SAFETY: as above; the second word is the size, big-endian.
+            let bytes = u32::from_be(unsafe { size.read_unaligned() });
             (blob as u64, u64::from(bytes))
         }),
     }))

@@ -140,7 +140,9 @@ extern "C" fn start(main: usize) -> ! {
 mod tests {
     use super::*;
 
-    struct NoStack(Arc<()>);
+    struct NoStack {
+        _token: Arc<()>,
+    }
     // SAFETY: the tests never run anything on it.
     unsafe impl Stack for NoStack {
         fn top(&self) -> usize {
@@ -155,7 +157,12 @@ mod tests {
     #[test]
     fn a_context_frees_its_stack() {
         let token = Arc::new(());
-        let context = KernelContext::new(Box::new(NoStack(token.clone())), never);
+        let context = KernelContext::new(
+            Box::new(NoStack {
+                _token: token.clone(),
+            }),
+            never,
+        );
         assert_eq!(Arc::strong_count(&token), 2);
         drop(context);
         assert_eq!(Arc::strong_count(&token), 1);

@@ -227,6 +227,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::park::Unpark;
 
     #[test]
     fn a_true_condition_does_not_wait() {
@@ -263,7 +264,7 @@ mod tests {
     }
 
     struct Counter(AtomicU32);
-    impl crate::park::Unpark for Counter {
+    impl Unpark for Counter {
         fn unpark(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -18,7 +18,6 @@ pub use dispatch::dispatch;
 pub use system::{Power, set_power};
 
 /// Every handler under its call's name, for the table.
-#[expect(clippy::wildcard_imports, reason = "the table says which handlers there are")]
 mod handlers {
     pub(crate) use crate::fs::*;
     pub(crate) use crate::mm::*;

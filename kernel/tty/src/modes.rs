@@ -73,6 +73,5 @@ pub(crate) fn initial() -> Termios {
         c_lflag: local.bits(),
         c_line: 0,
         c_cc,
-        ..Termios::default()
     }
 }

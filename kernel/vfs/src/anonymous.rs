@@ -1,5 +1,6 @@
 //! Files without a name in any directory: pipes, and later sockets, event counters and the like.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -77,16 +78,25 @@ impl FileSystem for AnonymousFs {
 
 const ANONYMOUS_DEVICE: u64 = make_device(0, 15);
 
-/// An inode with attributes and nothing else.
+/// Opens a file again, as through /proc/PID/fd.
+pub type Reopen = Box<dyn Fn(OpenFlags) -> sync::Result<Arc<dyn FileOps>> + Send + Sync>;
+
+/// An inode with attributes and, if it can be opened again, the way to do it.
 pub struct AnonymousInode {
     number: u64,
     kind: FileKind,
     attributes: Attributes,
+    reopen: Option<Reopen>,
 }
 
 impl AnonymousInode {
-    /// Makes an inode of the superuser.
+    /// Makes an inode of the superuser that cannot be opened again.
     pub fn new(kind: FileKind, mode: u16) -> Arc<Self> {
+        Self::with_reopen(kind, mode, None)
+    }
+
+    /// Makes an inode of the superuser.
+    pub fn with_reopen(kind: FileKind, mode: u16, reopen: Option<Reopen>) -> Arc<Self> {
         let node = NewNode {
             kind,
             mode,
@@ -98,6 +108,7 @@ impl AnonymousInode {
             number: next_inode_number(),
             kind,
             attributes: Attributes::new(&node),
+            reopen,
         })
     }
 
@@ -129,11 +140,10 @@ impl Inode for AnonymousInode {
         Ok(())
     }
 
-    fn open(
-        self: Arc<Self>,
-        _flags: OpenFlags,
-        _credentials: &Credentials,
-    ) -> sync::Result<Arc<dyn FileOps>> {
-        Err(Errno::ENXIO.into())
+    fn open(self: Arc<Self>, flags: OpenFlags, _credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
+        match &self.reopen {
+            Some(reopen) => reopen(flags),
+            None => Err(Errno::ENXIO.into()),
+        }
     }
 }

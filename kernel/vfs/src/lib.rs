@@ -38,7 +38,7 @@ mod testing;
 pub mod text;
 pub mod walk;
 
-pub use anonymous::{AnonymousInode, anonymous_file, anonymous_path, next_inode_number};
+pub use anonymous::{AnonymousInode, Reopen, anonymous_file, anonymous_path, next_inode_number};
 pub use attributes::{
     Access, Attributes, DirectoryEntry, FileKind, Metadata, NewNode, SetAttributes, device_major,
     device_minor, make_device,

@@ -3,6 +3,7 @@
 //! Bytes move under a sleeping lock, since that touches user memory. What waiting and polling look at is
 //! kept in atomics beside it, so that a condition never sleeps itself.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use core::any::Any;
@@ -60,7 +61,9 @@ pub fn create(flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno>
         return Err(Errno::ENOMEM);
     }
     let pipe = Pipe::new();
-    let inode = AnonymousInode::new(FileKind::Fifo, 0o600);
+    let reopened = pipe.clone();
+    let reopen = Box::new(move |flags| reopened.open(flags));
+    let inode = AnonymousInode::with_reopen(FileKind::Fifo, 0o600, Some(reopen));
     let name = format!("pipe:[{}]", inode.number());
     let end = |access: OpenFlags| {
         let ops = End::new(&pipe, access.access());

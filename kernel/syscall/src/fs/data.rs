@@ -4,7 +4,7 @@ use los_abi::errno::Errno;
 use los_abi::fs::{IoVec, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
 use los_abi::syscall::{Fd, UserPtr, UserSlice};
-use los_abi::task::RLIMIT_FSIZE;
+use los_abi::task::{RLIM_INFINITY, RLIMIT_FSIZE};
 use mm::io::{Sink, Source};
 use sync::{Error, Result};
 use task::Context;
@@ -81,7 +81,8 @@ fn size_limit(ctx: &Context<'_>) -> u64 {
 fn tell_failure(ctx: &Context<'_>, result: Result<usize>) -> Result<usize> {
     let signal = match result {
         Err(Error::Errno(Errno::EPIPE)) => Signal::PIPE,
-        Err(Error::Errno(Errno::EFBIG)) => Signal::XFSZ,
+        // Only the limit has a signal; a file system's own largest size has not.
+        Err(Error::Errno(Errno::EFBIG)) if size_limit(ctx) != RLIM_INFINITY => Signal::XFSZ,
         _ => return result,
     };
     task::signal::send_to_thread(ctx.thread, &SigInfo::new(signal, SI_KERNEL))?;

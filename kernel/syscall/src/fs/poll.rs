@@ -87,13 +87,13 @@ fn poll_until(
         items.push(item(
             ctx,
             request.fd,
-            PollEvents::from_bits_retain(request.events as u16),
+            PollEvents::from_bits_retain(request.events),
         ));
         requests.push(request);
     }
     let ready = wait(&mut items, deadline_ns)?;
     for (index, (mut request, item)) in requests.into_iter().zip(&items).enumerate() {
-        request.revents = item.found.bits() as _;
+        request.revents = item.found.bits();
         ctx.memory()
             .write(fds.offset_elements(index).ok_or(Errno::EFAULT)?, &request)?;
     }

@@ -60,7 +60,7 @@ pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
         move_wide(MOVZ, 0, 1),
         move_wide(MOVZ, 1, text & 0xffff),
         move_wide(MOVK_16, 1, text >> 16),
-        move_wide(MOVZ, 2, length as u32),
+        move_wide(MOVZ, 2, u32::from(length)),
         SVC,
         move_wide(MOVZ, 8, 93),
         move_wide(MOVZ, 0, 0),

@@ -29,6 +29,7 @@ cases![
     readv_and_writev,
     seeking_is_espipe,
     megabytes_go_through,
+    an_end_can_be_opened_again,
 ];
 
 fn data_arrives_in_order() -> Outcome {
@@ -319,5 +320,17 @@ fn megabytes_go_through() -> Outcome {
     }
     ensure_eq!(position, BYTES);
     ensure_eq!(ended(wait_for(pid)?), 0);
+    Ok(())
+}
+
+fn an_end_can_be_opened_again() -> Outcome {
+    let (reader, writer) = process::pipe()?;
+    let path = alloc::format!("/proc/self/fd/{}", writer.descriptor());
+    let again = rt::fs::File::open_with(path.as_bytes(), OpenFlags::WRONLY, 0)?;
+    drop(writer);
+    io::write(again.descriptor(), b"x")?;
+    ensure_eq!(io::read(reader.descriptor(), &mut [0; 4])?, 1);
+    drop(again);
+    ensure_eq!(io::read(reader.descriptor(), &mut [0; 4])?, 0);
     Ok(())
 }
