@@ -131,13 +131,6 @@ fn page_fault(ctx: &Context<'_>, address: VirtAddr, access: Access) {
         FaultError::BeyondEnd => (Signal::BUS, BUS_ADRERR),
         FaultError::NoMemory => return out_of_memory(ctx),
     };
-    log::debug!(
-        "{}[{}]: {access:?} fault at {address:?}, pc {:#x} sp {:#x}: {error:?}",
-        ctx.thread.name(),
-        ctx.thread.tid(),
-        ctx.frame().program_counter(),
-        ctx.frame().stack_pointer(),
-    );
     send::force(ctx.thread, &SigInfo::fault(signal, code, address.as_u64()));
 }
 

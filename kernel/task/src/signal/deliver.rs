@@ -46,7 +46,7 @@ fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Opti
     let action = process.actions().take(signal);
     match action.sa_handler {
         SIG_IGN => {}
-        SIG_DFL => act_by_default(ctx, signal),
+        SIG_DFL => act_by_default(ctx, signal, info),
         _ => {
             if let Some(how) = restart.take() {
                 restart_with_handler(ctx, how, &action);
@@ -58,7 +58,7 @@ fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Opti
     }
 }
 
-fn act_by_default(ctx: &Context<'_>, signal: Signal) {
+fn act_by_default(ctx: &Context<'_>, signal: Signal, info: &SigInfo) {
     let process = ctx.process;
     if process.is_unkillable.load(core::sync::atomic::Ordering::Relaxed) {
         return;
@@ -71,6 +71,9 @@ fn act_by_default(ctx: &Context<'_>, signal: Signal) {
             }
         }
         DefaultAction::Terminate | DefaultAction::Core => {
+            if super::SYNCHRONOUS.contains(signal) {
+                report_fault(ctx, signal, info);
+            }
             let status = WaitStatus::Signaled {
                 signal: signal.number(),
                 core_dumped: false,
@@ -78,6 +81,20 @@ fn act_by_default(ctx: &Context<'_>, signal: Signal) {
             exit::begin_group_exit(process, status);
         }
     }
+}
+
+/// Leaves a trace of a program that its own doing ends.
+fn report_fault(ctx: &Context<'_>, signal: Signal, info: &SigInfo) {
+    let frame = ctx.frame();
+    log::debug!(
+        "{}[{}]: {signal} code {} at {:#x}, pc {:#x} sp {:#x}",
+        ctx.thread.name(),
+        ctx.thread.tid(),
+        info.si_code,
+        info.address(),
+        frame.program_counter(),
+        frame.stack_pointer(),
+    );
 }
 
 /// Sends the thread into its handler; `None` when the frame does not fit into the program's memory.
