@@ -29,7 +29,7 @@ impl Paging for Mock {
     const USER_END: u64 = 0x0000_7fff_ffff_f000;
     const DIRECT_MAP_BASE: u64 = 0xffff_8880_0000_0000;
     const DYNAMIC_START: u64 = 0xffff_c900_0000_0000;
-    const DYNAMIC_END: u64 = Self::DYNAMIC_START + (1 << 32);
+    const DYNAMIC_END: u64 = Self::DYNAMIC_START + (1 << 34);
 
     fn discover(_boot: &BootInfo) {}
 

@@ -62,7 +62,11 @@ pub fn create(flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno>
     }
     let pipe = Pipe::new();
     let reopened = pipe.clone();
-    let reopen = Box::new(move |flags| reopened.open(flags));
+    let reopen = Box::new(move |flags: OpenFlags| {
+        // Unlike a FIFO, a pipe does not wait for its other end.
+        let end: Arc<dyn FileOps> = End::new(&reopened, flags.access());
+        Ok(end)
+    });
     let inode = AnonymousInode::with_reopen(FileKind::Fifo, 0o600, Some(reopen));
     let name = format!("pipe:[{}]", inode.number());
     let end = |access: OpenFlags| {

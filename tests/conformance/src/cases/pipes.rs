@@ -331,6 +331,10 @@ fn an_end_can_be_opened_again() -> Outcome {
     io::write(again.descriptor(), b"x")?;
     ensure_eq!(io::read(reader.descriptor(), &mut [0; 4])?, 1);
     drop(again);
+    // Nobody writes any more, and opening the other end does not wait for a writer.
+    let path = alloc::format!("/proc/self/fd/{}", reader.descriptor());
+    let again = rt::fs::File::open_with(path.as_bytes(), OpenFlags::empty(), 0)?;
+    ensure_eq!(io::read(again.descriptor(), &mut [0; 4])?, 0);
     ensure_eq!(io::read(reader.descriptor(), &mut [0; 4])?, 0);
     Ok(())
 }
