@@ -126,6 +126,13 @@ pub(crate) fn rt_sigpending(ctx: &Context<'_>, set: UserPtr<SigSet>, mask_size: 
     Ok(0)
 }
 
+pub(crate) fn restart_syscall(ctx: &Context<'_>) -> Result<usize> {
+    match ctx.thread.take_restart() {
+        Some(block) => block(ctx),
+        None => Err(Errno::EINTR.into()),
+    }
+}
+
 pub(crate) fn pause(_ctx: &Context<'_>) -> Result<usize> {
     Err(signal::pause())
 }

@@ -46,8 +46,8 @@ macro_rules! for_each_syscall {
             { dup2, x86_64: 33, aarch64: none, (old: Fd, new: Fd), Full, "" }
             { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
             { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
-            { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Full, "" }
-            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Full, "" }
+            { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Partial, "no packet mode (O_DIRECT)" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no record locks, leases, owners or seals" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
             { sendfile, x86_64: 40, aarch64: 71, (out_fd: Fd, in_fd: Fd, offset: UserPtr<i64>, count: usize), Full, "" }
             { truncate, x86_64: 76, aarch64: 45, (path: UserCStr, length: i64), Full, "" }
@@ -97,7 +97,7 @@ macro_rules! for_each_syscall {
             { utimensat, x86_64: 280, aarch64: 88, (dirfd: Fd, path: UserCStr, times: UserPtr<[Timespec; 2]>, flags: AtFlags), Full, "" }
             { mknod, x86_64: 133, aarch64: none, (path: UserCStr, mode: u32, device: u32), Full, "" }
             { mknodat, x86_64: 259, aarch64: 33, (dirfd: Fd, path: UserCStr, mode: u32, device: u32), Full, "" }
-            { mount, x86_64: 165, aarch64: 40, (source: UserCStr, target: UserCStr, fs_type: UserCStr, flags: MountFlags, data: UserPtr<u8>), Partial, "the file systems of the kernel only; no bind mounts, no remounting, no propagation" }
+            { mount, x86_64: 165, aarch64: 40, (source: UserCStr, target: UserCStr, fs_type: UserCStr, flags: MountFlags, data: UserPtr<u8>), Partial, "no propagation between mounts, and one namespace" }
             { umount2, x86_64: 166, aarch64: 39, (target: UserCStr, flags: UmountFlags), Full, "" }
             { statfs, x86_64: 137, aarch64: 43, (path: UserCStr, statfs: UserPtr<Statfs>), Full, "" }
             { fstatfs, x86_64: 138, aarch64: 44, (fd: Fd, statfs: UserPtr<Statfs>), Full, "" }
@@ -107,19 +107,19 @@ macro_rules! for_each_syscall {
             { select, x86_64: 23, aarch64: none, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timeval>), Full, "" }
             { pselect6, x86_64: 270, aarch64: 72, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timespec>, mask: UserPtr<SigSetArgument>), Full, "" }
             // Memory.
-            { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "anonymous memory and private file mappings only" }
+            { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "MAP_HUGETLB is ENOMEM; truncating a file leaves pages that are mapped already" }
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
             { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
             { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
-            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_DONTNEED acts, other advice is accepted and has no effect" }
+            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_REMOVE and MADV_HWPOISON are refused; advice about readahead and huge pages has no effect" }
             // Processes.
-            { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; threads: only the flags of fork and vfork" }
+            { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; no namespaces, no CLONE_PIDFD" }
             { fork, x86_64: 57, aarch64: none, (), Full, "" }
             { vfork, x86_64: 58, aarch64: none, (), Full, "" }
-            { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Partial, "static programs and scripts only: no PT_INTERP, no setuid bits" }
+            { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Partial, "capabilities of files are ignored" }
             { exit, x86_64: 60, aarch64: 93, (status: i32), Full, "" }
             { exit_group, x86_64: 231, aarch64: 94, (status: i32), Full, "" }
-            { wait4, x86_64: 61, aarch64: 260, (pid: i32, status: UserPtr<i32>, options: WaitFlags, usage: UserPtr<Rusage>), Partial, "no WUNTRACED and WCONTINUED reports: nothing stops yet" }
+            { wait4, x86_64: 61, aarch64: 260, (pid: i32, status: UserPtr<i32>, options: WaitFlags, usage: UserPtr<Rusage>), Full, "" }
             { getpid, x86_64: 39, aarch64: 172, (), Full, "" }
             { getppid, x86_64: 110, aarch64: 173, (), Full, "" }
             { gettid, x86_64: 186, aarch64: 178, (), Full, "" }
@@ -139,15 +139,15 @@ macro_rules! for_each_syscall {
             { times, x86_64: 100, aarch64: 153, (buffer: UserPtr<Tms>), Full, "" }
             { getrusage, x86_64: 98, aarch64: 165, (who: i32, usage: UserPtr<Rusage>), Full, "" }
             { getrlimit, x86_64: 97, aarch64: 163, (resource: u32, limit: UserPtr<Rlimit64>), Full, "" }
-            { setrlimit, x86_64: 160, aarch64: 164, (resource: u32, limit: UserPtr<Rlimit64>), Partial, "limits are recorded; only RLIMIT_NOFILE and RLIMIT_STACK are enforced" }
-            { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "limits are recorded; only RLIMIT_NOFILE and RLIMIT_STACK are enforced" }
+            { setrlimit, x86_64: 160, aarch64: 164, (resource: u32, limit: UserPtr<Rlimit64>), Partial, "RLIMIT_MEMLOCK, MSGQUEUE, NICE, RTPRIO, RTTIME and LOCKS are recorded and not enforced" }
+            { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "RLIMIT_MEMLOCK, MSGQUEUE, NICE, RTPRIO, RTTIME and LOCKS are recorded and not enforced" }
             { sched_yield, x86_64: 24, aarch64: 124, (), Full, "" }
             { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
-            { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Partial, "the list is recorded and not yet walked at exit" }
-            { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "WAIT and WAKE with their BITSET forms only" }
+            { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
+            { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "no FUTEX_WAKE_OP and no priority inheritance" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
-            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_NAME and PR_GET_NAME only" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "names, subreaper, no_new_privs and dumpable only" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
             { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }
@@ -157,10 +157,11 @@ macro_rules! for_each_syscall {
             { rt_sigreturn, x86_64: 15, aarch64: 139, (), Full, "" }
             { rt_sigsuspend, x86_64: 130, aarch64: 133, (mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { rt_sigpending, x86_64: 127, aarch64: 136, (set: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { restart_syscall, x86_64: 219, aarch64: 128, (), Full, "" }
             { pause, x86_64: 34, aarch64: none, (), Full, "" }
             // Time.
             { alarm, x86_64: 37, aarch64: none, (seconds: u32), Full, "" }
-            { setitimer, x86_64: 38, aarch64: 103, (which: i32, new: UserPtr<Itimerval>, old: UserPtr<Itimerval>), Partial, "ITIMER_REAL only" }
+            { setitimer, x86_64: 38, aarch64: 103, (which: i32, new: UserPtr<Itimerval>, old: UserPtr<Itimerval>), Full, "" }
             { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_gettime, x86_64: 228, aarch64: 113, (clock: i32, time: UserPtr<Timespec>), Full, "" }

@@ -1,10 +1,10 @@
 //! Taking signals: default actions, handlers, the return from them, and interrupted system calls.
 
-use los_abi::isa::Isa;
 use los_abi::isa::IsaAbi;
 use los_abi::signal::{
     DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT,
 };
+use los_abi::syscall::Sysno;
 use los_abi::task::WaitStatus;
 use los_arch::hal::prelude::{TrapFrame as _, Traps};
 use los_arch::hal::trap::SignalSetup;
@@ -18,9 +18,9 @@ use crate::thread::Work;
 use crate::{exit, job_control};
 
 /// Number of `restart_syscall`, which the kernel itself makes a program call.
-const RESTART_SYSCALL: u64 = match CurrentAbi::ISA {
-    Isa::Aarch64 => 128,
-    Isa::X86_64 => 219,
+const RESTART_SYSCALL: u64 = match Sysno::restart_syscall.number(CurrentAbi::ISA) {
+    Some(number) => number as u64,
+    None => panic!("every machine has restart_syscall"),
 };
 
 /// Takes one signal and acts on it, or stops with the process.
