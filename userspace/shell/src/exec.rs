@@ -130,7 +130,7 @@ impl Shell {
                 (None, None)
             };
             let leader = pids.first().copied().unwrap_or(0);
-            match process::fork()? {
+            match self.fork()? {
                 Fork::Child => {
                     drop(next);
                     self.enter_child(leader, kind, input.take(), output);
@@ -231,7 +231,7 @@ impl Shell {
     }
 
     fn run_subshell(&mut self, list: &List, redirections: &[Redirection]) -> Outcome {
-        match process::fork() {
+        match self.fork() {
             Ok(Fork::Child) => {
                 self.enter_child(0, Kind::Foreground, None, None);
                 let result = self.redirect(redirections).and_then(|_| self.run_list(list));
@@ -344,7 +344,7 @@ impl Shell {
 
     /// Runs commands in a subshell and returns what they print, without the newlines at its end.
     pub(crate) fn substitute_command(&mut self, list: &List) -> Result<Vec<u8>, Flow> {
-        let started = process::pipe().and_then(|(reader, writer)| Ok((reader, writer, process::fork()?)));
+        let started = process::pipe().and_then(|(reader, writer)| Ok((reader, writer, self.fork()?)));
         let (mut reader, writer, side) = match started {
             Ok(started) => started,
             Err(errno) => {

@@ -5,6 +5,7 @@ use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use rt::process::Fork;
 use rt::text::Text;
 use rt::{eprintln, process, signal};
 
@@ -119,6 +120,8 @@ pub struct Shell {
     pub(crate) option_position: (usize, usize),
     /// Status of the last command substitution of the current command.
     pub(crate) substitution_status: Option<i32>,
+    /// The signal mask to install once this forked copy has its signals in order.
+    held_mask: Option<signal::SigSet>,
 }
 
 impl Shell {
@@ -140,6 +143,7 @@ impl Shell {
             condition_depth: 0,
             option_position: (1, 1),
             substitution_status: None,
+            held_mask: None,
         };
         // POSIX has the shell set these, whatever the environment says.
         let _ = shell.variables.set(b"IFS", b" \t\n".to_vec());
@@ -194,6 +198,22 @@ impl Shell {
         }
         self.interactive = false;
         self.jobs = Jobs::default();
+        if let Some(mask) = self.held_mask.take() {
+            signal::set_mask(mask);
+        }
+    }
+
+    /// Makes a copy of the shell, which must [become a subshell](Self::become_subshell). Until it has, signals
+    /// wait: one that the interactive shell ignores must not be lost on the child.
+    pub(crate) fn fork(&mut self) -> rt::Result<Fork> {
+        let mask = signal::set_mask(signal::SigSet::ALL);
+        let side = process::fork();
+        if side == Ok(Fork::Child) {
+            self.held_mask = Some(mask);
+        } else {
+            signal::set_mask(mask);
+        }
+        side
     }
 
     /// Takes the signals that an interactive shell must survive.

@@ -165,7 +165,7 @@ impl Shell {
         if placement == Placement::OwnProcess {
             self.become_program(fields, values, redirections);
         }
-        match process::fork() {
+        match self.fork() {
             Ok(Fork::Child) => {
                 self.enter_child(0, Kind::Foreground, None, None);
                 self.become_program(fields, values, redirections)

@@ -45,7 +45,7 @@ const ROWS: &[Row] = &[
     (
         "levitate-kernel",
         &["levitate-drivers", "levitate-syscall", "levitate-fs"],
-        &["limine", "dtoolkit"],
+        &["limine"],
     ),
     ("levitate-rt", &["los_abi"], &["buddy_system_allocator", "spin"]),
     ("levitate-init", &["levitate-rt"], &[]),

@@ -8,7 +8,7 @@ use rt::process;
 
 use crate::arch::{ISA, KERNEL_ADDRESS};
 use crate::cases::ended;
-use crate::harness::{Outcome, in_child};
+use crate::harness::{Failure, Outcome, in_child};
 use crate::raw::{addr, addr_mut, call, call_number};
 use crate::{cases, ensure, ensure_eq};
 
@@ -17,6 +17,7 @@ cases![
     random_arguments_to_every_call,
     out_of_memory_is_enomem,
     descriptors_run_out,
+    memory_returns_after_forks_and_failed_execs,
 ];
 
 fn wild_pointers_are_efault() -> Outcome {
@@ -182,5 +183,47 @@ fn descriptors_run_out() -> Outcome {
         call(Sysno::close, &[fd])?;
     }
     ensure_eq!(ended(in_child(|| process::exit_now(3))?), 3);
+    Ok(())
+}
+
+/// Returns MemFree in KiB.
+fn free_memory_kib() -> Result<i64, Errno> {
+    let text = rt::fs::read(b"/proc/meminfo")?;
+    let field = text
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"MemFree:"));
+    let digits = field
+        .unwrap_or_default()
+        .iter()
+        .filter(|byte| byte.is_ascii_digit());
+    Ok(digits.fold(0, |number, &digit| number * 10 + i64::from(digit - b'0')))
+}
+
+fn fork_and_fail_to_execute(times: usize) -> Outcome {
+    for _ in 0..times {
+        let status = in_child(|| {
+            let errno = process::execute(b"./garbage", &[b"x".to_vec()], &[]);
+            i32::from(errno != Errno::ENOEXEC)
+        })?;
+        ensure_eq!(ended(status), 0);
+    }
+    Ok(())
+}
+
+fn memory_returns_after_forks_and_failed_execs() -> Outcome {
+    if !rt::system::names()?.version.starts_with(b"Levitate") {
+        return Err(Failure::Skip("other work changes a host's free memory"));
+    }
+    rt::fs::File::create(b"garbage", 0o755)?.write_all(b"garbage")?;
+    // The first ones fill the kernel's caches.
+    fork_and_fail_to_execute(100)?;
+    let before = free_memory_kib()?;
+    fork_and_fail_to_execute(1000)?;
+    let after = free_memory_kib()?;
+    // One leaked page in each of the thousand would be 4000 KiB.
+    ensure!(
+        (before - after).abs() <= 64,
+        "{before} KiB were free, {after} KiB are"
+    );
     Ok(())
 }

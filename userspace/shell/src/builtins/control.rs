@@ -120,7 +120,7 @@ pub(super) fn command(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
                 Err(Flow::Fail(status)) => Ok(status),
                 result => result,
             },
-            None => match process::fork() {
+            None => match shell.fork() {
                 Ok(process::Fork::Child) => {
                     shell.become_subshell();
                     let status = shell.execute(&arguments[1..]);
