@@ -1,4 +1,4 @@
-//! Bring-up as an ordered list of stages. They are never inlined: their frames together would exceed the boot stack.
+//! Bring-up as an ordered list of stages. They are never inlined (ADR 4).
 
 use hal::VirtAddr;
 use hal::boot::BootInfo;
