@@ -43,6 +43,11 @@ struct InitialStack {
     alignment: [usize; 2],
 }
 
+/// What `context_switch` has popped when a new thread starts: six registers and the return address. Frames of
+/// programs lie on the stack and the processor aligns to 16 bytes, so the rest must keep the alignment.
+const POPPED_BYTES: usize = 7 * size_of::<usize>();
+const _: () = assert!((size_of::<InitialStack>() - POPPED_BYTES).is_multiple_of(16));
+
 impl Cpu for X86_64 {
     type Context = Context;
     type UserState = UserState;
