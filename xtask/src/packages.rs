@@ -13,23 +13,24 @@ use crate::arch::Arch;
 use crate::process;
 use crate::progress;
 
-/// A program and the package that brings it.
+/// A program and the packages that bring it, with those that it needs and Debian only recommends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tool {
     program: &'static str,
-    package: &'static str,
+    packages: &'static [&'static str],
 }
 
 impl Tool {
     /// The system emulator of a machine.
     pub(crate) fn qemu_system(arch: Arch) -> Self {
-        let package = match arch {
-            Arch::Aarch64 => "qemu-system-arm",
-            Arch::X86_64 => "qemu-system-x86",
+        let packages: &[&str] = match arch {
+            // The network card that `virt` has unless told otherwise does not start without its ROM.
+            Arch::Aarch64 => &["qemu-system-arm", "ipxe-qemu"],
+            Arch::X86_64 => &["qemu-system-x86"],
         };
         Self {
             program: arch.qemu_system(),
-            package,
+            packages,
         }
     }
 
@@ -37,7 +38,7 @@ impl Tool {
     pub(crate) fn qemu_user(arch: Arch) -> Self {
         Self {
             program: arch.qemu_user(),
-            package: "qemu-user-static",
+            packages: &["qemu-user-static"],
         }
     }
 }
@@ -72,7 +73,7 @@ pub(crate) fn require(tools: &[Tool]) -> Result<()> {
         Some(tool) => bail!(
             "{} is missing although {} is installed",
             tool.program,
-            tool.package
+            tool.packages.join(" and ")
         ),
         None => Ok(()),
     }
@@ -82,7 +83,7 @@ fn missing(tools: &[Tool]) -> BTreeSet<&'static str> {
     tools
         .iter()
         .filter(|tool| process::find(tool.program).is_none())
-        .map(|tool| tool.package)
+        .flat_map(|tool| tool.packages.iter().copied())
         .collect()
 }
 
@@ -120,25 +121,25 @@ mod tests {
         let tools = [
             Tool {
                 program: "sh",
-                package: "dash",
+                packages: &["dash"],
             },
             Tool {
                 program: "no-such-program",
-                package: "absent",
+                packages: &["absent"],
             },
             Tool {
                 program: "nor-this-one",
-                package: "absent",
+                packages: &["absent", "with-it"],
             },
         ];
-        assert_eq!(missing(&tools), BTreeSet::from(["absent"]));
+        assert_eq!(missing(&tools), BTreeSet::from(["absent", "with-it"]));
     }
 
     #[test]
     fn present_tools_need_nothing() {
         require(&[Tool {
             program: "sh",
-            package: "dash",
+            packages: &["dash"],
         }])
         .unwrap();
     }
