@@ -33,7 +33,7 @@ pub(crate) struct CommandLine {
     pub(crate) ramdisk_init: Option<Vec<u8>>,
     /// `init=`.
     pub(crate) init: Option<Vec<u8>>,
-    /// `fork=eager|cow`: false is `cow`.
+    /// `fork=eager|cow`: whether fork copies all memory at once.
     pub(crate) eager_fork: Option<bool>,
     /// Names given by `console=`, in order.
     pub(crate) consoles: Vec<Vec<u8>>,

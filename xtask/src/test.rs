@@ -198,6 +198,10 @@ fn steps(arches: &[Arch]) -> Vec<Step> {
             move |session, step| conformance::on_levitate(session, arch, step),
         ));
         steps.push(Step::many(
+            format!("conformance/{arch}/fork-eager"),
+            move |session, step| conformance::with_eager_fork(session, arch, step),
+        ));
+        steps.push(Step::many(
             format!("scripts/{arch}/levitate"),
             move |session, step| scripts::on_levitate(session, arch, step),
         ));

@@ -84,19 +84,19 @@ impl CloneRequest {
     }
 }
 
-static COPY_ON_WRITE: AtomicBool = AtomicBool::new(false);
+static EAGER: AtomicBool = AtomicBool::new(false);
 
-/// Chooses how memory is copied from now on (`fork=cow` and `fork=eager` on the command line).
+/// Chooses how memory is copied from now on; copy-on-write if it is never called (`fork=eager` and `fork=cow`
+/// on the command line).
 pub fn set_fork_policy(policy: ForkPolicy) {
-    let copy_on_write = matches!(policy, ForkPolicy::CopyOnWrite);
-    COPY_ON_WRITE.store(copy_on_write, Ordering::Relaxed);
+    EAGER.store(policy == ForkPolicy::Eager, Ordering::Relaxed);
 }
 
 fn fork_policy() -> ForkPolicy {
-    if COPY_ON_WRITE.load(Ordering::Relaxed) {
-        ForkPolicy::CopyOnWrite
-    } else {
+    if EAGER.load(Ordering::Relaxed) {
         ForkPolicy::Eager
+    } else {
+        ForkPolicy::CopyOnWrite
     }
 }
 

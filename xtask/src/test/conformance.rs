@@ -62,13 +62,36 @@ pub(super) fn on_linux(session: &Session, arch: Arch, step: &str) -> Result<Vec<
 
 /// Runs the wanted cases in one guest.
 pub(super) fn on_levitate(session: &Session, arch: Arch, step: &str) -> Result<Vec<Case>> {
-    let wanted = wanted(session, arch, step)?;
+    in_guest(session, arch, step, wanted(session, arch, step)?, "")
+}
+
+/// Runs the wanted cases about processes and memory in one guest whose fork copies everything at once.
+pub(super) fn with_eager_fork(session: &Session, arch: Arch, step: &str) -> Result<Vec<Case>> {
+    let mut wanted = wanted(session, arch, step)?;
+    wanted.retain(|name| name.starts_with("processes::") || name.starts_with("memory::"));
+    in_guest(session, arch, step, wanted, "fork=eager")
+}
+
+fn in_guest(
+    session: &Session,
+    arch: Arch,
+    step: &str,
+    wanted: Vec<String>,
+    append: &str,
+) -> Result<Vec<Case>> {
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
     let mut command = vec![format!("/bin/{PROGRAM}")];
     command.extend(wanted.iter().cloned());
-    let (text, end) = guests::run(session, arch, session.archive(arch)?.clone(), command, LIMIT)?;
+    let (text, end) = guests::run(
+        session,
+        arch,
+        session.archive(arch)?.clone(),
+        command,
+        append,
+        LIMIT,
+    )?;
     let end = match end {
         End::Status(status) => format!("exit status {status}"),
         End::Panic(words) => words,

@@ -22,15 +22,18 @@ use crate::qemu::{self, Console, Machine};
 const MEMORY_MIB: u32 = 512;
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs a command in a guest with these files; returns its output and how it ended.
+/// Runs a command in a guest with these files, and with `append` on the kernel's command line; returns its
+/// output and how it ended.
 pub(super) fn run(
     session: &Session,
     arch: Arch,
     archive: Archive,
     command: Vec<String>,
+    append: &str,
     limit: Duration,
 ) -> Result<(String, End)> {
-    let machine = machine(arch, &session.artifacts(arch)?.kernel);
+    let mut machine = machine(arch, &session.artifacts(arch)?.kernel);
+    machine.append = append.to_owned();
     let mut output = Vec::new();
     let job = Job {
         machine,

@@ -143,7 +143,7 @@ pub(super) fn on_levitate(session: &Session, arch: Arch, step: &str) -> Result<V
     let command = ["/bin/busybox", "sh", "-c", &driver(&scripts, &mark)]
         .map(str::to_owned)
         .to_vec();
-    let (text, end) = guests::run(session, arch, archive, command, LIMIT)?;
+    let (text, end) = guests::run(session, arch, archive, command, "", LIMIT)?;
     let end = match end {
         End::Status(status) => format!("not reached: the driver ended with {status}"),
         End::Panic(words) => words,
