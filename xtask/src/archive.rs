@@ -1,21 +1,25 @@
-//! [`Archive`]: the files of an initramfs in memory, and their newc (cpio) form.
+//! [`Archive`]: the files of a guest in memory. [`newc`] writes them as an initramfs, [`tarball`] reads and
+//! writes them as people exchange root file systems.
 //!
-//! The form depends on nothing but the content: entries are sorted by path, owned by root, and carry
-//! [`MTIME`]. Linux: Documentation/driver-api/early-userspace/buffer-format.rst.
+//! What is written depends on nothing but the content: entries are sorted by path and carry [`MTIME`]. Files
+//! from the host belong to root.
+
+mod newc;
+mod tarball;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use cpio::newc::{Builder, ModeFileType, trailer};
+
+pub(crate) use tarball::merge_output;
 
 /// The modification time of every entry: 2024-01-01T00:00:00Z.
 pub(crate) const MTIME: u32 = 1_704_067_200;
-/// Archives end at a multiple of this, as cpio(1) writes them, so that another one may follow.
-const BLOCK_BYTES: usize = 512;
+/// Symbolic links on the way to one file; more are a loop, as for Linux (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,16 +30,23 @@ pub(crate) enum Content {
     Directory,
     /// A symbolic link with its target.
     Symlink(String),
+    /// A further name of the regular file at this path.
+    HardLink(String),
     /// A character device.
     CharacterDevice { major: u32, minor: u32 },
     /// A block device.
     BlockDevice { major: u32, minor: u32 },
 }
 
+/// A file with what belongs to it besides its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    mode: u32,
-    content: Content,
+pub(crate) struct Entry {
+    /// The low 12 bits of the mode.
+    pub(crate) mode: u32,
+    /// The owner's user and group.
+    pub(crate) owner: (u32, u32),
+    /// What it is.
+    pub(crate) content: Content,
 }
 
 /// A set of files by path. Paths are absolute; the root itself is no entry.
@@ -45,25 +56,115 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    /// Puts an entry at an absolute path, in place of an older one. Folders above it that are not there
-    /// yet are made with mode 0755.
+    /// Puts an entry of root's at an absolute path, in place of an older one. Folders above it that are not
+    /// there yet are made with mode 0755; links among them are followed.
     pub(crate) fn insert(&mut self, path: &str, mode: u32, content: Content) -> Result<()> {
-        let name = normal(path)?;
+        let owner = (0, 0);
+        self.insert_entry(path, Entry { mode, owner, content })
+    }
+
+    /// Puts an entry at an absolute path as [`Archive::insert`] does. A folder does not replace a link, so
+    /// that what a package has in `/bin` lands in `/usr/bin` where the one is a link to the other.
+    pub(crate) fn insert_entry(&mut self, path: &str, mut entry: Entry) -> Result<()> {
+        let name = self.below_links(&normal(path)?)?;
+        if let Content::HardLink(target) = &entry.content {
+            let first = self.below_links(&normal(target)?)?;
+            match self.entries.get(&first).map(|entry| &entry.content) {
+                Some(Content::File(_)) => entry.content = Content::HardLink(format!("/{first}")),
+                Some(Content::HardLink(first)) => entry.content = Content::HardLink(first.clone()),
+                _ => bail!("{path} is a name of {target}, which is no file"),
+            }
+        }
         for (slash, _) in name.match_indices('/') {
             let parent = Entry {
                 mode: 0o755,
+                owner: (0, 0),
                 content: Content::Directory,
             };
             self.entries.entry(name[..slash].to_owned()).or_insert(parent);
         }
-        self.entries.insert(name, Entry { mode, content });
+        let is_link = |old: &Entry| matches!(old.content, Content::Symlink(_));
+        if entry.content == Content::Directory && self.entries.get(&name).is_some_and(is_link) {
+            return Ok(());
+        }
+        if let Some(old) = self.entries.insert(name.clone(), entry) {
+            self.hand_over(&name, old.content);
+        }
         Ok(())
+    }
+
+    /// Gives the bytes of a file that lost its first name to the next of its names.
+    fn hand_over(&mut self, name: &str, content: Content) {
+        if !matches!(content, Content::File(_)) {
+            return;
+        }
+        let old = Content::HardLink(format!("/{name}"));
+        let mut others = self.entries.iter_mut().filter(|(_, entry)| entry.content == old);
+        let Some((next, entry)) = others.next() else {
+            return;
+        };
+        entry.content = content;
+        for (_, entry) in others {
+            entry.content = Content::HardLink(format!("/{next}"));
+        }
+    }
+
+    /// Returns the entries with their paths, which lack the leading slash, in order.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+    }
+
+    /// Tells whether something stands at a path, links above it followed.
+    pub(crate) fn contains(&self, path: &str) -> bool {
+        let name = normal(path).and_then(|name| self.below_links(&name));
+        name.is_ok_and(|name| self.entries.contains_key(&name))
+    }
+
+    /// Replaces the symbolic links above the last part of a path by what they name.
+    fn below_links(&self, name: &str) -> Result<String> {
+        let mut found: Vec<String> = Vec::new();
+        let mut rest: Vec<String> = name.split('/').rev().map(str::to_owned).collect();
+        let mut links = 0;
+        while let Some(part) = rest.pop() {
+            match part.as_str() {
+                "" | "." => continue,
+                ".." => {
+                    found.pop();
+                    continue;
+                }
+                _ => found.push(part),
+            }
+            let entry = self.entries.get(&found.join("/"));
+            let Some(Content::Symlink(target)) = entry.map(|entry| &entry.content) else {
+                continue;
+            };
+            if rest.is_empty() {
+                break;
+            }
+            links += 1;
+            if links > MAX_LINKS {
+                bail!("too many symbolic links above {name}");
+            }
+            found.pop();
+            if target.starts_with('/') {
+                found.clear();
+            }
+            rest.extend(target.split('/').rev().map(str::to_owned));
+        }
+        Ok(found.join("/"))
     }
 
     /// Puts an executable file at a path.
     pub(crate) fn insert_program(&mut self, path: &str, host: &Path) -> Result<()> {
         let bytes = fs::read(host).with_context(|| format!("reading {}", host.display()))?;
         self.insert(path, 0o755, Content::File(bytes))
+    }
+
+    /// Puts what another archive has at a path at the same path.
+    pub(crate) fn copy_from(&mut self, other: &Self, path: &str) -> Result<()> {
+        let entry = other.entries.get(&normal(path)?);
+        let entry = entry.with_context(|| format!("there is no {path} to copy"))?;
+        self.insert_entry(path, entry.clone())
     }
 
     /// Puts a file, or a folder with everything in it, from the host at a path. Modes and symbolic links
@@ -86,7 +187,7 @@ impl Archive {
                 host.display()
             );
         }
-        if !normal(path).is_ok_and(|name| self.entries.contains_key(&name)) && path != "/" {
+        if !self.contains(path) && path != "/" {
             self.insert(path, mode, Content::Directory)?;
         }
         for entry in fs::read_dir(host)? {
@@ -98,49 +199,26 @@ impl Archive {
         Ok(())
     }
 
+    /// Removes the entries whose path, without the leading slash, is not wanted.
+    pub(crate) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        let unwanted = |name: &&String| !is_wanted(name);
+        let names: Vec<String> = self.entries.keys().filter(unwanted).cloned().collect();
+        for name in names {
+            if let Some(old) = self.entries.remove(&name) {
+                self.hand_over(&name, old.content);
+            }
+        }
+    }
+
     /// Returns the bytes of the regular file at a path.
     pub(crate) fn file(&self, path: &str) -> Option<&[u8]> {
-        match &self.entries.get(&normal(path).ok()?)?.content {
+        let name = self.below_links(&normal(path).ok()?).ok()?;
+        match &self.entries.get(&name)?.content {
             Content::File(bytes) => Some(bytes),
+            Content::HardLink(first) => self.file(first),
             _ => None,
         }
     }
-
-    /// Returns the newc archive, padded so that another archive may be joined to it.
-    pub(crate) fn to_newc(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        for (index, (name, entry)) in self.entries.iter().enumerate() {
-            let content: &[u8] = match &entry.content {
-                Content::File(bytes) => bytes,
-                Content::Symlink(target) => target.as_bytes(),
-                _ => &[],
-            };
-            let header = header(name, entry).ino(u32::try_from(index + 1)?);
-            let mut writer = header.write(bytes, u32::try_from(content.len())?);
-            writer.write_all(content)?;
-            bytes = writer.finish()?;
-        }
-        bytes = trailer(bytes)?;
-        bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), 0);
-        Ok(bytes)
-    }
-}
-
-fn header(name: &str, entry: &Entry) -> Builder {
-    let (file_type, links, device) = match entry.content {
-        Content::File(_) => (ModeFileType::Regular, 1, (0, 0)),
-        Content::Directory => (ModeFileType::Directory, 2, (0, 0)),
-        Content::Symlink(_) => (ModeFileType::Symlink, 1, (0, 0)),
-        Content::CharacterDevice { major, minor } => (ModeFileType::Char, 1, (major, minor)),
-        Content::BlockDevice { major, minor } => (ModeFileType::Block, 1, (major, minor)),
-    };
-    Builder::new(name)
-        .mode(entry.mode)
-        .set_mode_file_type(file_type)
-        .nlink(links)
-        .mtime(MTIME)
-        .rdev_major(device.0)
-        .rdev_minor(device.1)
 }
 
 /// Returns an absolute path as archives name it: without the leading slash.
@@ -157,14 +235,11 @@ fn normal(path: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Cursor, Read};
     use std::os::unix::fs::symlink;
-
-    use cpio::newc::Reader;
 
     use super::*;
 
-    fn sample() -> Archive {
+    pub(super) fn sample() -> Archive {
         let mut archive = Archive::default();
         archive.insert("/tmp", 0o1777, Content::Directory).unwrap();
         archive
@@ -176,53 +251,6 @@ mod tests {
         let console = Content::CharacterDevice { major: 5, minor: 1 };
         archive.insert("/dev/console", 0o600, console).unwrap();
         archive
-    }
-
-    #[test]
-    fn a_reader_finds_everything_in_order() {
-        let mut rest = Cursor::new(sample().to_newc().unwrap());
-        let mut seen = Vec::new();
-        loop {
-            let mut reader = Reader::new(rest).unwrap();
-            if reader.entry().is_trailer() {
-                break;
-            }
-            let mut content = String::new();
-            reader.read_to_string(&mut content).unwrap();
-            let entry = reader.entry();
-            assert_eq!(entry.mtime(), MTIME);
-            seen.push(format!(
-                "{} {:o} {}:{} {content}",
-                entry.name(),
-                entry.mode(),
-                entry.rdev_major(),
-                entry.rdev_minor()
-            ));
-            rest = reader.finish().unwrap();
-        }
-        let expected = [
-            "bin 40755 0:0 ",
-            "bin/ls 120777 0:0 sh",
-            "bin/sh 100755 0:0 program",
-            "dev 40755 0:0 ",
-            "dev/console 20600 5:1 ",
-            "tmp 41777 0:0 ",
-        ];
-        assert_eq!(seen, expected);
-    }
-
-    #[test]
-    fn the_form_depends_on_content_alone() {
-        let mut other = Archive::default();
-        let entries = sample().entries;
-        for (name, entry) in entries.into_iter().rev() {
-            other
-                .insert(&format!("/{name}"), entry.mode, entry.content)
-                .unwrap();
-        }
-        let bytes = sample().to_newc().unwrap();
-        assert_eq!(bytes, other.to_newc().unwrap());
-        assert_eq!(bytes.len() % BLOCK_BYTES, 0);
     }
 
     #[test]
@@ -243,6 +271,40 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn links_above_a_path_are_followed() {
+        let mut archive = Archive::default();
+        let link = |target: &str| Content::Symlink(target.to_owned());
+        archive.insert("/bin", 0o777, link("usr/bin")).unwrap();
+        archive.insert("/opt/x", 0o777, link("/bin/../lib")).unwrap();
+        archive.insert("/loop", 0o777, link("loop")).unwrap();
+        archive.insert("/bin", 0o755, Content::Directory).unwrap();
+        archive
+            .insert("/bin/sh", 0o755, Content::File(b"a".to_vec()))
+            .unwrap();
+        archive
+            .insert("/opt/x/so", 0o755, Content::File(b"b".to_vec()))
+            .unwrap();
+        assert_eq!(archive.entries["bin"].content, link("usr/bin"));
+        assert!(archive.entries.contains_key("usr/bin/sh") && archive.contains("/bin/sh"));
+        assert!(archive.entries.contains_key("usr/lib/so"));
+        assert_eq!(archive.file("/opt/x/so"), Some(&b"b"[..]));
+        assert!(archive.insert("/loop/x", 0, Content::Directory).is_err());
+    }
+
+    #[test]
+    fn a_file_outlives_its_first_name() {
+        let mut archive = sample();
+        let link = |first: &str| Content::HardLink(first.to_owned());
+        archive.insert("/bin/dash", 0o755, link("/bin/sh")).unwrap();
+        archive.insert("/bin/ash", 0o755, link("/bin/sh")).unwrap();
+        archive
+            .insert("/bin/sh", 0o777, Content::Symlink("bash".to_owned()))
+            .unwrap();
+        assert_eq!(archive.file("/bin/ash"), Some(&b"program"[..]));
+        assert_eq!(archive.entries["bin/dash"].content, link("/bin/ash"));
     }
 
     #[test]

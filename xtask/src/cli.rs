@@ -8,17 +8,18 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::arch::Arch;
-use crate::archive::Archive;
 use crate::build;
 use crate::cargo::Profile;
 use crate::docs;
-use crate::exec::{self, Base, Job};
+use crate::exec::{self, Job};
 use crate::golden::Golden;
-use crate::initramfs::{self, Addition};
+use crate::guest_files::FileOptions;
+use crate::initramfs;
 use crate::packages::{self, Tool};
 use crate::paths::Paths;
 use crate::qemu::{Console, Machine};
-use crate::run::{self, Debugger, Files};
+use crate::rootfs;
+use crate::run::{self, Debian, Debugger};
 use crate::test;
 
 /// Builds, boots and tests Levitate.
@@ -42,11 +43,10 @@ enum Command {
         build: BuildOptions,
         #[command(flatten)]
         machine: MachineOptions,
-        /// Boots from this initramfs instead of the default one
-        #[arg(long, value_name = "FILE")]
-        initramfs: Option<PathBuf>,
+        #[command(flatten)]
+        files: FileOptions,
         /// Adds Debian's static busybox and bash to the default initramfs
-        #[arg(long, conflicts_with = "initramfs")]
+        #[arg(long, conflicts_with_all = ["initramfs", "root"])]
         debian: bool,
         /// Waits for gdb and prints the line to type
         #[arg(long)]
@@ -58,18 +58,26 @@ enum Command {
         build: BuildOptions,
         #[command(flatten)]
         machine: MachineOptions,
-        /// Puts a file or folder of the host into the guest
-        #[arg(long = "add", value_name = "HOST:GUEST")]
-        additions: Vec<Addition>,
-        /// Boots from this initramfs, whose /init must be Levitate's
-        #[arg(long, value_name = "FILE")]
-        initramfs: Option<PathBuf>,
+        #[command(flatten)]
+        files: FileOptions,
         /// Seconds that boot and command may take together
         #[arg(long, value_name = "SECONDS", default_value_t = 60)]
         timeout: u64,
         /// The command and its arguments
         #[arg(last = true, required = true, value_name = "COMMAND")]
         command: Vec<String>,
+    },
+    /// Makes a root file system of Debian packages for run and exec, and prints where it is
+    Rootfs {
+        /// The machine; the host's by default
+        #[arg(long)]
+        arch: Option<Arch>,
+        /// The packages; what they depend on is added
+        #[arg(long, value_name = "NAME", required = true, value_delimiter = ',')]
+        packages: Vec<String>,
+        /// Puts it there: a tarball where the name ends in .tar, else a folder
+        #[arg(long, value_name = "DIR|TARBALL")]
+        output: Option<PathBuf>,
     },
     /// Writes the generated pages of docs/
     Docs,
@@ -119,9 +127,9 @@ impl BuildOptions {
 /// Options that shape the virtual machine.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct MachineOptions {
-    /// RAM in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 512)]
-    memory: u32,
+    /// RAM in MiB [default: 512, or what the initramfs needs]
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u32>,
     /// Number of processors
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     smp: u32,
@@ -207,30 +215,36 @@ pub(crate) fn main() -> Result<ExitCode> {
         Command::Run {
             build,
             machine,
-            initramfs,
+            files,
             debian,
             gdb,
         } => {
-            let files = match initramfs {
-                Some(path) => Files::File(path),
-                None if debian => Files::WithDebian,
-                None => Files::Default,
+            let choice = run::Choice {
+                debian: if debian { Debian::Added } else { Debian::Absent },
+                debugger: if gdb { Debugger::Awaited } else { Debugger::Absent },
             };
-            let debugger = if gdb { Debugger::Awaited } else { Debugger::Absent };
-            run::run(&paths, build.arch()?, build.profile(), &machine, files, debugger)?;
+            run::run(&paths, build.arch()?, build.profile(), &machine, &files, choice)?;
         }
         Command::Exec {
             build,
             machine,
-            additions,
-            initramfs,
+            files,
             timeout,
             command,
         } => {
             let limit = Duration::from_secs(timeout);
-            let job = job(&paths, &build, &machine, &additions, initramfs, command, limit)?;
+            let job = job(&paths, &build, &machine, &files, command, limit)?;
             let end = exec::run(&paths, job, &mut std::io::stdout().lock())?;
             return Ok(exec::exit_code(&end));
+        }
+        Command::Rootfs {
+            arch,
+            packages,
+            output,
+        } => {
+            let arch = arch.map_or_else(Arch::host, Ok)?;
+            let made = rootfs::make(&paths, arch, &packages, output.as_deref())?;
+            println!("{}", made.display());
         }
         Command::Docs => docs::write(paths.root())?,
         Command::Test {
@@ -263,8 +277,7 @@ fn job(
     paths: &Paths,
     build: &BuildOptions,
     machine: &MachineOptions,
-    additions: &[Addition],
-    initramfs: Option<PathBuf>,
+    files: &FileOptions,
     command: Vec<String>,
     limit: Duration,
 ) -> Result<Job> {
@@ -272,18 +285,7 @@ fn job(
     packages::require(&[Tool::qemu_system(arch)])?;
     let artifacts = build::build(paths, arch, build.profile(), machine.kernel())?;
     let machine = machine.machine(arch, &artifacts.kernel, Console::Plain);
-    let base = match initramfs {
-        None => {
-            let mut archive = initramfs::for_commands(paths, arch, &artifacts)?;
-            initramfs::add_all(&mut archive, additions)?;
-            Base::Archive(archive)
-        }
-        Some(path) => {
-            let mut archive = Archive::default();
-            initramfs::add_all(&mut archive, additions)?;
-            Base::File(path, archive)
-        }
-    };
+    let base = files.base(&artifacts, || initramfs::for_commands(paths, arch, &artifacts))?;
     Ok(Job {
         machine,
         base,
@@ -308,17 +310,10 @@ mod tests {
         let words = [
             "x", "exec", "--arch", "x86_64", "--add", "a:/b", "--", "sh", "-c", "--add",
         ];
-        let Command::Exec {
-            command,
-            additions,
-            build,
-            ..
-        } = Cli::parse_from(words).command
-        else {
+        let Command::Exec { command, build, .. } = Cli::parse_from(words).command else {
             panic!("not exec");
         };
         assert_eq!(command, ["sh", "-c", "--add"]);
-        assert_eq!(additions.len(), 1);
         assert_eq!(build.arch, Some(Arch::X86_64));
     }
 
@@ -336,6 +331,8 @@ mod tests {
     fn contradictions_are_refused() {
         assert!(Cli::try_parse_from(["x", "build", "--release", "--debug"]).is_err());
         assert!(Cli::try_parse_from(["x", "exec"]).is_err());
+        assert!(Cli::try_parse_from(["x", "rootfs"]).is_err());
+        assert!(Cli::try_parse_from(["x", "run", "--root", "a", "--initramfs", "b"]).is_err());
         assert!(Cli::try_parse_from(["x", "build", "--arch", "riscv64"]).is_err());
     }
 }

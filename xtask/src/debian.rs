@@ -66,6 +66,23 @@ pub(crate) fn cached(paths: &Paths, arch: Arch, names: &[&str]) -> Result<Vec<Pa
     Ok(folders)
 }
 
+/// Downloads packages of the host's suite for a machine with all that they depend on, and returns their files. What
+/// an earlier call downloaded is used again.
+///
+/// The caller holds the lock of packages.
+pub(crate) fn download(paths: &Paths, arch: Arch, names: &[String]) -> Result<Vec<PathBuf>> {
+    let folder = paths.target().join("packages").join("apt").join(arch.name());
+    let source = Source {
+        suite: None,
+        arch: Some(arch),
+    };
+    let apt = Apt::new(&folder, source)?;
+    let wanted = apt.with_dependencies(names)?;
+    process::run(apt.install(names).arg("--download-only"))?;
+    let archives = folder.join("cache/archives");
+    Ok(wanted.into_iter().map(|file| archives.join(file)).collect())
+}
+
 /// A private apt: its own source list, package lists and cache in one folder.
 pub(crate) struct Apt {
     folder: PathBuf,
@@ -127,6 +144,24 @@ impl Apt {
                 .arg(&unpacked),
         )?;
         Ok(unpacked)
+    }
+
+    /// Returns the file names of packages and of all that they depend on.
+    fn with_dependencies(&self, names: &[String]) -> Result<Vec<String>> {
+        // Without this, apt does not list what is in its cache already.
+        let empty = format!("Dir::Cache::Archives={}", self.folder.join("empty").display());
+        fs::create_dir_all(self.folder.join("empty/partial"))?;
+        let list = process::capture(self.install(names).args(["-o", &empty, "--print-uris"]))?;
+        Ok(files_of_uris(&list))
+    }
+
+    /// Returns the command that installs packages where none is installed.
+    fn install(&self, names: &[String]) -> Command {
+        let mut command = self.command("apt-get");
+        command
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(names);
+        command
     }
 
     fn command(&self, program: &str) -> Command {
@@ -204,6 +239,15 @@ fn newest<'a>(madison: &'a str, prefix: &str) -> Option<&'a str> {
         .find(|version| version.starts_with(prefix))
 }
 
+/// Returns the file names that `apt-get --print-uris` lists, one a line: `'URI' NAME SIZE DIGEST`.
+fn files_of_uris(list: &str) -> Vec<String> {
+    list.lines()
+        .filter(|line| line.starts_with('\''))
+        .filter_map(|line| line.split_whitespace().nth(1))
+        .map(str::to_owned)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,5 +278,14 @@ mod tests {
         assert_eq!(newest(list, "1.95.0"), Some("1.95.0+dfsg1-2"));
         assert_eq!(newest(list, ""), Some("1.96.1+dfsg1-2"));
         assert_eq!(newest(list, "2"), None);
+    }
+
+    #[test]
+    fn files_are_named_as_apt_stores_them() {
+        let list = "Reading package lists...\n\
+                    'http://m/pool/g/gawk_5.2.1-2_arm64.deb' gawk_1%3a5.2.1-2_arm64.deb 640116 SHA256:0\n\
+                    'http://m/pool/t/tar_1.34_arm64.deb' tar_1.34_arm64.deb 817696 SHA256:0\n";
+        let expected = ["gawk_1%3a5.2.1-2_arm64.deb", "tar_1.34_arm64.deb"];
+        assert_eq!(files_of_uris(list), expected);
     }
 }

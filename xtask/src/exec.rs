@@ -8,15 +8,15 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::archive::{Archive, Content};
+use crate::archive::Content;
 use crate::frame::Frame;
 use crate::guest::{Event, Guest, Keyboard};
+use crate::guest_files::Base;
 use crate::paths::Paths;
 use crate::qemu::Machine;
 
@@ -42,15 +42,6 @@ pub(crate) enum End {
     Lost(String),
 }
 
-/// What the guest boots from.
-#[derive(Clone, Debug)]
-pub(crate) enum Base {
-    /// These files and the command's.
-    Archive(Archive),
-    /// A file as it is, with the command's files in a second archive behind it.
-    File(PathBuf, Archive),
-}
-
 /// One command for one guest.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -69,7 +60,9 @@ pub(crate) fn run(paths: &Paths, job: Job, sink: &mut dyn Write) -> Result<End> 
     let mark = mark()?;
     let scratch = paths.scratch(&mark)?;
     let initramfs = scratch.path().join("initramfs.cpio");
-    fs::write(&initramfs, initramfs_bytes(job.base, &job.command)?)?;
+    let mut base = job.base;
+    add_command(&mut base, &job.command)?;
+    base.write(&initramfs)?;
     let mut machine = job.machine;
     machine.initramfs = Some(initramfs);
     machine.append = format!("quiet panic=-1 LEVITATE_EXEC={mark} {}", machine.append);
@@ -96,24 +89,13 @@ pub(crate) fn exit_code(end: &End) -> ExitCode {
     }
 }
 
-fn initramfs_bytes(base: Base, command: &[String]) -> Result<Vec<u8>> {
+fn add_command(base: &mut Base, command: &[String]) -> Result<()> {
     let words = command
         .iter()
         .flat_map(|word| [word.as_bytes(), b"\0"].concat())
         .collect();
-    let mut bytes = Vec::new();
-    let mut archive = match base {
-        Base::Archive(archive) => archive,
-        Base::File(path, additions) => {
-            bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-            // A second archive begins at a multiple of four.
-            bytes.resize(bytes.len().next_multiple_of(4), 0);
-            additions
-        }
-    };
-    archive.insert(COMMAND_FILE, 0o644, Content::File(words))?;
-    bytes.extend(archive.to_newc()?);
-    Ok(bytes)
+    base.archive_mut()
+        .insert(COMMAND_FILE, 0o644, Content::File(words))
 }
 
 fn follow(mut guest: Guest, mut frame: Frame, sink: &mut dyn Write) -> Result<End> {
@@ -149,6 +131,7 @@ pub(crate) fn mark() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::Archive;
     use crate::guest::tests::script;
 
     fn end_of(text: &str, limit: Duration) -> (String, End) {
@@ -180,9 +163,12 @@ mod tests {
     #[test]
     fn words_end_in_nul() {
         let command = ["sh", "-c", "", "a b"].map(str::to_owned);
-        let bytes = initramfs_bytes(Base::Archive(Archive::default()), &command).unwrap();
-        let expected = b"sh\0-c\0\0a b\0";
-        assert!(bytes.windows(expected.len()).any(|window| window == expected));
+        let mut base = Base::Archive(Archive::default());
+        add_command(&mut base, &command).unwrap();
+        assert_eq!(
+            base.archive_mut().file(COMMAND_FILE),
+            Some(&b"sh\0-c\0\0a b\0"[..])
+        );
     }
 
     #[test]

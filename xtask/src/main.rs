@@ -1,7 +1,7 @@
 //! `cargo xtask`: builds, boots and tests Levitate. Everything that a user types starts here.
 //!
-//! [`cli`] parses the command line and calls one module per command (`build`, `run`, `exec`, `docs`,
-//! `test`). Those stand on a few nouns: [`arch`] (what differs between the two machines), [`paths`],
+//! [`cli`] parses the command line and calls one module per command (`build`, `run`, `exec`, `rootfs`,
+//! `docs`, `test`). Those stand on a few nouns: [`arch`] (what differs between the two machines), [`paths`],
 //! [`toolchain`] and [`cargo`] (making programs), [`initramfs`] and [`archive`] (packing them),
 //! [`qemu`] and [`guest`] (booting them), [`frame`] and [`expect`] (reading what the guest prints).
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ mod frame;
 mod gdb;
 mod golden;
 mod guest;
+mod guest_files;
 mod image;
 mod initramfs;
 mod lock;
@@ -27,6 +28,7 @@ mod paths;
 mod process;
 mod progress;
 mod qemu;
+mod rootfs;
 mod run;
 mod test;
 mod toolchain;

@@ -1,10 +1,16 @@
 //! QEMU command lines.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::arch::Arch;
 use crate::process;
+
+/// RAM in MiB where nobody asks for more.
+const DEFAULT_MIB: u64 = 512;
+/// RAM in MiB for programs beside the files of a large initramfs.
+const PROGRAMS_MIB: u64 = 384;
 
 /// What the guest's serial console is connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +32,8 @@ pub(crate) struct Machine {
     pub(crate) initramfs: Option<PathBuf>,
     /// The kernel command line behind `console=`.
     pub(crate) append: String,
-    /// RAM in MiB.
-    pub(crate) memory_mib: u32,
+    /// RAM in MiB, when not as much as the initramfs needs.
+    pub(crate) memory_mib: Option<u32>,
     /// Number of processors.
     pub(crate) smp: u32,
     /// QEMU's `-cpu`, when not the default.
@@ -48,7 +54,7 @@ impl Machine {
         command
             .args(["-machine", self.board.as_deref().unwrap_or(self.arch.board())])
             .args(["-cpu", self.cpu.as_deref().unwrap_or(self.arch.cpu())])
-            .args(["-m", &self.memory_mib.to_string()])
+            .args(["-m", &self.memory().to_string()])
             .args(["-smp", &self.smp.to_string()])
             .args(["-nodefaults", "-display", "none", "-no-reboot"]);
         match self.console {
@@ -62,6 +68,16 @@ impl Machine {
         let append = format!("console={} {}", self.arch.console(), self.append);
         command.args(["-append", append.trim_end()]).args(&self.extra);
         command
+    }
+
+    /// Returns the RAM in MiB: by default room for the initramfs, for its unpacked files and for programs.
+    fn memory(&self) -> u64 {
+        if let Some(memory_mib) = self.memory_mib {
+            return memory_mib.into();
+        }
+        let initramfs = self.initramfs.as_ref().and_then(|path| fs::metadata(path).ok());
+        let mib = initramfs.map_or(0, |found| found.len() >> 20);
+        (PROGRAMS_MIB + 2 * mib).max(DEFAULT_MIB)
     }
 }
 
@@ -116,7 +132,7 @@ mod tests {
             kernel: "k".into(),
             initramfs: Some("i".into()),
             append: "quiet".to_owned(),
-            memory_mib: 512,
+            memory_mib: None,
             smp: 1,
             cpu: None,
             board: None,

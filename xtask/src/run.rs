@@ -1,7 +1,5 @@
 //! `cargo xtask run`: an interactive guest on the user's terminal.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 
 use crate::arch::Arch;
@@ -9,20 +7,19 @@ use crate::build;
 use crate::cargo::Profile;
 use crate::cli::MachineOptions;
 use crate::gdb;
+use crate::guest_files::FileOptions;
 use crate::initramfs;
 use crate::packages::{self, Tool};
 use crate::paths::Paths;
 use crate::qemu::Console;
 
-/// What the guest finds in its initramfs.
-#[derive(Clone, Debug)]
-pub(crate) enum Files {
-    /// The default.
-    Default,
-    /// The default with Debian's busybox and bash.
-    WithDebian,
-    /// A file of the user's.
-    File(PathBuf),
+/// Whether the default files have Debian's static busybox and bash among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Debian {
+    /// No.
+    Absent,
+    /// Yes.
+    Added,
 }
 
 /// Whether QEMU waits for a debugger.
@@ -34,33 +31,41 @@ pub(crate) enum Debugger {
     Awaited,
 }
 
+/// What shapes an interactive guest besides its machine and files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Choice {
+    /// Further programs.
+    pub(crate) debian: Debian,
+    /// What starts the guest.
+    pub(crate) debugger: Debugger,
+}
+
 /// Sets everything up, builds, and runs the guest until it powers off.
 pub(crate) fn run(
     paths: &Paths,
     arch: Arch,
     profile: Profile,
     options: &MachineOptions,
-    files: Files,
-    debugger: Debugger,
+    files: &FileOptions,
+    choice: Choice,
 ) -> Result<()> {
     packages::require(&[Tool::qemu_system(arch)])?;
     let artifacts = build::build(paths, arch, profile, options.kernel())?;
     let mut machine = options.machine(arch, &artifacts.kernel, Console::Terminal);
     // Kept until QEMU ends.
     let scratch = paths.scratch("run")?;
-    machine.initramfs = Some(match files {
-        Files::Default => artifacts.initramfs,
-        Files::File(path) => path,
-        Files::WithDebian => {
-            let mut archive = artifacts.archive;
+    let initramfs = scratch.path().join("initramfs.cpio");
+    let default = || {
+        let mut archive = artifacts.archive.clone();
+        if choice.debian == Debian::Added {
             initramfs::add_debian_programs(&mut archive, paths, arch)?;
-            let path = scratch.path().join("initramfs.cpio");
-            std::fs::write(&path, archive.to_newc()?)?;
-            path
         }
-    });
+        Ok(archive)
+    };
+    files.base(&artifacts, default)?.write(&initramfs)?;
+    machine.initramfs = Some(initramfs);
     machine.append = format!("panic=-1 {}", machine.append);
-    if debugger == Debugger::Awaited {
+    if choice.debugger == Debugger::Awaited {
         machine.extra = gdb::arguments();
         eprintln!("  waiting for: {}", gdb::invitation(arch, &artifacts.kernel_elf));
     }

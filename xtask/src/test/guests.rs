@@ -12,11 +12,12 @@ use super::images::{self, Image};
 use super::report::Case;
 use crate::arch::Arch;
 use crate::archive::Archive;
-use crate::exec::{self, Base, End, Job};
+use crate::exec::{self, End, Job};
 use crate::expect::Expect;
 use crate::frame::PANIC;
 use crate::golden as transcripts;
 use crate::guest::{Guest, Keyboard};
+use crate::guest_files::Base;
 use crate::qemu::{self, Console, Machine};
 
 const MEMORY_MIB: u32 = 512;
@@ -77,7 +78,7 @@ fn machine(arch: Arch, kernel: &Path) -> Machine {
         kernel: kernel.to_path_buf(),
         initramfs: None,
         append: String::new(),
-        memory_mib: MEMORY_MIB,
+        memory_mib: None,
         smp: 1,
         cpu: None,
         board: None,
