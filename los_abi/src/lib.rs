@@ -7,7 +7,7 @@
 //!
 //! * [`syscall`]: the table of calls and the types of their arguments
 //! * [`errno`]: the one error type
-//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`time`], [`tty`], [`auxv`]: flags and structures
+//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`], [`time`], [`tty`], [`auxv`]: flags and structures
 //!
 //! Structures have the layout of the wire: they implement zerocopy's traits, name their padding, and can be
 //! copied to and from user memory byte by byte.
@@ -17,6 +17,7 @@
 mod macros;
 
 pub mod auxv;
+pub mod credentials;
 pub mod errno;
 pub mod fs;
 pub mod isa;

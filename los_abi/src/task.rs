@@ -268,13 +268,6 @@ constants! {
         PRIO_PGRP = 1, "A process group.";
         PRIO_USER = 2, "A user.";
     }
-
-    /// Versions of the capability structures.
-    CAPABILITY_VERSIONS: u32 {
-        _LINUX_CAPABILITY_VERSION_1 = 0x1998_0330, "One 32-bit set.";
-        _LINUX_CAPABILITY_VERSION_2 = 0x2007_1026, "Two 32-bit sets, deprecated.";
-        _LINUX_CAPABILITY_VERSION_3 = 0x2008_0522, "Two 32-bit sets.";
-    }
 }
 
 /// Limit that is none.
@@ -289,8 +282,6 @@ pub const UTS_LEN: usize = 64;
 pub const NGROUPS_MAX: usize = 65536;
 /// Size of the first published [`CloneArgs`].
 pub const CLONE_ARGS_SIZE_VER0: usize = 64;
-/// Highest capability (`CAP_CHECKPOINT_RESTORE`).
-pub const CAP_LAST_CAP: u32 = 40;
 
 wire! {
     /// Limit of a resource, for prlimit64(2); getrlimit(2) has the same structure on 64-bit machines.
@@ -440,26 +431,6 @@ wire! {
         futex_offset: i64,
         /// Entry that is being added or removed.
         list_op_pending: u64,
-    }
-
-    /// Whose capabilities, and in which form.
-    #[derive(PartialEq, Eq)]
-    CapUserHeader {
-        /// One of [`CAPABILITY_VERSIONS`].
-        version: u32,
-        /// Process, or zero for the caller.
-        pid: i32,
-    }
-
-    /// Half of three sets of capabilities.
-    #[derive(PartialEq, Eq)]
-    CapUserData {
-        /// In force.
-        effective: u32,
-        /// Allowed.
-        permitted: u32,
-        /// Kept over execve.
-        inheritable: u32,
     }
 
     /// Priority of a real-time thread.

@@ -1,5 +1,6 @@
 //! The system as a whole: its name, its memory, randomness, and the way out.
 
+use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::syscall::UserPtr;
@@ -36,9 +37,19 @@ pub(crate) fn uname(ctx: &Context<'_>, name: UserPtr<Utsname>) -> Result<usize> 
     let mut names = Utsname::default();
     Utsname::set(&mut names.sysname, version::SYSTEM.as_bytes());
     Utsname::set(&mut names.nodename, version::HOST.as_bytes());
-    Utsname::set(&mut names.release, version::RELEASE.as_bytes());
+    let personality = ctx.thread.attributes.personality();
+    let release = if personality.contains(Personality::UNAME26) {
+        version::RELEASE_26
+    } else {
+        version::RELEASE
+    };
+    Utsname::set(&mut names.release, release.as_bytes());
     Utsname::set(&mut names.version, version::VERSION.as_bytes());
-    Utsname::set(&mut names.machine, task::Abi::MACHINE.as_bytes());
+    let machine = match task::Abi::MACHINE_32 {
+        Some(machine) if personality.domain() == Personality::LINUX32 => machine,
+        _ => task::Abi::MACHINE,
+    };
+    Utsname::set(&mut names.machine, machine.as_bytes());
     Utsname::set(&mut names.domainname, version::DOMAIN.as_bytes());
     ctx.memory().write(name, &names)?;
     Ok(0)

@@ -213,6 +213,7 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
         UserPtr::NULL
     };
     let thread = Thread::new(new, Box::new(move || start_child(frame, stored_tid)))?;
+    thread.attributes.inherit(&parent.attributes);
     if flags.contains(CloneFlags::CHILD_CLEARTID) {
         let word = request.child_tid.addr();
         thread.clear_child_tid.store(word, Ordering::Relaxed);
@@ -247,6 +248,7 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     })?;
     let adjustment = parent.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
+    process.set_dumpable(parent.is_dumpable());
     Ok(process)
 }
 

@@ -2,19 +2,44 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
+use bitflags::bitflags;
 use los_abi::errno::Errno;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
+use crate::thread::Thread;
 
 /// The number that stands for "leave it alone" in setreuid(2) and its relatives.
 const KEEP: u32 = u32::MAX;
 
-/// `SECBIT_NO_SETUID_FIXUP`: changing users leaves capabilities alone.
-const SECBIT_NO_SETUID_FIXUP: u32 = 1 << 2;
-/// `SECBIT_KEEP_CAPS`: leaving the superuser keeps permitted capabilities.
-const SECBIT_KEEP_CAPS: u32 = 1 << 4;
+bitflags! {
+    /// `SECBIT_*` of `linux/securebits.h`: how far user 0 is special. Each has a lock in the next higher bit.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub struct SecureBits: u32 {
+        /// User 0 gets no capabilities by execve.
+        const NOROOT = 1 << 0;
+        /// Changing users leaves capabilities alone.
+        const NO_SETUID_FIXUP = 1 << 2;
+        /// Leaving user 0 keeps permitted capabilities.
+        const KEEP_CAPS = 1 << 4;
+        /// The ambient set does not grow.
+        const NO_CAP_AMBIENT_RAISE = 1 << 6;
+    }
+}
+
+impl SecureBits {
+    /// Returns the bits of an identity, its locks among them.
+    pub fn of(credentials: &Credentials) -> Self {
+        Self::from_bits_retain(credentials.securebits)
+    }
+
+    /// Returns the locks of these bits.
+    pub const fn locks(self) -> Self {
+        Self::from_bits_retain(self.bits() << 1)
+    }
+}
 
 /// Applies a change to the calling thread's identity.
 ///
@@ -26,8 +51,20 @@ pub fn change(
 ) -> Result<(), Errno> {
     let mut new = Credentials::clone(ctx.credentials());
     change(&mut new)?;
-    ctx.thread.set_credentials(Arc::new(new));
+    commit(ctx.thread, new);
     Ok(())
+}
+
+/// Gives a thread, which calls, a new identity. One with other rights is closed to inspection and outlives its
+/// parent without a signal (prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG).
+pub(crate) fn commit(thread: &Thread, new: Credentials) {
+    let old = thread.credentials();
+    let acts_as = |who: &Credentials| [who.euid, who.egid, who.fsuid, who.fsgid];
+    if acts_as(&old) != acts_as(&new) || new.permitted & !old.permitted != 0 {
+        thread.process().set_dumpable(false);
+        thread.parent_death_signal.store(0, Ordering::Relaxed);
+    }
+    thread.set_credentials(Arc::new(new));
 }
 
 /// Sets the user as setuid(2): all three numbers with privilege, the effective one without.
@@ -173,13 +210,13 @@ pub fn set_groups(credentials: &mut Credentials, mut groups: Vec<u32>) -> Result
 
 /// Drops or regains capabilities as the superuser's number comes and goes.
 fn fix_capabilities(old: &Credentials, new: &mut Credentials) {
-    if old.securebits & SECBIT_NO_SETUID_FIXUP != 0 {
+    if SecureBits::of(old).contains(SecureBits::NO_SETUID_FIXUP) {
         return;
     }
     let had_root = [old.uid, old.euid, old.suid].contains(&0);
     let has_root = [new.uid, new.euid, new.suid].contains(&0);
     if had_root && !has_root {
-        if old.securebits & SECBIT_KEEP_CAPS == 0 {
+        if !SecureBits::of(old).contains(SecureBits::KEEP_CAPS) {
             new.permitted = 0;
             new.effective = 0;
         }
@@ -191,22 +228,6 @@ fn fix_capabilities(old: &Credentials, new: &mut Credentials) {
     if old.euid != 0 && new.euid == 0 {
         new.effective = new.permitted;
     }
-}
-
-/// Recomputes capabilities as execve does for a program without file capabilities.
-pub(crate) fn after_exec(credentials: &Credentials) -> Credentials {
-    let mut new = credentials.clone();
-    if new.uid == 0 || new.euid == 0 {
-        new.permitted = new.bounding | new.inheritable;
-        new.effective = if new.euid == 0 { new.permitted } else { 0 };
-    } else {
-        new.permitted = new.ambient;
-        new.effective = new.ambient;
-    }
-    new.suid = new.euid;
-    new.sgid = new.egid;
-    new.securebits &= !SECBIT_KEEP_CAPS;
-    new
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod accounting;
+pub mod attributes;
 pub mod clone;
 pub mod cred;
 pub mod exec;

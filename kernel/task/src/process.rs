@@ -40,6 +40,8 @@ pub struct Process {
     pub(crate) has_execed: AtomicBool,
     /// Whether orphaned descendants come to this process (PR_SET_CHILD_SUBREAPER).
     pub is_subreaper: AtomicBool,
+    /// Whether others with the same ids may look into the process (PR_SET_DUMPABLE).
+    is_dumpable: AtomicBool,
     /// Whether signals without a handler are dropped, as for the first process.
     pub(crate) is_unkillable: AtomicBool,
     /// The signal that the parent gets at the end, 0 for none.
@@ -109,6 +111,7 @@ impl Process {
             session: AtomicU32::new(0),
             has_execed: AtomicBool::new(false),
             is_subreaper: AtomicBool::new(false),
+            is_dumpable: AtomicBool::new(true),
             is_unkillable: AtomicBool::new(new.pid == pid::INIT),
             exit_signal: AtomicU32::new(new.exit_signal),
             space: AtomicUsize::new(identity(new.memory.as_ref())),
@@ -190,6 +193,16 @@ impl Process {
     #[inline]
     pub(crate) fn space(&self) -> usize {
         self.space.load(Ordering::Relaxed)
+    }
+
+    /// Reports whether others with the same ids may look into the process.
+    pub fn is_dumpable(&self) -> bool {
+        self.is_dumpable.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether others with the same ids may look into the process.
+    pub fn set_dumpable(&self, is_dumpable: bool) {
+        self.is_dumpable.store(is_dumpable, Ordering::Relaxed);
     }
 
     /// Returns what execve remembers of the program.

@@ -14,7 +14,7 @@ use core::sync::atomic::Ordering;
 use los_abi::errno::Errno;
 use los_arch::Current;
 use los_arch::hal::cpu::MAX_CPUS;
-use los_arch::hal::prelude::Irq;
+use los_arch::hal::prelude::{Cpu, Irq};
 use mm::AddressSpace;
 use sync::{KernelContext, Parker, PerCpu, Rank, SpinLock, ThreadHandle, now_ns};
 
@@ -76,6 +76,11 @@ pub fn init() -> Result<(), Errno> {
 /// Returns the CPUs that threads run on, one bit each: the boot CPU, until others are started.
 pub fn cpu_mask() -> u64 {
     1
+}
+
+/// Returns the number of the CPU that runs the caller.
+pub fn cpu() -> u32 {
+    Current::cpu_index() as u32
 }
 
 /// Returns the running thread; `None` before [`init`]. For code that no [`Context`](crate::Context) reaches.

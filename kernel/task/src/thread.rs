@@ -14,6 +14,7 @@ use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
 use vfs::{Credentials, FsContext};
 
 use crate::accounting::{ThreadAccounting, Usage};
+use crate::attributes::ThreadAttributes;
 use crate::context::Context;
 use crate::fd_table::FdTable;
 use crate::futex::FutexState;
@@ -87,6 +88,8 @@ pub struct Thread {
     pub(crate) futex: FutexState,
     /// What the thread runs, until it starts.
     pub(crate) start: SpinLock<Option<KernelMain>>,
+    /// What the thread has set for itself and its children.
+    pub attributes: ThreadAttributes,
     /// Number of the signal that the parent's death sends (PR_SET_PDEATHSIG).
     pub parent_death_signal: AtomicU32,
 }
@@ -182,6 +185,7 @@ impl Thread {
             futex: FutexState::new(),
             vfork_parent: SpinLock::new(Rank::Thread, None),
             start: SpinLock::new(Rank::Thread, main),
+            attributes: ThreadAttributes::new(),
             parent_death_signal: AtomicU32::new(0),
         })
     }

@@ -12,6 +12,7 @@ pub struct Abi;
 impl IsaAbi for Abi {
     const ISA: Isa = Isa::Aarch64;
     const MACHINE: &str = "aarch64";
+    const MACHINE_32: Option<&str> = None;
     const ELF_MACHINE: u16 = 183;
     const OPEN_FLAGS: OpenFlagBits = OpenFlagBits {
         directory: O_DIRECTORY,

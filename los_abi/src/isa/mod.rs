@@ -37,6 +37,8 @@ pub trait IsaAbi {
     const ISA: Isa;
     /// uname's `machine`, and the string behind `AT_PLATFORM`.
     const MACHINE: &str;
+    /// uname's `machine` for programs of `PER_LINUX32`; `None` where that personality is refused.
+    const MACHINE_32: Option<&str>;
     /// `e_machine` of the machine's ELF files.
     const ELF_MACHINE: u16;
     /// Places of the open flags that differ.

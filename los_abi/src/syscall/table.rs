@@ -143,6 +143,8 @@ macro_rules! for_each_syscall {
             { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "RLIMIT_MEMLOCK, MSGQUEUE, NICE, RTPRIO, RTTIME and LOCKS are recorded and not enforced" }
             { sched_yield, x86_64: 24, aarch64: 124, (), Full, "" }
             { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
+            { getcpu, x86_64: 309, aarch64: 168, (cpu: UserPtr<u32>, node: UserPtr<u32>, cache: u64), Full, "" }
+            { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; of the flags, only UNAME26 has an effect" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
             { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "no FUTEX_WAKE_OP and no priority inheritance" }

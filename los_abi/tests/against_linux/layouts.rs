@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
-use los_abi::{Isa, auxv, fs, poll, signal, task, time, tty};
+use los_abi::{Isa, auxv, credentials, fs, poll, signal, task, time, tty};
 
 use crate::headers::headers;
 
@@ -103,8 +103,8 @@ fn tasks() -> Vec<Comparison> {
             flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup,
         }
         task::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
-        task::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
-        task::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }
+        credentials::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
+        credentials::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }
         task::Utsname as "system::new_utsname" { sysname, nodename, release, version, machine, domainname }
         task::Sysinfo as "system::sysinfo" {
             uptime, loads, totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs, totalhigh,

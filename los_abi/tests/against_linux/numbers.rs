@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use bitflags::Flags;
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::syscall::Sysno;
-use los_abi::{Errno, Isa, auxv, fs, mm, poll, signal, task, time, tty};
+use los_abi::{Errno, Isa, auxv, credentials, fs, mm, poll, signal, task, time, tty};
 
 use crate::headers::headers;
 
@@ -144,7 +144,7 @@ fn constants_of_both_machines() {
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
         signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, task::RESOURCES, task::RUSAGE_WHO,
         task::FUTEX_OPERATIONS, task::FUTEX_FLAGS, task::PRCTL_OPTIONS, task::REBOOT_COMMANDS,
-        task::REBOOT_MAGICS, task::SCHED_POLICIES, task::PRIORITY_WHO, task::CAPABILITY_VERSIONS,
+        task::REBOOT_MAGICS, task::SCHED_POLICIES, task::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS,
         time::CLOCKS, time::TIMER_FLAGS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
         tty::TERMIOS_FIELDS, tty::IOCTLS, tty::FLOW_ACTIONS, tty::FLUSH_QUEUES,
     );
@@ -182,7 +182,7 @@ fn single_constants() {
             ("RLIM_NLIMITS", task::RLIM_NLIMITS as u64),
             ("NGROUPS_MAX", task::NGROUPS_MAX as u64),
             ("CLONE_ARGS_SIZE_VER0", task::CLONE_ARGS_SIZE_VER0 as u64),
-            ("CAP_LAST_CAP", u64::from(task::CAP_LAST_CAP)),
+            ("CAP_LAST_CAP", u64::from(credentials::CAP_LAST_CAP)),
             ("__NEW_UTS_LEN", task::UTS_LEN as u64),
             ("NCCS", tty::NCCS as u64),
         ];

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use core::sync::atomic::Ordering;
 
+use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
 use los_abi::task::{
@@ -78,11 +79,21 @@ pub(crate) fn prctl(
             }
             return Ok(usize::from(ctx.credentials().no_new_privs));
         }
-        abi::PR_GET_DUMPABLE => return Ok(1),
-        abi::PR_SET_DUMPABLE if arg2 <= 1 => {}
+        abi::PR_GET_DUMPABLE => return Ok(usize::from(ctx.process.is_dumpable())),
+        abi::PR_SET_DUMPABLE if arg2 <= 1 => ctx.process.set_dumpable(arg2 == 1),
         _ => return Err(Errno::EINVAL.into()),
     }
     Ok(0)
+}
+
+pub(crate) fn personality(ctx: &Context<'_>, persona: u32) -> Result<usize> {
+    let attributes = &ctx.thread.attributes;
+    let old = if persona == Personality::QUERY {
+        attributes.personality()
+    } else {
+        attributes.set_personality(Personality::from_bits_retain(persona))?
+    };
+    Ok(old.bits() as usize)
 }
 
 const ARCH_SET_GS: i32 = 0x1001;

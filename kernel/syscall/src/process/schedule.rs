@@ -24,3 +24,14 @@ pub(crate) fn sched_getaffinity(ctx: &Context<'_>, pid: i32, size: u32, mask: Us
     ctx.memory().write(mask, &sched::cpu_mask())?;
     Ok(MASK_BYTES as usize)
 }
+
+pub(crate) fn getcpu(ctx: &Context<'_>, cpu: UserPtr<u32>, node: UserPtr<u32>, _cache: u64) -> Result<usize> {
+    if !cpu.is_null() {
+        ctx.memory().write(cpu, &sched::cpu())?;
+    }
+    if !node.is_null() {
+        // All memory is equally near.
+        ctx.memory().write(node, &0)?;
+    }
+    Ok(0)
+}

@@ -132,7 +132,7 @@ fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<Trap
         environment,
         budget,
     };
-    let prepared: Prepared = prepare(&caller, process, request)?;
+    let prepared: Prepared = prepare(&caller, thread, request)?;
     log::info!("Run {} as init process", text(path));
     let files = thread.files().ok_or(Errno::ESRCH)?;
     Ok(prepared.commit(thread, files))

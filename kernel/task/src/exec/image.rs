@@ -19,10 +19,11 @@ use los_arch::{Current, CurrentAbi};
 use mm::io::{Sink, SliceSink};
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
 use vfs::text::DenyWrite;
-use vfs::{At, Caller, Credentials, OpenFile};
+use vfs::{At, Caller, OpenFile};
 
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program, Segment};
+use super::identity::Identity;
 use super::signal_page;
 use super::stack::StackContents;
 use crate::process::Image;
@@ -49,8 +50,8 @@ pub(super) struct Start<'a> {
     pub(super) path: &'a [u8],
     pub(super) arguments: &'a StringList,
     pub(super) environment: &'a StringList,
-    /// The identity that the program will have.
-    pub(super) credentials: &'a Credentials,
+    /// Who the program will run as.
+    pub(super) identity: &'a Identity,
     pub(super) limits: Limits,
 }
 
@@ -154,8 +155,7 @@ impl Start<'_> {
     /// The entries in Linux's order; those that point into the stack get their values there.
     fn auxv(&self, program: &Placed, loader: Option<&Placed>) -> [(u64, u64); 19] {
         let (capabilities, more_capabilities) = Current::hardware_capabilities();
-        let who = self.credentials;
-        let is_secure = who.uid != who.euid || who.gid != who.egid;
+        let who = &self.identity.credentials;
         [
             (AT_MINSIGSTKSZ, CurrentAbi::MIN_SIGNAL_STACK as u64),
             (AT_HWCAP, capabilities),
@@ -171,7 +171,7 @@ impl Start<'_> {
             (AT_EUID, u64::from(who.euid)),
             (AT_GID, u64::from(who.gid)),
             (AT_EGID, u64::from(who.egid)),
-            (AT_SECURE, u64::from(is_secure)),
+            (AT_SECURE, u64::from(self.identity.is_secure)),
             (AT_RANDOM, 0),
             (AT_HWCAP2, more_capabilities),
             (AT_EXECFN, 0),

@@ -6,6 +6,7 @@
 mod arguments;
 mod elf;
 mod first;
+mod identity;
 mod image;
 mod script;
 mod signal_page;
@@ -19,18 +20,18 @@ use los_abi::errno::Errno;
 use los_abi::signal::Signal;
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame};
-use vfs::{At, Caller, Credentials, OpenFile};
+use vfs::{At, Caller, OpenFile};
 
 pub use arguments::{Budget, StringList};
 pub use first::{FirstProgram, start_first_program};
 
 use crate::context::Context;
 use crate::fd_table::FdTable;
-use crate::process::Process;
 use crate::signal::actions::SignalActions;
 use crate::signal::stack::AlternateStack;
 use crate::thread::Thread;
-use crate::{cred, exit, sched};
+use crate::{exit, sched};
+use identity::Identity;
 use image::{Loaded, Start};
 
 /// What to execute.
@@ -61,7 +62,7 @@ pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, E
 /// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending; those of
 /// opening interpreters. The caller is as it was.
 pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
-    let prepared = prepare(&ctx.caller(), ctx.process, request)?;
+    let prepared = prepare(&ctx.caller(), ctx.thread, request)?;
     let files = own_files(ctx)?;
     exit::become_only_thread(ctx)?;
     exit::release_user(ctx);
@@ -74,32 +75,34 @@ pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
 struct Prepared {
     loaded: Loaded,
     actions: SignalActions,
-    credentials: Arc<Credentials>,
+    identity: Identity,
     name: Vec<u8>,
 }
 
 /// Does everything that can fail.
-fn prepare(caller: &Caller<'_>, process: &Process, mut request: ExecRequest) -> Result<Prepared, Errno> {
+fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Result<Prepared, Errno> {
+    let process = thread.process();
     if request.arguments.is_empty() {
         // As on Linux, a program never sees an empty argument list.
         request.arguments = StringList::from_slices([&b""[..]], &mut request.budget)?;
     }
     let file = follow_scripts(caller, &mut request)?;
     let program = image::read_program(&file)?;
-    let credentials = Arc::new(cred::after_exec(&with_set_id(caller.credentials, &file)?));
+    let personality = thread.attributes.personality();
+    let identity = identity::of_program(caller.credentials, personality, &file)?;
     let start = Start {
         file: &file,
         program: &program,
         path: &request.path,
         arguments: &request.arguments,
         environment: &request.environment,
-        credentials: &credentials,
+        identity: &identity,
         limits: process.limits().of_memory(),
     };
     Ok(Prepared {
         loaded: start.build(caller)?,
         actions: process.actions().after_exec(),
-        credentials,
+        identity,
         name: base_name(&request.path).to_vec(),
     })
 }
@@ -123,26 +126,6 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
         path = script.interpreter.to_vec();
     }
     Err(Errno::ELOOP)
-}
-
-/// Applies the set-user-id and set-group-id bits of a program.
-fn with_set_id(credentials: &Credentials, file: &OpenFile) -> Result<Credentials, Errno> {
-    const SET_UID: u16 = 0o4000;
-    const SET_GID: u16 = 0o2000;
-    const GROUP_EXECUTE: u16 = 0o010;
-    let shared = SET_GID | GROUP_EXECUTE;
-    let metadata = file.metadata()?;
-    let mut new = credentials.clone();
-    if new.no_new_privs {
-        return Ok(new);
-    }
-    if metadata.mode & SET_UID != 0 {
-        (new.euid, new.fsuid) = (metadata.uid, metadata.uid);
-    }
-    if metadata.mode & shared == shared {
-        (new.egid, new.fsgid) = (metadata.gid, metadata.gid);
-    }
-    Ok(new)
 }
 
 /// Returns a table of open files that no other process shares.
@@ -177,7 +160,7 @@ impl Prepared {
         let old_files = thread.resources.lock().files.replace(files.clone());
         files.close_on_exec();
         thread.set_name(&self.name);
-        thread.set_credentials(self.credentials);
+        self.identity.put_on(thread);
         *thread.alternate_stack.lock() = AlternateStack::DISABLED;
         thread.restart.lock().take();
         thread.with_user_state(|state| *state = Current::initial_user_state());

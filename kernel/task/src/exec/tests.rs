@@ -2,6 +2,8 @@
 
 use los_abi::syscall::{UserCStr, UserPtr};
 
+use vfs::Credentials;
+
 use super::*;
 use crate::testing;
 

@@ -1,6 +1,7 @@
 //! All cases, by subject, and what they share.
 
 mod bad_input;
+mod credentials;
 mod exec;
 mod files;
 mod founding;
@@ -8,6 +9,7 @@ mod memory;
 mod names;
 mod pipes;
 mod processes;
+mod schedule;
 mod signals;
 mod time;
 
@@ -29,6 +31,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         pipes::CASES,
         signals::CASES,
         time::CASES,
+        credentials::CASES,
+        schedule::CASES,
         bad_input::CASES,
     ]
     .into_iter()
