@@ -260,6 +260,7 @@ constants! {
         LOCK_EX = 2, "Exclusive.";
         LOCK_NB = 4, "Fails rather than waits.";
         LOCK_UN = 8, "Unlocks.";
+        LOCK_MAND = 32, "Once a mandatory lock; ignored.";
     }
 
     /// Kinds of file systems, in `Statfs::f_type`.

@@ -40,6 +40,8 @@ pub enum Rank {
     Thread,
     /// A table of open files.
     FdTable,
+    /// Locks of files.
+    FileLocks,
     /// Name cache.
     Dentry,
     /// Small file-system state that is never held across waiting.

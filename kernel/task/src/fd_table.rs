@@ -8,6 +8,7 @@ use los_abi::errno::Errno;
 use los_abi::syscall::Fd;
 use sync::{Rank, SpinLock};
 use vfs::OpenFile;
+use vfs::lock::{self, Owner};
 
 /// Bits of one word of the maps.
 const WORD_BITS: usize = u64::BITS as usize;
@@ -17,6 +18,8 @@ const CAPACITY_MAX: usize = 1 << 20;
 /// Open files by number, shared by the threads that cloned with CLONE_FILES.
 pub struct FdTable {
     slots: SpinLock<Slots>,
+    /// Whose the record locks are that are taken through it.
+    lock_owner: Owner,
 }
 
 /// A new descriptor's behaviour at execve.
@@ -49,9 +52,19 @@ struct Slots {
 impl FdTable {
     /// Makes an empty table.
     pub fn new() -> Self {
+        Self::with(Slots::default())
+    }
+
+    fn with(slots: Slots) -> Self {
         Self {
-            slots: SpinLock::new(Rank::FdTable, Slots::default()),
+            slots: SpinLock::new(Rank::FdTable, slots),
+            lock_owner: Owner::new_process(),
         }
+    }
+
+    /// Returns the owner of the record locks that are taken through this table.
+    pub fn lock_owner(&self) -> Owner {
+        self.lock_owner
     }
 
     /// Returns the file of a number.
@@ -100,9 +113,12 @@ impl FdTable {
         if index as u64 >= limit || index >= CAPACITY_MAX {
             return Err(Errno::EBADF);
         }
-        let mut slots = self.slots.lock();
-        slots.grow_to(index + 1)?;
-        Ok(slots.set(index, file, on_exec))
+        let replaced = {
+            let mut slots = self.slots.lock();
+            slots.grow_to(index + 1)?;
+            slots.set(index, file, on_exec)
+        };
+        Ok(replaced.inspect(|file| self.release_locks(file)))
     }
 
     /// Frees a number and returns its file, to be dropped by the caller.
@@ -111,7 +127,15 @@ impl FdTable {
     /// EBADF.
     pub fn remove(&self, fd: Fd) -> Result<Arc<OpenFile>, Errno> {
         let index = usize::try_from(fd.0).map_err(|_| Errno::EBADF)?;
-        self.slots.lock().take(index).ok_or(Errno::EBADF)
+        let file = self.slots.lock().take(index).ok_or(Errno::EBADF)?;
+        self.release_locks(&file);
+        Ok(file)
+    }
+
+    /// Drops the record locks of this table on a file, any descriptor of which was closed (fcntl(2)).
+    #[inline]
+    fn release_locks(&self, file: &OpenFile) {
+        lock::release(file, self.lock_owner);
     }
 
     /// Frees all numbers of a range, as close_range(2).
@@ -128,7 +152,9 @@ impl FdTable {
                 next = index + 1;
                 slots.take(index)
             };
-            drop(file);
+            if let Some(file) = file {
+                self.release_locks(&file);
+            }
         }
     }
 
@@ -199,9 +225,7 @@ impl FdTable {
                 break;
             }
         }
-        Ok(Self {
-            slots: SpinLock::new(Rank::FdTable, copy),
-        })
+        Ok(Self::with(copy))
     }
 
     /// Closes what execve closes.
@@ -216,7 +240,9 @@ impl FdTable {
                 next = index + 1;
                 slots.take(index)
             };
-            drop(file);
+            if let Some(file) = file {
+                self.release_locks(&file);
+            }
         }
     }
 }
@@ -224,6 +250,12 @@ impl FdTable {
 impl Default for FdTable {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl Drop for FdTable {
+    fn drop(&mut self) {
+        self.remove_range(0..=u32::MAX);
     }
 }
 

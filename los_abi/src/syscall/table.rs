@@ -47,7 +47,8 @@ macro_rules! for_each_syscall {
             { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
             { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
             { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Partial, "no packet mode (O_DIRECT)" }
-            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no record locks, leases, owners or seals" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases, owners (SIGIO), F_NOTIFY or seals" }
+            { flock, x86_64: 73, aarch64: 32, (fd: Fd, operation: u32), Full, "" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
             { sendfile, x86_64: 40, aarch64: 71, (out_fd: Fd, in_fd: Fd, offset: UserPtr<i64>, count: usize), Full, "" }
             { truncate, x86_64: 76, aarch64: 45, (path: UserCStr, length: i64), Full, "" }

@@ -6,6 +6,7 @@
 
 mod descriptors;
 mod listing;
+mod locks;
 mod maps;
 mod mounts;
 mod node;

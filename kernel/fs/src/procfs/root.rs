@@ -12,7 +12,7 @@ use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Subject, describe, entry_at, find, refuse_changes};
 use super::task::Task;
 use super::text::parse_number;
-use super::{mounts, settings, system};
+use super::{locks, mounts, settings, system};
 
 /// Inode number.
 pub(super) const NUMBER: u64 = 1;
@@ -50,6 +50,7 @@ static TABLE: &[Entry<System>] = &[
     text("cpuinfo", system::cpu_info),
     text("filesystems", mounts::file_systems),
     text("loadavg", system::load_average),
+    text("locks", locks::all),
     text("meminfo", system::memory),
     link("mounts", |_| Ok(b"self/mounts".to_vec())),
     link("self", |_| own_name(Own::Process)),

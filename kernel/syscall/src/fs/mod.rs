@@ -4,6 +4,7 @@ mod attributes;
 mod data;
 mod descriptor;
 mod directory;
+mod lock;
 mod mount;
 mod names;
 mod open;
@@ -19,6 +20,7 @@ pub(crate) use data::{
 };
 pub(crate) use descriptor::{close, close_range, dup, dup2, dup3, fcntl, ioctl, pipe, pipe2};
 pub(crate) use directory::{chdir, fchdir, getcwd, getdents, getdents64};
+pub(crate) use lock::flock;
 pub(crate) use mount::{fstatfs, mount, statfs, umount2};
 pub(crate) use names::{
     link, linkat, mkdir, mkdirat, mknod, mknodat, readlink, readlinkat, rename, renameat, renameat2, rmdir,

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use los_abi::fs::OpenFlags;
+use los_abi::fs::{F_RDLCK, F_UNLCK, F_WRLCK, Flock, OpenFlags};
 use proptest::prelude::*;
 
 use super::*;
@@ -22,16 +22,19 @@ const EAGAIN: sync::Error = sync::Error::Errno(Errno::EAGAIN);
 #[test]
 fn whole_file_locks_exclude_and_end_with_the_file() {
     let [one, other] = files();
-    flock(&one, Some(Strength::Shared), Patience::None).unwrap();
-    flock(&other, Some(Strength::Shared), Patience::None).unwrap();
+    flock(&one, 1, Some(Strength::Shared), Patience::None).unwrap();
+    flock(&other, 2, Some(Strength::Shared), Patience::None).unwrap();
     assert_eq!(
-        flock(&one, Some(Strength::Exclusive), Patience::None),
+        flock(&one, 1, Some(Strength::Exclusive), Patience::None),
         Err(EAGAIN)
     );
-    flock(&other, None, Patience::None).unwrap();
-    flock(&one, Some(Strength::Exclusive), Patience::None).unwrap();
-    assert_eq!(flock(&other, Some(Strength::Shared), Patience::None), Err(EAGAIN));
-    let waiting = thread::spawn(move || flock(&other, Some(Strength::Exclusive), Patience::Wait));
+    flock(&other, 2, None, Patience::None).unwrap();
+    flock(&one, 1, Some(Strength::Exclusive), Patience::None).unwrap();
+    assert_eq!(
+        flock(&other, 2, Some(Strength::Shared), Patience::None),
+        Err(EAGAIN)
+    );
+    let waiting = thread::spawn(move || flock(&other, 2, Some(Strength::Exclusive), Patience::Wait));
     drop(one);
     waiting.join().unwrap().unwrap();
 }
@@ -55,7 +58,7 @@ fn structures_are_read_and_written() {
     assert_eq!(parse(F_UNLCK, 5, -5), Ok((range(0, 4), None)));
     assert_eq!(
         parse(F_WRLCK, 5, 0),
-        Ok((range(5, Range::END), Some(Strength::Exclusive)))
+        Ok((range(5, i64::MAX as u64), Some(Strength::Exclusive)))
     );
     assert_eq!(parse(F_WRLCK, -1, 1), Err(Errno::EINVAL));
     assert_eq!(parse(F_WRLCK, i64::MAX, 2), Err(Errno::EOVERFLOW));
@@ -64,7 +67,7 @@ fn structures_are_read_and_written() {
     set_record(
         &file,
         owner,
-        range(5, Range::END),
+        range(5, i64::MAX as u64),
         Some(Strength::Exclusive),
         Patience::None,
     )
@@ -86,12 +89,50 @@ fn structures_are_read_and_written() {
     );
 }
 
+#[test]
+fn changing_a_lock_in_vain_loses_it() {
+    let [one, other] = files();
+    flock(&one, 1, Some(Strength::Shared), Patience::None).unwrap();
+    flock(&other, 2, Some(Strength::Shared), Patience::None).unwrap();
+    assert_eq!(
+        flock(&one, 1, Some(Strength::Exclusive), Patience::None),
+        Err(EAGAIN)
+    );
+    flock(&other, 2, Some(Strength::Exclusive), Patience::None).unwrap();
+}
+
+#[test]
+fn waiting_in_a_circle_is_refused() {
+    let [file, _] = files();
+    let first = Range { first: 0, last: 0 };
+    let second = Range { first: 1, last: 1 };
+    let [one, other] = [(); 2].map(|()| (Owner::new_process(), 0));
+    let lock = move |file: &OpenFile, owner, range, patience| {
+        set_record(file, owner, range, Some(Strength::Exclusive), patience)
+    };
+    lock(&file, one, first, Patience::None).unwrap();
+    lock(&file, other, second, Patience::None).unwrap();
+    // Whichever comes second closes the circle and gives up, and the other gets its lock.
+    let attempt = move |file: &OpenFile, owner: (Owner, i32), range| {
+        let outcome = lock(file, owner, range, Patience::Wait);
+        release(file, owner.0);
+        outcome
+    };
+    let waiting = thread::spawn({
+        let file = file.clone();
+        move || attempt(&file, one, second)
+    });
+    let mut outcomes = [attempt(&file, other, first), waiting.join().unwrap()];
+    outcomes.sort_by_key(Result::is_err);
+    assert_eq!(outcomes, [Ok(()), Err(sync::Error::Errno(Errno::EDEADLK))]);
+}
+
 proptest! {
     #[test]
     fn ranges_are_as_if_every_byte_had_its_own_lock(
         steps in proptest::collection::vec((0_u64..3, 0_u64..20, 0_u64..8, 0_u8..3), 1..60),
     ) {
-        let mut state = State::default();
+        let mut records = Vec::new();
         let mut model = [[None; 30]; 3];
         for (process, first, more, action) in steps {
             let strength = [None, Some(Strength::Shared), Some(Strength::Exclusive)][usize::from(action)];
@@ -103,15 +144,15 @@ proptest! {
                     model[other][bytes.clone()].iter().flatten().any(|held| conflict(*held, wanted))
                 })
             });
-            let blocker = strength.and_then(|wanted| state.blocker(owner, range, wanted));
+            let blocker = strength.and_then(|wanted| record::blocker(&records, owner, range, wanted));
             prop_assert_eq!(blocker.is_some(), blocked);
             if !blocked {
-                state.replace(owner, 0, range, strength).unwrap();
+                record::replace(&mut records, (owner, 0), range, strength).unwrap();
                 model[process as usize][bytes].fill(strength);
             }
             for (process, bytes) in model.iter().enumerate() {
                 for (byte, expected) in bytes.iter().enumerate() {
-                    let mut held = state.records.iter().filter(|record| {
+                    let mut held = records.iter().filter(|record| {
                         let at = Range { first: byte as u64, last: byte as u64 };
                         record.owner == Owner::Process(process as u64) && record.range.overlaps(at)
                     });

@@ -5,6 +5,7 @@ mod credentials;
 mod exec;
 mod files;
 mod founding;
+mod locks;
 mod memory;
 mod names;
 mod pipes;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memory::CASES,
         files::CASES,
         names::CASES,
+        locks::CASES,
         pipes::CASES,
         signals::CASES,
         time::CASES,
