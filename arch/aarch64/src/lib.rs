@@ -47,6 +47,8 @@ mod timer;
 mod trap;
 #[cfg(target_os = "none")]
 mod uaccess;
+#[cfg(target_os = "none")]
+mod vdso;
 
 /// The machine.
 #[derive(Clone, Copy, Debug)]

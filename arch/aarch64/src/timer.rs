@@ -6,6 +6,7 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{CNTFRQ_EL0, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0};
 use aarch64_cpu::registers::{Readable, Writeable};
 use hal::timer::Timer;
+use hal::vdso::CounterRate;
 
 use crate::rate::Rate;
 use crate::{Aarch64, clock};
@@ -46,6 +47,14 @@ impl Timer for Aarch64 {
 
     fn wall_clock_seconds() -> u64 {
         clock::seconds()
+    }
+}
+
+/// Returns what `monotonic_ns` computes with, for the vDSO.
+pub(crate) fn counter_rate() -> CounterRate {
+    CounterRate {
+        start: 0,
+        ns_per_tick: NS_PER_TICK.load(Ordering::Relaxed),
     }
 }
 

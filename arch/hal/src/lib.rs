@@ -16,6 +16,7 @@ pub mod paging;
 pub mod timer;
 pub mod trap;
 pub mod uaccess;
+pub mod vdso;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, PhysRange, VirtAddr};
 
@@ -29,6 +30,7 @@ pub trait Arch:
     + timer::Timer
     + uaccess::Uaccess
     + console::Console
+    + vdso::Vdso
     + Sized
     + 'static
 {
@@ -47,4 +49,5 @@ pub mod prelude {
     pub use crate::timer::Timer;
     pub use crate::trap::{TrapFrame, Traps};
     pub use crate::uaccess::Uaccess;
+    pub use crate::vdso::Vdso;
 }

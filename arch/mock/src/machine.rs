@@ -13,6 +13,7 @@ use hal::console::Console;
 use hal::cpu::{ContextEntry, Cpu};
 use hal::irq::{InterruptSink, Irq};
 use hal::timer::Timer;
+use hal::vdso::{CounterRate, Unwind, Vdso, VdsoCode, VdsoFunction};
 use hal::{PhysAddr, PhysRange};
 
 use crate::record::note;
@@ -247,6 +248,44 @@ impl Timer for Mock {
 
     fn wall_clock_seconds() -> u64 {
         WALL_CLOCK_SECONDS
+    }
+}
+
+/// Functions of one byte each, with the names and the unwinding of x86_64.
+impl Vdso for Mock {
+    fn vdso_code() -> VdsoCode {
+        const NAMES: [&str; 4] = [
+            "__vdso_clock_gettime",
+            "__vdso_gettimeofday",
+            "__vdso_time",
+            "__mock_sigreturn",
+        ];
+        let function = |index: usize| {
+            Some(VdsoFunction {
+                name: NAMES.get(index)?,
+                start: index as u32,
+                end: index as u32 + 1,
+            })
+        };
+        VdsoCode {
+            bytes: &[0xc3; NAMES.len()],
+            functions: core::array::from_fn(function),
+            version: "LINUX_2.6",
+            signal_return: Some(3),
+            unwind: Unwind {
+                end: 3,
+                return_register: 16,
+                rules: &[0x0c, 7, 8, 0x90, 1],
+            },
+        }
+    }
+
+    /// One tick a nanosecond.
+    fn counter_rate() -> CounterRate {
+        CounterRate {
+            start: 0,
+            ns_per_tick: 1 << 32,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use core::cell::UnsafeCell;
 
 use hal::cpu::MAX_CPUS;
-use x86_64::PrivilegeLevel::Ring0;
+use x86_64::PrivilegeLevel::{Ring0, Ring3};
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, FS, GS, SS, Segment};
 use x86_64::instructions::tables::load_tss;
@@ -19,6 +19,8 @@ const KERNEL_DATA: SegmentSelector = SegmentSelector::new(3, Ring0);
 /// What STAR holds for `sysret`: 64-bit code is 16 bytes further, data 8.
 pub(crate) const SYSRET_BASE: u16 = 0x23;
 const TSS: SegmentSelector = SegmentSelector::new(8, Ring0);
+/// A segment that nobody loads: its limit is the CPU's number, which the vDSO reads by LSL.
+pub(crate) const CPU_NUMBER: SegmentSelector = SegmentSelector::new(10, Ring3);
 
 /// Index in the interrupt stack table for double faults and machine checks, which end the kernel.
 pub(crate) const FATAL_STACK: u16 = 0;
@@ -53,7 +55,7 @@ static STACKS: [[InterruptStack; 2]; MAX_CPUS] = [const {
 pub(crate) fn init(cpu: &'static PerCpu, index: usize) {
     let gdt = cpu.gdt.call_once(|| {
         init_tss(cpu, index);
-        build(cpu)
+        build(cpu, index)
     });
     gdt.load();
     // SAFETY: the selector names the 64-bit code segment of the table just loaded.
@@ -73,7 +75,7 @@ pub(crate) fn init(cpu: &'static PerCpu, index: usize) {
     unsafe { load_tss(TSS) };
 }
 
-fn build(cpu: &'static PerCpu) -> GlobalDescriptorTable<GDT_ENTRIES> {
+fn build(cpu: &'static PerCpu, index: usize) -> GlobalDescriptorTable<GDT_ENTRIES> {
     let unused = Descriptor::UserSegment(DescriptorFlags::USER_SEGMENT.bits());
     let mut gdt = GlobalDescriptorTable::empty();
     gdt.append(unused);
@@ -86,7 +88,18 @@ fn build(cpu: &'static PerCpu) -> GlobalDescriptorTable<GDT_ENTRIES> {
     gdt.append(unused);
     // SAFETY: the TSS is part of a static.
     gdt.append(unsafe { Descriptor::tss_segment_unchecked(cpu.tss.get()) });
+    gdt.append(cpu_number_segment(index));
     gdt
+}
+
+/// Makes the descriptor of [`CPU_NUMBER`]: read-only data for user mode.
+fn cpu_number_segment(index: usize) -> Descriptor {
+    let flags = DescriptorFlags::USER_SEGMENT
+        | DescriptorFlags::PRESENT
+        | DescriptorFlags::DPL_RING_3
+        | DescriptorFlags::ACCESSED;
+    // CPUs are fewer than `MAX_CPUS`: the low 16 bits of the limit have room for the number.
+    Descriptor::UserSegment(flags.bits() | index as u64)
 }
 
 fn init_tss(cpu: &'static PerCpu, index: usize) {

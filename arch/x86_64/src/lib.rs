@@ -60,6 +60,8 @@ mod timer;
 mod trap;
 #[cfg(target_os = "none")]
 mod uaccess;
+#[cfg(target_os = "none")]
+mod vdso;
 
 pub use frame::Frame;
 pub use pte::Pte;

@@ -11,7 +11,7 @@ use x86_64::structures::gdt::GlobalDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
 
 /// Entries of the GDT: see `gdt`.
-pub(crate) const GDT_ENTRIES: usize = 10;
+pub(crate) const GDT_ENTRIES: usize = 11;
 
 /// One CPU's data. The alignment keeps the TSS within one page.
 #[repr(C, align(256))]

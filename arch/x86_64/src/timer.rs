@@ -8,6 +8,7 @@ use core::arch::x86_64::_rdtsc;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use hal::timer::Timer;
+use hal::vdso::CounterRate;
 use x86_64::instructions::interrupts;
 use x86_64::registers::model_specific::Msr;
 
@@ -79,6 +80,14 @@ impl Timer for X86_64 {
 /// Returns the counter's frequency for `/proc/cpuinfo`.
 pub(crate) fn counter_hz() -> u64 {
     COUNTER_HZ.load(Ordering::Relaxed)
+}
+
+/// Returns what `monotonic_ns` computes with, for the vDSO.
+pub(crate) fn counter_rate() -> CounterRate {
+    CounterRate {
+        start: COUNTER_START.load(Ordering::Relaxed),
+        ns_per_tick: NS_PER_TICK.load(Ordering::Relaxed),
+    }
 }
 
 /// Returns the time-stamp counter.

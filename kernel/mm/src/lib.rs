@@ -5,6 +5,7 @@
 //! * [`kernel_space`]: the kernel's page tables and stacks
 //! * [`AddressSpace`]: what a program has mapped, demand paging, fork
 //! * [`Pager`]: where the pages of a mapping come from
+//! * [`vvar`]: the page that programs read clocks from
 //! * [`user`]: the only way to user memory; [`io`]: bytes from and to somewhere
 //!
 //! Above this crate nothing is unsafe: a frame is bytes behind copies, user memory is an allegation.
@@ -23,6 +24,7 @@ mod tables;
 pub mod testing;
 pub mod user;
 mod vma;
+pub mod vvar;
 
 pub use address_space::{
     AddressSpace, FaultError, ForkPolicy, FutexKey, Limits, MapRequest, Source, SpaceStatistics, VmaInfo,

@@ -60,6 +60,8 @@ pub enum Rank {
     RunQueue,
     /// A thread's user registers that are not in its frame.
     UserState,
+    /// The page that programs read clocks from.
+    ClockPage,
     /// A device's registers or queue.
     Device,
     /// Kernel stacks that are not in use.

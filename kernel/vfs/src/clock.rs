@@ -1,4 +1,5 @@
-//! Real time: the monotonic clock plus an offset that the battery-backed clock and settimeofday set.
+//! Real time: the monotonic clock plus an offset that the battery-backed clock and settimeofday set. Programs
+//! see the offset in the page that the vDSO reads.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,6 +28,7 @@ pub fn realtime_offset_ns() -> u64 {
 /// Sets real time to this many nanoseconds since 1970.
 pub fn set_realtime_ns(now_ns: u64) {
     OFFSET_NS.store(now_ns.wrapping_sub(sync::now_ns()), Ordering::Relaxed);
+    mm::vvar::publish(realtime_offset_ns);
 }
 
 #[cfg(test)]

@@ -55,3 +55,10 @@ pub(crate) fn jump(address: u64) {
     let function: extern "C" fn() = unsafe { core::mem::transmute(address as usize) };
     function();
 }
+
+/// Calls a C function with up to three arguments at an address.
+pub(crate) fn invoke_long(address: u64, [first, second, third]: [u64; 3]) -> i64 {
+    // SAFETY: the case has found a function there that takes no more arguments than these.
+    let function: extern "C" fn(u64, u64, u64) -> i64 = unsafe { core::mem::transmute(address as usize) };
+    function(first, second, third)
+}

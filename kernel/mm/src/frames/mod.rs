@@ -11,7 +11,7 @@ mod physical;
 
 use core::num::NonZeroU32;
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 use los_abi::errno::Errno;
@@ -195,6 +195,18 @@ impl Frame {
         self.contents_change();
         // SAFETY: as in `write`; copying a frame to itself is fine for `copy`.
         unsafe { ptr::copy(from, to, PAGE_SIZE) };
+    }
+
+    /// Shows eight bytes at `offset` as one word that is read and written whole.
+    ///
+    /// # Panics
+    /// When they do not lie in the frame, or not on a multiple of eight.
+    pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(size_of::<u64>()));
+        let place = self.pointer(offset, size_of::<u64>());
+        // SAFETY: in bounds and aligned; the frame stays allocated as long as the borrow of the reference.
+        // Nobody makes another Rust reference to its contents.
+        unsafe { AtomicU64::from_ptr(place.cast()) }
     }
 
     /// Makes instructions in the frame visible to instruction fetch, if that was not done since the kernel

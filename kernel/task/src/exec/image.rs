@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use los_abi::auxv::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
-    AT_MINSIGSTKSZ, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE, AT_UID,
+    AT_MINSIGSTKSZ, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
+    AT_SYSINFO_EHDR, AT_UID,
 };
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
@@ -24,8 +25,8 @@ use vfs::{At, Caller, OpenFile};
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program, Segment};
 use super::identity::Identity;
-use super::signal_page;
 use super::stack::StackContents;
+use super::vdso;
 use crate::process::Image;
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
@@ -118,10 +119,10 @@ impl Start<'_> {
             None => None,
         };
         space.init_break(page_up(placed.end));
-        let signal_page = signal_page::map(&space)?;
-        let auxv = self.auxv(&placed, loader.as_ref());
+        let vdso = vdso::map(&space)?;
+        let auxv = self.auxv(&placed, loader.as_ref(), vdso.header);
         let mut image = self.describe(&placed)?;
-        image.signal_page = signal_page;
+        image.signal_return = vdso.signal_return;
         let stack_pointer = self.build_stack(&space, &auxv, &mut image)?;
         Ok(Loaded {
             space,
@@ -153,10 +154,11 @@ impl Start<'_> {
     }
 
     /// The entries in Linux's order; those that point into the stack get their values there.
-    fn auxv(&self, program: &Placed, loader: Option<&Placed>) -> [(u64, u64); 19] {
+    fn auxv(&self, program: &Placed, loader: Option<&Placed>, vdso: u64) -> [(u64, u64); 20] {
         let (capabilities, more_capabilities) = Current::hardware_capabilities();
         let who = &self.identity.credentials;
         [
+            (AT_SYSINFO_EHDR, vdso),
             (AT_MINSIGSTKSZ, CurrentAbi::MIN_SIGNAL_STACK as u64),
             (AT_HWCAP, capabilities),
             (AT_PAGESZ, PAGE_BYTES),
@@ -279,7 +281,10 @@ fn place(space: &AddressSpace, file: &Arc<OpenFile>, program: &Program, role: Ro
 }
 
 /// Finds a free range of user memory.
-fn find_room(space: &AddressSpace, bytes: u64, alignment: u64) -> Result<u64, Errno> {
+///
+/// # Errors
+/// ENOMEM.
+pub(super) fn find_room(space: &AddressSpace, bytes: u64, alignment: u64) -> Result<u64, Errno> {
     let room = bytes.checked_add(alignment - PAGE_BYTES).ok_or(Errno::ENOMEM)?;
     let start = space.map(MapRequest {
         address: 0,

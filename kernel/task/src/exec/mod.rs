@@ -9,8 +9,8 @@ mod first;
 mod identity;
 mod image;
 mod script;
-mod signal_page;
 mod stack;
+mod vdso;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -113,7 +113,7 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
     let restorer = if flags.contains(SaFlags::RESTORER) {
         action.sa_restorer
     } else {
-        ctx.process.image().signal_page
+        ctx.process.image().signal_return
     };
     let is_fault = info.si_code > 0 && info.si_code != SI_KERNEL && super::SYNCHRONOUS.contains(signal);
     let setup = SignalSetup {

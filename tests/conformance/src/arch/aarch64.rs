@@ -10,6 +10,15 @@ use los_abi::Isa;
 pub(crate) const ISA: Isa = Isa::Aarch64;
 /// An address in the kernel's half.
 pub(crate) const KERNEL_ADDRESS: u64 = 0xffff_8000_0000_0000;
+/// What vdso(7) promises for this machine.
+pub(crate) const VDSO_FUNCTIONS: &[&str] = &[
+    "__kernel_clock_gettime",
+    "__kernel_gettimeofday",
+    "__kernel_clock_getres",
+    "__kernel_rt_sigreturn",
+];
+/// The version of those functions.
+pub(crate) const VDSO_VERSION: &str = "LINUX_2.6.39";
 /// A function that returns at once.
 pub(crate) const RETURN: &[u8] = &[0xc0, 0x03, 0x5f, 0xd6];
 

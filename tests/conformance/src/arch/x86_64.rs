@@ -10,6 +10,16 @@ use los_abi::Isa;
 pub(crate) const ISA: Isa = Isa::X86_64;
 /// An address in the kernel's half.
 pub(crate) const KERNEL_ADDRESS: u64 = 0xffff_ffff_8000_0000;
+/// What vdso(7) promises for this machine.
+pub(crate) const VDSO_FUNCTIONS: &[&str] = &[
+    "__vdso_clock_gettime",
+    "__vdso_gettimeofday",
+    "__vdso_time",
+    "__vdso_clock_getres",
+    "__vdso_getcpu",
+];
+/// The version of those functions.
+pub(crate) const VDSO_VERSION: &str = "LINUX_2.6";
 /// A function that returns at once.
 pub(crate) const RETURN: &[u8] = &[0xc3];
 

@@ -13,6 +13,7 @@ mod processes;
 mod schedule;
 mod signals;
 mod time;
+mod vdso;
 
 use alloc::vec::Vec;
 
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         time::CASES,
         credentials::CASES,
         schedule::CASES,
+        vdso::CASES,
         bad_input::CASES,
     ]
     .into_iter()
