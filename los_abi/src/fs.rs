@@ -5,9 +5,14 @@
 //! are the neutral forms that the kernel works with, [`crate::isa`] has the forms on the wire.
 
 mod stat;
+mod transfer;
 
 pub use stat::{
     AnyStat, StatFields, Statx, StatxMask, StatxTimestamp, device_major, device_minor, make_device,
+};
+
+pub use transfer::{
+    EFD_SEMAPHORE, FallocateFlags, ReadWriteFlags, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags,
 };
 
 use crate::isa::{Isa, OpenFlagBits};

@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{Access as AccessMode, MountFlags, OpenFlags};
+use los_abi::fs::{Access as AccessMode, FallocateFlags, MountFlags, OpenFlags};
 use los_abi::poll::PollEvents;
 use mm::Pager;
 use mm::io::{Sink, Source};
 use sync::{Mutex, Once, Rank, Result};
 
-use crate::attributes::{DirectoryEntry, Metadata};
+use crate::attributes::{DirectoryEntry, FileKind, Metadata};
 use crate::credentials::{Capability, Credentials};
 use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
 use crate::lock::{self, Owner};
@@ -340,6 +340,49 @@ impl OpenFile {
             return Err(Errno::EINVAL);
         }
         self.inode.truncate(size)?;
+        self.note_write(1);
+        Ok(())
+    }
+
+    /// Makes room or holes as fallocate(2). Nothing becomes larger than `size_limit`.
+    ///
+    /// # Errors
+    /// EINVAL for no range; EOPNOTSUPP; EBADF unless open for writing; ESPIPE, EISDIR, ENODEV for what has no
+    /// storage; EFBIG.
+    pub fn allocate(
+        &self,
+        mode: FallocateFlags,
+        offset: i64,
+        length: i64,
+        size_limit: u64,
+    ) -> core::result::Result<(), Errno> {
+        if offset < 0 || length <= 0 {
+            return Err(Errno::EINVAL);
+        }
+        let keeps_size = mode.contains(FallocateFlags::KEEP_SIZE);
+        let kind = mode.difference(FallocateFlags::KEEP_SIZE);
+        let sizes_fit = match kind {
+            FallocateFlags::PUNCH_HOLE => keeps_size,
+            FallocateFlags::COLLAPSE_RANGE | FallocateFlags::INSERT_RANGE => !keeps_size,
+            _ => {
+                kind.is_empty() || kind == FallocateFlags::UNSHARE_RANGE || kind == FallocateFlags::ZERO_RANGE
+            }
+        };
+        if !sizes_fit {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let ops = self.writable()?;
+        match self.inode.kind() {
+            FileKind::Regular | FileKind::BlockDevice => {}
+            FileKind::Fifo => return Err(Errno::ESPIPE),
+            FileKind::Directory => return Err(Errno::EISDIR),
+            _ => return Err(Errno::ENODEV),
+        }
+        let end = offset.checked_add(length).ok_or(Errno::EFBIG)?;
+        if !keeps_size && end as u64 > size_limit.max(self.inode.metadata().size) {
+            return Err(Errno::EFBIG);
+        }
+        ops.allocate(mode.bits(), offset as u64, length as u64)?;
         self.note_write(1);
         Ok(())
     }

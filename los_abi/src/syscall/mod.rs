@@ -14,8 +14,8 @@ pub use sysno::{Call, Support, Sysno, format_call};
 pub mod prelude {
     pub use super::arg::{Arg, Fd, UserCStr, UserPtr};
     pub use crate::fs::{
-        AccessMode, AnyStat, AtFlags, CloseRangeFlags, IoVec, MountFlags, RenameFlags, Statfs, Statx,
-        StatxMask, UmountFlags, Utimbuf,
+        AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
+        RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
     pub use crate::mm::{MapFlags, ProtFlags};
     pub use crate::poll::PollFd;

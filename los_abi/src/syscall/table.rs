@@ -50,6 +50,17 @@ macro_rules! for_each_syscall {
             { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases, owners (SIGIO), F_NOTIFY or seals" }
             { flock, x86_64: 73, aarch64: 32, (fd: Fd, operation: u32), Full, "" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
+            { preadv, x86_64: 295, aarch64: 69, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64), Full, "" }
+            { pwritev, x86_64: 296, aarch64: 70, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64), Full, "" }
+            { preadv2, x86_64: 327, aarch64: 286, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64, offset_high: u64, flags: ReadWriteFlags), Partial, "RWF_NOWAIT is refused" }
+            { pwritev2, x86_64: 328, aarch64: 287, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64, offset_high: u64, flags: ReadWriteFlags), Partial, "RWF_NOWAIT and RWF_APPEND are refused" }
+            { copy_file_range, x86_64: 326, aarch64: 285, (in_fd: Fd, in_offset: UserPtr<i64>, out_fd: Fd, out_offset: UserPtr<i64>, count: usize, flags: u32), Full, "" }
+            { fallocate, x86_64: 285, aarch64: 47, (fd: Fd, mode: FallocateFlags, offset: i64, length: i64), Full, "" }
+            { readahead, x86_64: 187, aarch64: 213, (fd: Fd, offset: i64, count: usize), Full, "" }
+            { sync_file_range, x86_64: 277, aarch64: 84, (fd: Fd, offset: i64, length: i64, flags: u32), Full, "" }
+            { syncfs, x86_64: 306, aarch64: 267, (fd: Fd), Full, "" }
+            { eventfd, x86_64: 284, aarch64: none, (initial: u32), Full, "" }
+            { eventfd2, x86_64: 290, aarch64: 19, (initial: u32, flags: u32), Full, "" }
             { sendfile, x86_64: 40, aarch64: 71, (out_fd: Fd, in_fd: Fd, offset: UserPtr<i64>, count: usize), Full, "" }
             { truncate, x86_64: 76, aarch64: 45, (path: UserCStr, length: i64), Full, "" }
             { ftruncate, x86_64: 77, aarch64: 46, (fd: Fd, length: i64), Full, "" }
@@ -68,6 +79,7 @@ macro_rules! for_each_syscall {
             { getdents, x86_64: 78, aarch64: none, (fd: Fd, buffer: UserPtr<u8>, count: u32), Full, "" }
             { getdents64, x86_64: 217, aarch64: 61, (fd: Fd, buffer: UserPtr<u8>, count: u32), Full, "" }
             { getcwd, x86_64: 79, aarch64: 17, (buffer: UserPtr<u8>, size: usize), Full, "" }
+            { chroot, x86_64: 161, aarch64: 51, (path: UserCStr), Full, "" }
             { chdir, x86_64: 80, aarch64: 49, (path: UserCStr), Full, "" }
             { fchdir, x86_64: 81, aarch64: 50, (fd: Fd), Full, "" }
             { mkdir, x86_64: 83, aarch64: none, (path: UserCStr, mode: u32), Full, "" }
@@ -100,6 +112,18 @@ macro_rules! for_each_syscall {
             { mknodat, x86_64: 259, aarch64: 33, (dirfd: Fd, path: UserCStr, mode: u32, device: u32), Full, "" }
             { mount, x86_64: 165, aarch64: 40, (source: UserCStr, target: UserCStr, fs_type: UserCStr, flags: MountFlags, data: UserPtr<u8>), Partial, "no propagation between mounts, and one namespace" }
             { umount2, x86_64: 166, aarch64: 39, (target: UserCStr, flags: UmountFlags), Full, "" }
+            { setxattr, x86_64: 188, aarch64: 5, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { lsetxattr, x86_64: 189, aarch64: 6, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { fsetxattr, x86_64: 190, aarch64: 7, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { getxattr, x86_64: 191, aarch64: 8, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { lgetxattr, x86_64: 192, aarch64: 9, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { fgetxattr, x86_64: 193, aarch64: 10, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { listxattr, x86_64: 194, aarch64: 11, (path: UserCStr, list: UserPtr<u8>, size: usize), Full, "" }
+            { llistxattr, x86_64: 195, aarch64: 12, (path: UserCStr, list: UserPtr<u8>, size: usize), Full, "" }
+            { flistxattr, x86_64: 196, aarch64: 13, (fd: Fd, list: UserPtr<u8>, size: usize), Full, "" }
+            { removexattr, x86_64: 197, aarch64: 14, (path: UserCStr, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { lremovexattr, x86_64: 198, aarch64: 15, (path: UserCStr, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { fremovexattr, x86_64: 199, aarch64: 16, (fd: Fd, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
             { statfs, x86_64: 137, aarch64: 43, (path: UserCStr, statfs: UserPtr<Statfs>), Full, "" }
             { fstatfs, x86_64: 138, aarch64: 44, (fd: Fd, statfs: UserPtr<Statfs>), Full, "" }
             // Waiting for files.

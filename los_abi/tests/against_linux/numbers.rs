@@ -168,6 +168,10 @@ fn single_constants() {
             ("PATH_MAX", fs::PATH_MAX as u64),
             ("NAME_MAX", fs::NAME_MAX as u64),
             ("PIPE_BUF", fs::PIPE_BUF as u64),
+            ("EFD_SEMAPHORE", u64::from(fs::EFD_SEMAPHORE)),
+            ("XATTR_NAME_MAX", fs::XATTR_NAME_MAX as u64),
+            ("XATTR_SIZE_MAX", fs::XATTR_SIZE_MAX as u64),
+            ("XATTR_LIST_MAX", fs::XATTR_LIST_MAX as u64),
             ("UIO_MAXIOV", fs::IOV_MAX as u64),
             ("AT_EACCESS", u64::from(fs::AT_EACCESS.bits())),
             ("EPOLLET", u64::from(poll::EPOLLET)),
@@ -216,6 +220,9 @@ fn flags_of_calls() {
         fs::RenameFlags: "RENAME_";
         fs::MountFlags: "MS_";
         fs::CloseRangeFlags: "CLOSE_RANGE_";
+        fs::FallocateFlags: "FALLOC_FL_";
+        fs::ReadWriteFlags: "RWF_";
+        fs::XattrFlags: "XATTR_";
         mm::ProtFlags: "PROT_" only &[("BTI", Isa::Aarch64), ("MTE", Isa::Aarch64)];
         mm::MapFlags: "MAP_" only &[("_32BIT", Isa::X86_64)];
         mm::MremapFlags: "MREMAP_";

@@ -5,19 +5,19 @@ use los_abi::fs::{IoVec, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
 use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
 use los_abi::syscall::{Fd, UserPtr, UserSlice};
 use los_abi::task::{RLIM_INFINITY, RLIMIT_FSIZE};
-use mm::io::{Sink, Source};
+use mm::io::Source;
 use sync::{Error, Result};
 use task::Context;
 use vfs::{Extent, OpenFile, Whence};
 
 /// Most bytes that one call transfers, as in Linux (read(2), NOTES).
-const TRANSFER_MAX_BYTES: usize = 0x7fff_f000;
+pub(super) const TRANSFER_MAX_BYTES: usize = 0x7fff_f000;
 
 fn buffer(address: UserPtr<u8>, count: usize) -> UserSlice<u8> {
     UserSlice::new(address, count.min(TRANSFER_MAX_BYTES))
 }
 
-fn offset_argument(offset: i64) -> Result<u64> {
+pub(super) fn offset_argument(offset: i64) -> Result<u64> {
     Ok(u64::try_from(offset).map_err(|_| Errno::EINVAL)?)
 }
 
@@ -73,12 +73,12 @@ fn write_from(ctx: &Context<'_>, file: &OpenFile, input: &mut dyn Source) -> Res
     tell_failure(ctx, file.write(input, size_limit(ctx)))
 }
 
-fn size_limit(ctx: &Context<'_>) -> u64 {
+pub(super) fn size_limit(ctx: &Context<'_>) -> u64 {
     ctx.process.limits().soft(RLIMIT_FSIZE)
 }
 
 /// Sends the signals that go with two errors of writing.
-fn tell_failure(ctx: &Context<'_>, result: Result<usize>) -> Result<usize> {
+pub(super) fn tell_failure(ctx: &Context<'_>, result: Result<usize>) -> Result<usize> {
     let signal = match result {
         Err(Error::Errno(Errno::EPIPE)) => Signal::PIPE,
         // Only the limit has a signal; a file system's own largest size has not.
@@ -100,72 +100,6 @@ pub(crate) fn lseek(ctx: &Context<'_>, fd: Fd, offset: i64, whence: u32) -> Resu
         _ => return Err(Errno::EINVAL.into()),
     };
     Ok(file.seek(offset, whence)? as usize)
-}
-
-pub(crate) fn sendfile(
-    ctx: &Context<'_>,
-    out_fd: Fd,
-    in_fd: Fd,
-    offset: UserPtr<i64>,
-    count: usize,
-) -> Result<usize> {
-    let start = if offset.is_null() {
-        None
-    } else {
-        Some(offset_argument(ctx.memory().read(offset)?)?)
-    };
-    let input = ctx.files().get(in_fd)?;
-    let output = ctx.files().get(out_fd)?;
-    if !input.is_readable() || !output.is_writable() {
-        return Err(Errno::EBADF.into());
-    }
-    let count = count.min(TRANSFER_MAX_BYTES);
-    let total = tell_failure(ctx, copy(&input, &output, start, count, size_limit(ctx)))?;
-    if let Some(start) = start {
-        ctx.memory().write(offset, &((start + total as u64) as i64))?;
-    }
-    Ok(total)
-}
-
-/// Copies from one file to another, through a page of the kernel's.
-fn copy(input: &OpenFile, output: &OpenFile, start: Option<u64>, count: usize, limit: u64) -> Result<usize> {
-    let mut page = alloc::vec::Vec::new();
-    page.try_reserve_exact(hal::PAGE_SIZE)
-        .map_err(|_| Errno::ENOMEM)?;
-    page.resize(hal::PAGE_SIZE, 0);
-    let mut total = 0;
-    while total < count {
-        let wanted = (count - total).min(page.len());
-        let from = start.map(|start| start + total as u64);
-        let mut sink = mm::io::SliceSink::new(&mut page[..wanted]);
-        let read = match read_some(input, &mut sink, from) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        let written = match output.write(&mut mm::io::SliceSource::new(&page[..read]), limit) {
-            Ok(written) => written,
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
-        };
-        total += written;
-        if written < read {
-            if start.is_none() {
-                // What was read and not written is read again by the next call.
-                input.seek(written as i64 - read as i64, Whence::Current)?;
-            }
-            break;
-        }
-    }
-    Ok(total)
-}
-
-fn read_some(input: &OpenFile, sink: &mut dyn Sink, from: Option<u64>) -> Result<usize> {
-    match from {
-        Some(offset) => input.read_at(sink, offset),
-        None => input.read(sink),
-    }
 }
 
 pub(crate) fn fsync(ctx: &Context<'_>, fd: Fd) -> Result<usize> {

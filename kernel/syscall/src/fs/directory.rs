@@ -9,7 +9,7 @@ use mm::io::Sink;
 use sync::Result;
 use task::Context;
 use vfs::permission::{self, Permission};
-use vfs::{DirectoryEntry, FileKind, Lookup, Path};
+use vfs::{Capability, DirectoryEntry, FileKind, Lookup, Path};
 
 use super::resolve;
 
@@ -103,12 +103,31 @@ pub(crate) fn fchdir(ctx: &Context<'_>, fd: Fd) -> Result<usize> {
     enter(ctx, file.path().clone())
 }
 
-fn enter(ctx: &Context<'_>, directory: Path) -> Result<usize> {
+pub(crate) fn chroot(ctx: &Context<'_>, path: UserCStr) -> Result<usize> {
+    let found = resolve(ctx, Fd::CWD, path, Lookup::FOLLOW)?;
+    check_search(ctx, &found)?;
+    if !ctx.credentials().capable(Capability::SysChroot) {
+        return Err(Errno::EPERM.into());
+    }
+    let old = core::mem::replace(&mut ctx.fs().lock().root, found);
+    drop(old);
+    Ok(0)
+}
+
+fn check_search(ctx: &Context<'_>, directory: &Path) -> Result<()> {
     let inode = directory.inode()?;
     if inode.kind() != FileKind::Directory {
         return Err(Errno::ENOTDIR.into());
     }
-    permission::check(ctx.credentials(), &**inode, Permission::EXECUTE)?;
+    Ok(permission::check(
+        ctx.credentials(),
+        &**inode,
+        Permission::EXECUTE,
+    )?)
+}
+
+fn enter(ctx: &Context<'_>, directory: Path) -> Result<usize> {
+    check_search(ctx, &directory)?;
     let old = core::mem::replace(&mut ctx.fs().lock().cwd, directory);
     drop(old);
     Ok(0)

@@ -1,25 +1,30 @@
 //! Files: descriptors, data, names, attributes, waiting.
 
 mod attributes;
+mod copy;
 mod data;
 mod descriptor;
 mod directory;
+mod event;
 mod lock;
 mod mount;
 mod names;
 mod open;
 mod poll;
 mod stat;
+mod storage;
+mod vectors;
+mod xattr;
 
 pub(crate) use attributes::{
     access, chmod, chown, faccessat, faccessat2, fchmod, fchmodat, fchown, fchownat, ftruncate, futimesat,
     lchown, truncate, umask, utime, utimensat, utimes,
 };
-pub(crate) use data::{
-    fdatasync, fsync, lseek, pread64, pwrite64, read, readv, sendfile, sync, write, writev,
-};
+pub(crate) use copy::{copy_file_range, sendfile};
+pub(crate) use data::{fdatasync, fsync, lseek, pread64, pwrite64, read, readv, sync, write, writev};
 pub(crate) use descriptor::{close, close_range, dup, dup2, dup3, fcntl, ioctl, pipe, pipe2};
-pub(crate) use directory::{chdir, fchdir, getcwd, getdents, getdents64};
+pub(crate) use directory::{chdir, chroot, fchdir, getcwd, getdents, getdents64};
+pub(crate) use event::{eventfd, eventfd2};
 pub(crate) use lock::flock;
 pub(crate) use mount::{fstatfs, mount, statfs, umount2};
 pub(crate) use names::{
@@ -29,6 +34,12 @@ pub(crate) use names::{
 pub(crate) use open::{creat, open, openat};
 pub(crate) use poll::{poll, ppoll, pselect6, select};
 pub(crate) use stat::{fstat, lstat, newfstatat, stat, statx};
+pub(crate) use storage::{fallocate, readahead, sync_file_range, syncfs};
+pub(crate) use vectors::{preadv, preadv2, pwritev, pwritev2};
+pub(crate) use xattr::{
+    fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
+    lsetxattr, removexattr, setxattr,
+};
 
 use alloc::vec::Vec;
 

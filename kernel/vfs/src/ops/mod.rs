@@ -5,6 +5,7 @@ mod mounts;
 mod names;
 mod open;
 mod rename;
+pub mod xattr;
 
 pub use attributes::{NewTime, access, change_mode, change_owner, set_times, truncate};
 pub use mounts::{mount, mount_root, statfs, sync_all, unmount};

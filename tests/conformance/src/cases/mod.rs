@@ -12,6 +12,7 @@ mod pipes;
 mod processes;
 mod schedule;
 mod signals;
+mod storage;
 mod time;
 mod vdso;
 
@@ -33,6 +34,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         locks::CASES,
         pipes::CASES,
         signals::CASES,
+        storage::CASES,
         time::CASES,
         credentials::CASES,
         schedule::CASES,
