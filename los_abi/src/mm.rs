@@ -108,4 +108,17 @@ constants! {
         MADV_POPULATE_WRITE = 23, "Page tables are filled for writing.";
         MADV_COLLAPSE = 25, "Pages become huge pages now.";
     }
+
+    /// Commands of membarrier(2).
+    MEMBARRIER_COMMANDS: u32 {
+        MEMBARRIER_CMD_QUERY = 0, "Returns the set of commands that exist.";
+        MEMBARRIER_CMD_GLOBAL = 1, "Orders all running threads of the system.";
+        MEMBARRIER_CMD_GLOBAL_EXPEDITED = 2, "Orders those of processes that registered for it.";
+        MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED = 4, "Registers for MEMBARRIER_CMD_GLOBAL_EXPEDITED.";
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED = 8, "Orders all running threads of the process.";
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 0x10, "Registers for MEMBARRIER_CMD_PRIVATE_EXPEDITED.";
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 0x20, "As PRIVATE_EXPEDITED, for instruction fetch too.";
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 0x40, "Registers for it.";
+        MEMBARRIER_CMD_GET_REGISTRATIONS = 0x200, "Returns the set of registrations.";
+    }
 }

@@ -4,8 +4,10 @@
 //! * [`heap`]: the kernel's allocator
 //! * [`kernel_space`]: the kernel's page tables and stacks
 //! * [`AddressSpace`]: what a program has mapped, demand paging, fork
-//! * [`Pager`]: where the pages of a mapping come from
 //! * [`vvar`]: the page that programs read clocks from
+//! * [`Pager`]: where the pages of a mapping come from; [`PageMap`] holds those of an object, [`ReverseMap`]
+//!   says where it is mapped
+//! * [`commit`]: how much memory is promised
 //! * [`user`]: the only way to user memory; [`io`]: bytes from and to somewhere
 //!
 //! Above this crate nothing is unsafe: a frame is bytes behind copies, user memory is an allegation.
@@ -14,11 +16,14 @@
 extern crate alloc;
 
 mod address_space;
+pub mod commit;
 pub mod frames;
 pub mod heap;
 pub mod io;
 pub mod kernel_space;
+mod page_map;
 mod pager;
+mod reverse_map;
 mod tables;
 #[cfg(not(target_os = "none"))]
 pub mod testing;
@@ -27,10 +32,13 @@ mod vma;
 pub mod vvar;
 
 pub use address_space::{
-    AddressSpace, FaultError, ForkPolicy, FutexKey, Limits, MapRequest, Source, SpaceStatistics, VmaInfo,
+    AddressSpace, BarrierError, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker, MapRequest,
+    RemapRequest, Source, SpaceStatistics, VmaInfo, order_all,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;
+pub use page_map::PageMap;
 pub use pager::{AnonymousPager, Pager, PagerError};
+pub use reverse_map::{Copies, ReverseMap};
 pub use user::{UserIoVec, UserReader, UserWriter};
 pub use vma::VmaKind;

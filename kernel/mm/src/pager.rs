@@ -1,14 +1,17 @@
 //! Pagers: where the pages of a mapping come from, and the one for shared anonymous memory.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_arch::hal::paging::Access;
 use sync::{Mutex, Rank};
 
+use crate::commit::Promise;
 use crate::frames::{self, Frame};
+use crate::page_map::PageMap;
+use crate::reverse_map::{Copies, ReverseMap};
 
 /// Why a pager has no page.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +66,19 @@ pub trait Pager: Send + Sync {
         core::ptr::from_ref(self).cast::<()>().addr()
     }
 
+    /// Gives back pages, which read as zeros from now on, in mappings too (MADV_REMOVE).
+    ///
+    /// # Errors
+    /// EOPNOTSUPP where holes are unknown; EPERM for a sealed file.
+    fn discard(&self, _pages: Range<u64>) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Returns the list of mappings, for objects whose pages may be taken away while they are mapped.
+    fn mappings(&self) -> Option<&ReverseMap> {
+        None
+    }
+
     /// Notes a new mapping; `writable_shared` when stores through it may reach the object.
     fn mapped(&self, _writable_shared: bool) {}
 
@@ -70,40 +86,62 @@ pub trait Pager: Send + Sync {
     fn unmapped(&self, _writable_shared: bool) {}
 }
 
-/// Shared anonymous memory: frames by index, zero at first, as a nameless file that was unlinked.
+/// Shared anonymous memory: pages by index, zero at first, as a nameless file that was unlinked.
 #[derive(Debug)]
 pub struct AnonymousPager {
     inode: u64,
-    frames: Mutex<BTreeMap<u64, Frame>>,
+    mappings: ReverseMap,
+    /// Pages that it has; what lies behind is beyond the end.
+    size: u64,
+    pages: Mutex<PageMap>,
+    _promise: Promise,
 }
 
 impl AnonymousPager {
-    /// Makes an object without pages.
-    pub fn new() -> Self {
+    /// Makes an object of `size` pages, zero all of them, that counts as `promised` pages.
+    pub(crate) fn new(size: u64, promised: usize) -> Self {
         static NEXT_INODE: AtomicU64 = AtomicU64::new(1);
         Self {
             inode: NEXT_INODE.fetch_add(1, Ordering::Relaxed),
-            frames: Mutex::new(Rank::PageCache, BTreeMap::new()),
+            mappings: ReverseMap::new(),
+            size,
+            pages: Mutex::new(Rank::PageCache, PageMap::new()),
+            _promise: Promise::new(promised),
         }
     }
-}
 
-impl Default for AnonymousPager {
-    fn default() -> Self {
-        Self::new()
+    /// Makes an object without an end, as `/dev/zero` is.
+    pub fn endless() -> Self {
+        Self::new(u64::MAX, 0)
     }
 }
 
 impl Pager for AnonymousPager {
     fn page(&self, index: u64, _access: Access) -> Result<Frame, PagerError> {
-        let mut frames = self.frames.lock();
-        if let Some(frame) = frames.get(&index) {
+        if index >= self.size {
+            return Err(PagerError::BeyondEnd);
+        }
+        let mut pages = self.pages.lock();
+        if let Some(frame) = pages.get(index) {
             return Ok(frame.clone());
         }
-        // The tree's nodes come from the reserve that user frames leave to the kernel.
         let frame = frames::allocate()?;
-        frames.insert(index, frame.clone());
+        pages.insert(index, frame.clone())?;
         Ok(frame)
+    }
+
+    fn cached(&self, index: u64) -> Option<Frame> {
+        self.pages.lock().get(index).cloned()
+    }
+
+    fn discard(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.pages.lock().remove(pages.clone());
+        self.mappings.unmap(self.object(), pages, Copies::Keep);
+        Ok(())
+    }
+
+    fn mappings(&self) -> Option<&ReverseMap> {
+        Some(&self.mappings)
     }
 
     fn name(&self) -> Vec<u8> {

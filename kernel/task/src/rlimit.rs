@@ -76,6 +76,7 @@ impl Limits {
             address_space: self.soft(RLIMIT_AS),
             data: self.soft(RLIMIT_DATA),
             stack: self.soft(RLIMIT_STACK),
+            locked: self.soft(RLIMIT_MEMLOCK),
         }
     }
 

@@ -17,7 +17,7 @@ pub mod prelude {
         AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
-    pub use crate::mm::{MapFlags, ProtFlags};
+    pub use crate::mm::{MapFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::PollFd;
     pub use crate::signal::{SigAction, SigSet, SigSetArgument};
     pub use crate::task::{

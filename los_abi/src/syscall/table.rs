@@ -136,7 +136,16 @@ macro_rules! for_each_syscall {
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
             { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
             { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
-            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_REMOVE and MADV_HWPOISON are refused; advice about readahead and huge pages has no effect" }
+            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_HWPOISON, MADV_COLLAPSE and MADV_GUARD_* are refused; advice about readahead and huge pages has no effect" }
+            { mremap, x86_64: 25, aarch64: 216, (address: u64, old_length: u64, new_length: u64, flags: u64, new_address: u64), Full, "" }
+            { mincore, x86_64: 27, aarch64: 232, (address: u64, length: usize, pages: UserPtr<u8>), Full, "" }
+            { msync, x86_64: 26, aarch64: 227, (address: u64, length: usize, flags: MsyncFlags), Full, "" }
+            { mlock, x86_64: 149, aarch64: 228, (address: u64, length: usize), Full, "" }
+            { mlock2, x86_64: 325, aarch64: 284, (address: u64, length: usize, flags: Mlock2Flags), Full, "" }
+            { munlock, x86_64: 150, aarch64: 229, (address: u64, length: usize), Full, "" }
+            { mlockall, x86_64: 151, aarch64: 230, (flags: MlockallFlags), Full, "" }
+            { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
+            { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Partial, "no commands for restartable sequences" }
             // Processes.
             { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; no namespaces, no CLONE_PIDFD" }
             { fork, x86_64: 57, aarch64: none, (), Full, "" }

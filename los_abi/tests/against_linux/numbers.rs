@@ -139,7 +139,7 @@ fn errors() {
 fn constants_of_both_machines() {
     check_families!(Isa::ALL;
         auxv::AUX_TYPES, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS,
-        fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, poll::EPOLL_OPERATIONS,
+        fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, mm::MEMBARRIER_COMMANDS, poll::EPOLL_OPERATIONS,
         signal::SIGNALS, signal::PROCMASK_OPERATIONS, signal::STACK_FLAGS, signal::SIGNAL_CODES,
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
         signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, task::RESOURCES, task::RUSAGE_WHO,

@@ -90,7 +90,7 @@ impl FileOps for Memory {
 
     /// Each mapping of /dev/zero is new memory; a private one is what MAP_ANONYMOUS gives.
     fn pager(&self) -> Option<Arc<dyn Pager>> {
-        (*self == Self::Zero).then(|| Arc::new(AnonymousPager::new()) as Arc<dyn Pager>)
+        (*self == Self::Zero).then(|| Arc::new(AnonymousPager::endless()) as Arc<dyn Pager>)
     }
 }
 

@@ -137,7 +137,7 @@ fn write_memory(text: &mut Text, sizes: &SpaceStatistics, code: usize) {
     let lines = [
         ("VmPeak", sizes.peak_total_pages),
         ("VmSize", sizes.total_pages),
-        ("VmLck", 0),
+        ("VmLck", sizes.locked_pages),
         ("VmPin", 0),
         ("VmHWM", sizes.peak_resident_pages),
         ("VmRSS", sizes.resident_pages),
@@ -219,6 +219,7 @@ mod tests {
         table_pages: 5,
         peak_total_pages: 110,
         peak_resident_pages: 25,
+        locked_pages: 0,
     };
 
     #[test]

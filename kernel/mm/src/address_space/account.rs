@@ -3,10 +3,12 @@
 use alloc::vec::Vec;
 
 use los_abi::mm::ProtFlags;
-use los_arch::hal::paging::{LeafAction, PageFlags};
+use los_arch::hal::paging::LeafAction;
 use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 
-use super::{AddressSpace, is_zero_frame};
+use super::AddressSpace;
+use super::protect::with_frame;
+use crate::frames::Frame;
 use crate::vma::{Backing, Vma, VmaKind};
 
 /// One mapping, as /proc/PID/maps shows it.
@@ -47,6 +49,8 @@ pub struct SpaceStatistics {
     pub data_pages: usize,
     /// Mapped as stacks.
     pub stack_pages: usize,
+    /// Locked in memory.
+    pub locked_pages: usize,
     /// Used for page tables, the root included.
     pub table_pages: usize,
     /// Most that was mapped at any time.
@@ -76,6 +80,8 @@ impl AddressSpace {
             total_pages: inner.mappings.pages(),
             resident_pages: inner.resident.pages,
             table_pages: inner.tables.count + 1,
+            data_pages: inner.mappings.totals().data,
+            locked_pages: inner.mappings.totals().locked,
             peak_total_pages: inner.mappings.peak_pages(),
             peak_resident_pages: inner.resident.peak,
             ..SpaceStatistics::default()
@@ -89,7 +95,6 @@ impl AddressSpace {
         for vma in mappings.iter() {
             let is_object = matches!(vma.backing, Backing::Object { .. });
             let pages = vma.pages();
-            sizes.data_pages += if vma.is_data() { pages } else { 0 };
             sizes.stack_pages += if vma.grows_down() { pages } else { 0 };
             if !is_object {
                 continue;
@@ -98,8 +103,7 @@ impl AddressSpace {
             sizes.text_pages += if is_text { pages } else { 0 };
             let (start, end) = (VirtAddr::new(vma.start), VirtAddr::new(vma.end));
             table.for_each_leaf(tables, start, end, &mut |_, leaf| {
-                let from_object = vma.is_shared() || !leaf.flags.contains(PageFlags::WRITE);
-                sizes.shared_pages += usize::from(from_object && !is_zero_frame(leaf.phys));
+                sizes.shared_pages += usize::from(with_frame(leaf.phys, Frame::is_cached));
                 LeafAction::Keep
             });
         }

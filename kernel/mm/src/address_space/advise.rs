@@ -3,13 +3,13 @@
 use core::ops::Range;
 
 use los_abi::errno::Errno;
-use los_abi::mm as abi;
+use los_abi::mm::{self as abi, ProtFlags};
 use los_arch::hal::paging::Access;
-use los_arch::hal::{PAGE_SIZE, VirtAddr};
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::zap::Flush;
-use super::{AddressSpace, FaultError, Inner, MAX_MAPPINGS, page_align};
-use crate::vma::{Attributes, Backing, Vma};
+use super::{AddressSpace, FaultError, Inner, page_align};
+use crate::vma::{Attributes, Backing};
 
 /// What an advice does to a mapping.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,9 @@ enum Effect {
     Drop,
     /// The pages go, if they are private memory.
     DropAnonymous,
-    /// The pages go from the object as well, which no object supports.
+    /// Nothing, but the range must be mapped and not locked.
+    NothingUnlocked,
+    /// The pages go from the object as well.
     Remove,
     /// Sets attributes.
     Set(Attributes),
@@ -49,7 +51,42 @@ impl AddressSpace {
         if let Effect::Touch(access) = effect {
             return self.touch(address..end, access);
         }
+        if effect == Effect::Remove {
+            return self.remove(address..end);
+        }
         self.with(|inner, flush| inner.advise(address..end, effect, flush))
+    }
+
+    /// Takes pages out of the objects that are mapped in a range. They unmap them here and elsewhere, so the
+    /// space is not locked then.
+    fn remove(&self, range: Range<u64>) -> Result<(), Errno> {
+        let mut at = range.start;
+        let mut whole = true;
+        while at < range.end {
+            let inner = self.inner.lock();
+            let Some(vma) = inner.mappings.overlapping(at..range.end).next() else {
+                whole = false;
+                break;
+            };
+            whole &= vma.start <= at;
+            let part = vma.start.max(at)..vma.end.min(range.end);
+            at = part.end;
+            let pages = |mapped: u64| mapped + ((part.end - part.start) >> PAGE_SHIFT);
+            let first = vma.page_index(VirtAddr::new(part.start));
+            let pager = match &vma.backing {
+                _ if vma.attributes.contains(Attributes::LOCKED) => return Err(Errno::EINVAL),
+                Backing::Anonymous => return Err(Errno::EINVAL),
+                Backing::Object { .. }
+                    if !vma.is_shared() || !vma.max_protection.contains(ProtFlags::WRITE) =>
+                {
+                    return Err(Errno::EACCES);
+                }
+                Backing::Object { mapped, .. } => mapped.pager().clone(),
+            };
+            drop(inner);
+            pager.discard(first..pages(first))?;
+        }
+        if whole { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
     fn touch(&self, range: Range<u64>, access: Access) -> Result<(), Errno> {
@@ -74,9 +111,8 @@ fn effect_of(advice: i32) -> Option<Effect> {
         | abi::MADV_MERGEABLE
         | abi::MADV_UNMERGEABLE
         | abi::MADV_HUGEPAGE
-        | abi::MADV_NOHUGEPAGE
-        | abi::MADV_COLD
-        | abi::MADV_PAGEOUT => Effect::Nothing,
+        | abi::MADV_NOHUGEPAGE => Effect::Nothing,
+        abi::MADV_COLD | abi::MADV_PAGEOUT => Effect::NothingUnlocked,
         abi::MADV_DONTNEED => Effect::Drop,
         abi::MADV_FREE => Effect::DropAnonymous,
         abi::MADV_REMOVE => Effect::Remove,
@@ -105,31 +141,19 @@ impl Inner {
             let part = vma.start.max(at)..vma.end.min(range.end);
             let private_memory = !vma.is_shared() && matches!(vma.backing, Backing::Anonymous);
             at = part.end;
+            let is_locked = vma.attributes.contains(Attributes::LOCKED);
             match effect {
-                Effect::Nothing | Effect::Touch(_) => {}
+                Effect::Nothing | Effect::Touch(_) | Effect::Remove => {}
+                Effect::Drop | Effect::NothingUnlocked if is_locked => return Err(Errno::EINVAL),
+                Effect::NothingUnlocked => {}
                 Effect::Drop => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous if private_memory => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous => return Err(Errno::EINVAL),
-                Effect::Remove if private_memory => return Err(Errno::EINVAL),
-                Effect::Remove if !vma.is_shared() => return Err(Errno::EACCES),
-                Effect::Remove => return Err(Errno::EOPNOTSUPP),
                 Effect::Set(Attributes::WIPE_ON_FORK) if !private_memory => return Err(Errno::EINVAL),
                 Effect::Set(set) => self.change(part, |vma| vma.attributes |= set)?,
                 Effect::Clear(cleared) => self.change(part, |vma| vma.attributes -= cleared)?,
             }
         }
         if whole { Ok(()) } else { Err(Errno::ENOMEM) }
-    }
-
-    /// Changes what has no effect on leaves, for a part of one mapping.
-    fn change(&mut self, part: Range<u64>, change: impl FnOnce(&mut Vma)) -> Result<(), Errno> {
-        if self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2) {
-            return Err(Errno::ENOMEM);
-        }
-        if let Some(mut vma) = self.mappings.take_part(part) {
-            change(&mut vma);
-            self.mappings.insert(*vma);
-        }
-        Ok(())
     }
 }

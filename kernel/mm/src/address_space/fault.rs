@@ -9,12 +9,14 @@ use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, VirtAddr};
 use los_arch::{Current, Pte};
 
+use super::lock::Locking;
 use super::protect::{is_only_owner, with_frame};
 use super::{AddressSpace, Inner, Limits, Resident, is_zero_frame, zero_frame};
+use crate::commit;
 use crate::frames::{self, Frame};
 use crate::pager::{Pager, PagerError};
 use crate::tables::Tables;
-use crate::vma::{Backing, GUARD_GAP_BYTES, Mappings, Vma};
+use crate::vma::{Attributes, Backing, GUARD_GAP_BYTES, Mappings, Vma};
 
 /// A fault on a page of an object maps the neighbours that are in memory, within an aligned block of this
 /// many pages (as Linux's `fault_around_bytes`).
@@ -90,12 +92,13 @@ impl Inner {
             tables,
             resident,
             limits,
+            locking,
             ..
         } = self;
         let vma = match mappings.find(at) {
             Some(vma) => vma,
             None => {
-                grow_stack(mappings, limits, at)?;
+                grow_stack(mappings, limits, locking, at)?;
                 mappings.find(at).ok_or(FaultError::NotMapped)?
             }
         };
@@ -139,7 +142,12 @@ impl Inner {
 
 /// Extends the stack above an unmapped page down to it (Linux's `expand_stack`).
 #[cold]
-fn grow_stack(mappings: &mut Mappings, limits: &Limits, page: u64) -> Result<(), FaultError> {
+fn grow_stack(
+    mappings: &mut Mappings,
+    limits: &Limits,
+    locking: &Locking,
+    page: u64,
+) -> Result<(), FaultError> {
     let above = mappings
         .ending_above(page)
         .filter(|vma| may_grow(vma))
@@ -148,8 +156,16 @@ fn grow_stack(mappings: &mut Mappings, limits: &Limits, page: u64) -> Result<(),
     let guarded = mappings.ending_below(page).is_some_and(|vma| {
         !vma.grows_down() && !vma.protection.is_empty() && page - vma.end < GUARD_GAP_BYTES
     });
-    let pages = mappings.pages() as u64 + ((start - page) >> PAGE_SHIFT);
-    let too_large = end - page > limits.stack || pages > limits.address_space >> PAGE_SHIFT;
+    let grown = (start - page) >> PAGE_SHIFT;
+    let (accounted, locked) = (
+        above.attributes.contains(Attributes::ACCOUNTED),
+        above.attributes.contains(Attributes::LOCKED),
+    );
+    let totals = mappings.totals();
+    let too_large = end - page > limits.stack
+        || totals.pages as u64 + grown > limits.address_space >> PAGE_SHIFT
+        || locked && !locking.permits(limits, totals.locked as u64 + grown)
+        || accounted && commit::check(grown as usize).is_err();
     if guarded || too_large || page < Current::USER_START || !frames::headroom() {
         return Err(FaultError::NotMapped);
     }

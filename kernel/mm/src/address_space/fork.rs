@@ -11,6 +11,7 @@ use los_arch::hal::{PhysAddr, VirtAddr};
 use super::protect::{is_only_owner, with_frame};
 use super::zap::Flush;
 use super::{AddressSpace, Inner, is_zero_frame};
+use crate::commit;
 use crate::frames::{self, Frame};
 use crate::vma::{Attributes, Vma};
 
@@ -32,6 +33,7 @@ impl AddressSpace {
     pub fn fork(&self, policy: ForkPolicy) -> Result<Arc<Self>, Errno> {
         let child = Self::new()?;
         let mut child_inner = child.inner.lock();
+        child.barriers.copy(&self.barriers);
         let result = self.with(|inner, flush| inner.fork_into(&mut child_inner, policy, flush));
         drop(child_inner);
         result.map(|()| child)
@@ -46,6 +48,7 @@ impl Inner {
         if !child.mappings.reserve(self.mappings.len()) {
             return Err(Errno::ENOMEM);
         }
+        commit::check(self.mappings.totals().accounted)?;
         for vma in self.mappings.iter() {
             if vma.attributes.contains(Attributes::NO_FORK) {
                 continue;
@@ -53,7 +56,9 @@ impl Inner {
             if !frames::headroom() {
                 return Err(Errno::ENOMEM);
             }
-            child.mappings.insert(vma.clone());
+            let mut copy = vma.clone_for(&child.space);
+            copy.attributes -= Attributes::LOCKED | Attributes::LOCK_ON_FAULT;
+            child.mappings.insert(copy);
             if vma.attributes.contains(Attributes::WIPE_ON_FORK) {
                 continue;
             }

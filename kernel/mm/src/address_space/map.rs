@@ -6,12 +6,13 @@ use core::ops::Range;
 use los_abi::errno::Errno;
 use los_abi::mm::{MapFlags, ProtFlags};
 use los_arch::Current;
-use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::*;
-use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE};
 
+use super::lock::LockMode;
 use super::zap::Flush;
 use super::{AddressSpace, Inner, MAX_MAPPINGS, page_align};
+use crate::commit::{self, Overcommit};
 use crate::frames;
 use crate::pager::{AnonymousPager, Pager};
 use crate::vma::{Attributes, Backing, Mapped, Vma, VmaKind};
@@ -78,11 +79,11 @@ impl AddressSpace {
     /// As mmap(2): EINVAL, ENOMEM, EOVERFLOW, EPERM below the lowest address, EEXIST, EACCES when the
     /// protection exceeds the source's, EOPNOTSUPP for unknown flags with MAP_SHARED_VALIDATE.
     pub fn map(&self, request: MapRequest) -> Result<u64, Errno> {
-        let populate = request.flags.intersects(MapFlags::POPULATE | MapFlags::LOCKED)
-            && !request.flags.contains(MapFlags::NONBLOCK);
+        let populate =
+            request.flags.contains(MapFlags::POPULATE) && !request.flags.contains(MapFlags::NONBLOCK);
         let length = request.length;
-        let start = self.with(|inner, flush| inner.map(request, flush))?;
-        if populate {
+        let (start, lock) = self.with(|inner, flush| inner.map(request, flush))?;
+        if populate || lock == Some(LockMode::Now) {
             self.populate(start..start + length);
         }
         Ok(start)
@@ -91,7 +92,7 @@ impl AddressSpace {
     /// Unmaps all whole or partial mappings in a range.
     ///
     /// # Errors
-    /// As munmap(2): EINVAL, ENOMEM when a split exceeds the number of mappings.
+    /// As munmap(2): EINVAL, ENOMEM when a split exceeds the number of mappings or needs memory.
     pub fn unmap(&self, address: u64, length: u64) -> Result<(), Errno> {
         let range = user_range(address, length).ok_or(Errno::EINVAL)?;
         self.with(|inner, flush| {
@@ -99,7 +100,9 @@ impl AddressSpace {
                 .mappings
                 .find(range.start)
                 .filter(|vma| vma.start < range.start);
-            if splits.is_some_and(|vma| range.end < vma.end) && inner.mappings.len() >= MAX_MAPPINGS {
+            let too_many =
+                splits.is_some_and(|vma| range.end < vma.end) && inner.mappings.len() >= MAX_MAPPINGS;
+            if too_many || !inner.mappings.reserve(2) {
                 return Err(Errno::ENOMEM);
             }
             inner.unmap(range, flush);
@@ -115,35 +118,25 @@ impl AddressSpace {
 
     /// Moves the end of the break area and returns it; where it was when it cannot be moved there.
     pub fn set_break(&self, end: u64) -> u64 {
-        self.with(|inner, flush| {
-            if end >= inner.break_start && inner.move_break(end, flush).is_ok() {
-                inner.break_end = end;
+        let (new, locked) = self.with(|inner, flush| {
+            let old = inner.break_end;
+            if end < inner.break_start || inner.move_break(end, flush).is_err() {
+                return (old, None);
             }
-            inner.break_end
-        })
-    }
-
-    /// Touches all pages of a range as far as possible, for MAP_POPULATE.
-    fn populate(&self, range: Range<u64>) {
-        let mut at = range.start;
-        while at < range.end && self.populate_page(at).is_some() {
-            at += PAGE_SIZE as u64;
+            inner.break_end = end;
+            let grown = (old < end && inner.locking.future() == Some(LockMode::Now)).then_some(old..end);
+            (end, grown)
+        });
+        if let Some(grown) = locked {
+            self.populate(grown);
         }
-    }
-
-    fn populate_page(&self, address: u64) -> Option<()> {
-        let writable = {
-            let inner = self.inner.lock();
-            let vma = inner.mappings.find(address)?;
-            vma.permits(Access::Write) && !vma.is_shared()
-        };
-        let access = if writable { Access::Write } else { Access::Read };
-        self.handle_fault(VirtAddr::new(address), access).ok()
+        new
     }
 }
 
 impl Inner {
-    fn map(&mut self, request: MapRequest, flush: &mut Flush) -> Result<u64, Errno> {
+    /// Maps, and returns the address and how the mapping is locked.
+    fn map(&mut self, request: MapRequest, flush: &mut Flush) -> Result<(u64, Option<LockMode>), Errno> {
         if request.length == 0 {
             return Err(Errno::EINVAL);
         }
@@ -159,38 +152,37 @@ impl Inner {
         if self.mappings.len() >= MAX_MAPPINGS {
             return Err(Errno::ENOMEM);
         }
-        let start = self.place(&request, bytes)?;
+        let start = self.place(request.address, request.flags, bytes)?;
         let range = start..start + bytes;
         if request.flags.contains(MapFlags::FIXED_NOREPLACE)
             && self.mappings.overlapping(range.clone()).next().is_some()
         {
             return Err(Errno::EEXIST);
         }
+        let lock = self.lock_of_new(request.flags.contains(MapFlags::LOCKED), range.clone())?;
         let fixed = request.flags.contains(MapFlags::FIXED);
-        let vma = new_vma(request, range.clone())?;
-        self.check_limits(
-            &vma,
-            if fixed {
-                self.pages_mapped_in(range.clone())
-            } else {
-                0
-            },
-        )?;
+        let mut vma = self.new_vma(request, range.clone())?;
+        vma.attributes |= lock;
+        let replaced = if fixed {
+            self.pages_mapped_in(range.clone())
+        } else {
+            0
+        };
+        self.check_limits(&mut vma, replaced)?;
+        if !self.mappings.reserve(3) {
+            return Err(Errno::ENOMEM);
+        }
         if fixed {
             self.unmap(range, flush);
         }
         self.mappings.insert(vma);
-        Ok(start)
+        Ok((start, LockMode::of(lock)))
     }
 
     /// Finds the address for a new mapping (Linux's `get_unmapped_area`).
-    fn place(&mut self, request: &MapRequest, bytes: u64) -> Result<u64, Errno> {
+    pub(super) fn place(&mut self, address: u64, flags: MapFlags, bytes: u64) -> Result<u64, Errno> {
         let last = Current::USER_END.checked_sub(bytes).ok_or(Errno::ENOMEM)?;
-        let address = request.address;
-        if request
-            .flags
-            .intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE)
-        {
+        if flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE) {
             return match address {
                 _ if address > last => Err(Errno::ENOMEM),
                 _ if address & OFFSET_MASK != 0 => Err(Errno::EINVAL),
@@ -202,7 +194,7 @@ impl Inner {
         if address != 0 && hint <= last && self.mappings.is_free(hint..hint + bytes) {
             return Ok(hint);
         }
-        if request.flags.contains(MapFlags::_32BIT) {
+        if flags.contains(MapFlags::_32BIT) {
             return self
                 .mappings
                 .find_free_within(bytes, LOW_PLACES)
@@ -215,29 +207,26 @@ impl Inner {
             .ok_or(Errno::ENOMEM)
     }
 
-    /// Refuses mappings that exceed a limit or what memory could ever hold. `replaced` pages go first.
-    pub(super) fn check_limits(&self, vma: &Vma, replaced: usize) -> Result<(), Errno> {
-        let pages = self.mappings.pages() - replaced + vma.pages();
-        if pages as u64 > self.limits.address_space >> PAGE_SHIFT || !frames::headroom() {
-            return Err(Errno::ENOMEM);
+    /// Refuses mappings that exceed a limit or what memory could ever hold, and notes a promise of memory.
+    /// `replaced` pages go first.
+    pub(super) fn check_limits(&self, vma: &mut Vma, replaced: usize) -> Result<(), Errno> {
+        self.check_growth(vma.is_data(), vma.pages(), replaced)?;
+        if vma.is_accountable_with(vma.protection) {
+            commit::check(vma.pages())?;
+            vma.attributes |= Attributes::ACCOUNTED;
         }
-        if vma.is_data() {
-            // Counted only when there is a limit: it takes a walk over all mappings.
-            let limit = self.limits.data >> PAGE_SHIFT;
-            let data = || {
-                self.mappings
-                    .iter()
-                    .filter(|vma| vma.is_data())
-                    .map(Vma::pages)
-                    .sum::<usize>()
-            };
-            if limit < u64::MAX >> PAGE_SHIFT && (data() + vma.pages()) as u64 > limit {
-                return Err(Errno::ENOMEM);
-            }
-            let promised = !vma.attributes.contains(Attributes::NO_RESERVE);
-            if promised && vma.pages() > frames::total() {
-                return Err(Errno::ENOMEM);
-            }
+        Ok(())
+    }
+
+    /// Refuses `pages` pages more, of data or not, when they exceed a limit (Linux's `may_expand_vm`).
+    pub(super) fn check_growth(&self, is_data: bool, pages: usize, replaced: usize) -> Result<(), Errno> {
+        let totals = self.mappings.totals();
+        let total = (totals.pages - replaced).saturating_add(pages);
+        let data = totals.data.saturating_add(pages);
+        let too_large = total as u64 > self.limits.address_space >> PAGE_SHIFT
+            || is_data && data as u64 > self.limits.data >> PAGE_SHIFT;
+        if too_large || !frames::headroom() {
+            return Err(Errno::ENOMEM);
         }
         Ok(())
     }
@@ -279,11 +268,93 @@ impl Inner {
             if !self.mappings.is_free(old..new + PAGE_SIZE as u64) {
                 return Err(Errno::ENOMEM);
             }
-            let vma = break_vma(old..new);
-            self.check_limits(&vma, 0)?;
+            let mut vma = break_vma(old..new);
+            vma.attributes |= self.lock_of_new(false, old..new)?;
+            self.check_limits(&mut vma, 0)?;
+            if !self.mappings.reserve(1) {
+                return Err(Errno::ENOMEM);
+            }
             self.mappings.insert(vma);
         }
         Ok(())
+    }
+
+    /// Describes the mapping that a request asks for.
+    fn new_vma(&self, request: MapRequest, range: Range<u64>) -> Result<Vma, Errno> {
+        let MapRequest {
+            protection,
+            flags,
+            source,
+            kind,
+            ..
+        } = request;
+        let is_file = matches!(source, Source::File { .. });
+        let shared = match flags.bits() & MapFlags::TYPE {
+            0x1 => true,
+            0x2 => false,
+            MapFlags::SHARED_VALIDATE if is_file && flags.bits() & !VALIDATED != 0 => {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            MapFlags::SHARED_VALIDATE if is_file => true,
+            _ => return Err(Errno::EINVAL),
+        };
+        if shared && !is_file && flags.contains(MapFlags::GROWSDOWN) {
+            return Err(Errno::EINVAL);
+        }
+        if flags.contains(MapFlags::HUGETLB) {
+            return Err(Errno::ENOMEM);
+        }
+        let protection = protection & PROTECTION;
+        let mut attributes = Attributes::empty();
+        attributes.set(Attributes::SHARED, shared);
+        attributes.set(Attributes::GROWS_DOWN, flags.contains(MapFlags::GROWSDOWN));
+        let is_unreserved = flags.contains(MapFlags::NORESERVE) && commit::mode() != Overcommit::Never;
+        attributes.set(Attributes::NO_RESERVE, is_unreserved);
+        attributes.set(Attributes::STACK, flags.contains(MapFlags::STACK));
+        let (backing, max_protection) = match source {
+            Source::Anonymous if !shared => (Backing::Anonymous, PROTECTION),
+            Source::Anonymous => {
+                let pages = (range.end - range.start) >> PAGE_SHIFT;
+                let promised = if is_unreserved { 0 } else { pages as usize };
+                commit::check(promised)?;
+                let pager = Arc::new(AnonymousPager::new(pages, promised));
+                (
+                    Backing::Object {
+                        mapped: Mapped::new(pager, true, &self.space),
+                        page: 0,
+                    },
+                    PROTECTION,
+                )
+            }
+            Source::File {
+                pager,
+                offset,
+                max_protection,
+            } => {
+                if !max_protection.contains(protection) {
+                    return Err(Errno::EACCES);
+                }
+                let writable_shared = shared && max_protection.contains(ProtFlags::WRITE);
+                let mapped = Mapped::new(pager, writable_shared, &self.space);
+                (
+                    Backing::Object {
+                        mapped,
+                        page: offset >> PAGE_SHIFT,
+                    },
+                    max_protection & PROTECTION,
+                )
+            }
+        };
+        let Range { start, end } = range;
+        Ok(Vma {
+            start,
+            end,
+            protection,
+            max_protection,
+            attributes,
+            kind,
+            backing,
+        })
     }
 }
 
@@ -307,77 +378,4 @@ fn break_vma(range: Range<u64>) -> Vma {
         kind: VmaKind::Heap,
         backing: Backing::Anonymous,
     }
-}
-
-fn new_vma(request: MapRequest, range: Range<u64>) -> Result<Vma, Errno> {
-    let MapRequest {
-        protection,
-        flags,
-        source,
-        kind,
-        ..
-    } = request;
-    let is_file = matches!(source, Source::File { .. });
-    let shared = match flags.bits() & MapFlags::TYPE {
-        0x1 => true,
-        0x2 => false,
-        MapFlags::SHARED_VALIDATE if is_file && flags.bits() & !VALIDATED != 0 => {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        MapFlags::SHARED_VALIDATE if is_file => true,
-        _ => return Err(Errno::EINVAL),
-    };
-    if shared && !is_file && flags.contains(MapFlags::GROWSDOWN) {
-        return Err(Errno::EINVAL);
-    }
-    if flags.contains(MapFlags::HUGETLB) {
-        return Err(Errno::ENOMEM);
-    }
-    let protection = protection & PROTECTION;
-    let mut attributes = Attributes::empty();
-    attributes.set(Attributes::SHARED, shared);
-    attributes.set(Attributes::GROWS_DOWN, flags.contains(MapFlags::GROWSDOWN));
-    attributes.set(Attributes::NO_RESERVE, flags.contains(MapFlags::NORESERVE));
-    attributes.set(Attributes::STACK, flags.contains(MapFlags::STACK));
-    let (backing, max_protection) = match source {
-        Source::Anonymous if !shared => (Backing::Anonymous, PROTECTION),
-        Source::Anonymous => {
-            let pager = Arc::new(AnonymousPager::new());
-            (
-                Backing::Object {
-                    mapped: Mapped::new(pager, true),
-                    page: 0,
-                },
-                PROTECTION,
-            )
-        }
-        Source::File {
-            pager,
-            offset,
-            max_protection,
-        } => {
-            if !max_protection.contains(protection) {
-                return Err(Errno::EACCES);
-            }
-            let writable_shared = shared && max_protection.contains(ProtFlags::WRITE);
-            let mapped = Mapped::new(pager, writable_shared);
-            (
-                Backing::Object {
-                    mapped,
-                    page: offset >> PAGE_SHIFT,
-                },
-                max_protection & PROTECTION,
-            )
-        }
-    };
-    let Range { start, end } = range;
-    Ok(Vma {
-        start,
-        end,
-        protection,
-        max_protection,
-        attributes,
-        kind,
-        backing,
-    })
 }

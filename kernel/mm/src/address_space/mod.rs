@@ -6,16 +6,21 @@
 
 mod account;
 mod advise;
+mod barrier;
+mod discard;
 mod fault;
 mod fork;
 mod futex;
+mod lock;
 mod map;
 mod protect;
+mod remap;
+mod residency;
 #[cfg(test)]
 mod tests;
 mod zap;
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -33,10 +38,13 @@ use crate::tables::{self, Tables};
 use crate::vma::{GUARD_GAP_BYTES, Mappings};
 
 pub use account::{SpaceStatistics, VmaInfo};
+pub use barrier::{BarrierError, order_all};
 pub use fault::FaultError;
 pub use fork::ForkPolicy;
 pub use futex::FutexKey;
+pub use lock::{LockMode, Locker};
 pub use map::{MapRequest, Source};
+pub use remap::RemapRequest;
 
 /// Most mappings of one address space (Linux's default `vm.max_map_count`).
 const MAX_MAPPINGS: usize = 65530;
@@ -52,15 +60,18 @@ pub struct Limits {
     pub data: u64,
     /// RLIMIT_STACK: how far a stack grows.
     pub stack: u64,
+    /// RLIMIT_MEMLOCK: all that is locked in memory.
+    pub locked: u64,
 }
 
 impl Default for Limits {
-    /// No limits but that of the stack, 8 MiB.
+    /// No limits but those of the stack and of locked memory, 8 MiB each.
     fn default() -> Self {
         Self {
             address_space: u64::MAX,
             data: u64::MAX,
             stack: 8 << 20,
+            locked: 8 << 20,
         }
     }
 }
@@ -69,10 +80,13 @@ impl Default for Limits {
 pub struct AddressSpace {
     root: PhysAddr,
     inner: Mutex<Inner>,
+    barriers: barrier::Registrations,
 }
 
 /// What the lock protects.
 struct Inner {
+    /// The space itself, for objects that are mapped in it.
+    space: Weak<AddressSpace>,
     mappings: Mappings,
     table: PageTable<Pte>,
     tables: Tables,
@@ -81,6 +95,7 @@ struct Inner {
     break_start: u64,
     break_end: u64,
     resident: Resident,
+    locking: lock::Locking,
 }
 
 /// Number of leaves, not counting those of the zero frame.
@@ -95,6 +110,9 @@ static ACTIVE: PerCpu<AtomicPtr<AddressSpace>> =
     PerCpu::new([const { AtomicPtr::new(ptr::null_mut()) }; MAX_CPUS]);
 
 impl AddressSpace {
+    /// One past the highest address that a program may map.
+    pub const USER_END: u64 = Current::USER_END;
+
     /// Makes an address space without mappings.
     ///
     /// # Errors
@@ -103,18 +121,23 @@ impl AddressSpace {
         let root = tables::allocate_table().ok_or(Errno::ENOMEM)?;
         Current::init_user_root(root);
         let mappings = Mappings::new(Current::USER_END - STACK_ROOM_BYTES - GUARD_GAP_BYTES);
-        let inner = Inner {
-            mappings,
-            table: PageTable::from_root(root),
-            tables: Tables::default(),
-            limits: Limits::default(),
-            break_start: 0,
-            break_end: 0,
-            resident: Resident::default(),
-        };
-        Ok(Arc::new(Self {
-            root,
-            inner: Mutex::new(Rank::AddressSpace, inner),
+        Ok(Arc::new_cyclic(|space| {
+            let inner = Inner {
+                space: space.clone(),
+                mappings,
+                table: PageTable::from_root(root),
+                tables: Tables::default(),
+                limits: Limits::default(),
+                break_start: 0,
+                break_end: 0,
+                resident: Resident::default(),
+                locking: lock::Locking::default(),
+            };
+            Self {
+                root,
+                inner: Mutex::new(Rank::AddressSpace, inner),
+                barriers: barrier::Registrations::default(),
+            }
         }))
     }
 

@@ -5,13 +5,14 @@ use core::ops::Range;
 use los_abi::errno::Errno;
 use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{LeafAction, PageFlags};
-use los_arch::hal::{PAGE_SIZE, PhysAddr, VirtAddr};
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, VirtAddr};
 
 use super::map::PROTECTION;
 use super::zap::Flush;
 use super::{AddressSpace, Inner, MAX_MAPPINGS, is_zero_frame, page_align};
+use crate::commit;
 use crate::frames::Frame;
-use crate::vma::{Backing, Vma};
+use crate::vma::{Attributes, Backing, Vma};
 
 const KNOWN: ProtFlags = PROTECTION
     .union(ProtFlags::SEM)
@@ -73,6 +74,7 @@ impl Inner {
             }
             let end = vma.end.min(range.end);
             if vma.protection != protection {
+                let promised = self.check_promise(vma, (end - at) >> PAGE_SHIFT, protection)?;
                 if self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2) {
                     return Err(Errno::ENOMEM);
                 }
@@ -80,12 +82,26 @@ impl Inner {
                     return Err(Errno::ENOMEM);
                 };
                 vma.protection = protection;
+                vma.attributes |= promised;
                 self.update_leaves(&vma, flush);
                 self.mappings.insert(*vma);
             }
             at = end;
         }
         Ok(())
+    }
+
+    /// Judges a part of a mapping that becomes writable as a new one; returns the attribute that it gets. As on
+    /// Linux, it stays promised when it is no longer writable.
+    fn check_promise(&self, vma: &Vma, pages: u64, protection: ProtFlags) -> Result<Attributes, Errno> {
+        if vma.is_data_with(protection) && !vma.is_data() {
+            self.check_growth(true, pages as usize, pages as usize)?;
+        }
+        if !vma.is_accountable_with(protection) || vma.attributes.contains(Attributes::ACCOUNTED) {
+            return Ok(Attributes::empty());
+        }
+        commit::check(pages as usize)?;
+        Ok(Attributes::ACCOUNTED)
     }
 
     /// Makes the leaves of a mapping as its protection says.

@@ -14,6 +14,8 @@ use super::layout::MAX_RANGES;
 
 /// In `meta` of an allocated frame: instruction fetch sees the contents.
 pub(super) const INSTRUCTIONS_SYNCHRONISED: u32 = 1;
+/// In `meta` of an allocated frame: it is, or was, a page of an object.
+pub(super) const CACHED: u32 = 2;
 /// In `meta` of a free frame: it is in the pool of single frames.
 pub(super) const POOLED: u32 = u32::MAX;
 

@@ -26,7 +26,7 @@ pub(crate) use info::{PageInfo, info};
 pub(crate) use layout::MAX_RANGES;
 pub(crate) use physical::{FrameNumber, allocate_run, free_run, total};
 
-use info::INSTRUCTIONS_SYNCHRONISED;
+use info::{CACHED, INSTRUCTIONS_SYNCHRONISED};
 
 /// RAM that the boot mappings do not reach; added once the direct map is complete.
 static OUT_OF_REACH: SpinLock<ArrayVec<PhysRange, MAX_RANGES>> =
@@ -212,11 +212,24 @@ impl Frame {
     /// Makes instructions in the frame visible to instruction fetch, if that was not done since the kernel
     /// changed the contents.
     pub(crate) fn synchronise_instructions(&self) {
-        let flags = &self.info().meta;
-        if flags.load(Ordering::Relaxed) & INSTRUCTIONS_SYNCHRONISED == 0 {
+        let meta = &self.info().meta;
+        let flags = meta.load(Ordering::Relaxed);
+        if flags & INSTRUCTIONS_SYNCHRONISED == 0 {
             Current::sync_instruction_cache(self.phys());
-            flags.store(INSTRUCTIONS_SYNCHRONISED, Ordering::Relaxed);
+            meta.store(flags | INSTRUCTIONS_SYNCHRONISED, Ordering::Relaxed);
         }
+    }
+
+    /// Notes that the frame is a page of an object, before others get to see it.
+    pub(crate) fn mark_cached(&self) {
+        let meta = &self.info().meta;
+        meta.store(meta.load(Ordering::Relaxed) | CACHED, Ordering::Relaxed);
+    }
+
+    /// Reports whether the frame is a page of an object, and not a program's own memory.
+    #[inline]
+    pub(crate) fn is_cached(&self) -> bool {
+        self.info().meta.load(Ordering::Relaxed) & CACHED != 0
     }
 
     /// Gives the reference to whoever keeps the address.
@@ -247,7 +260,11 @@ impl Frame {
     /// Forgets what holds only for the present contents.
     #[inline]
     fn contents_change(&self) {
-        self.info().meta.store(0, Ordering::Relaxed);
+        let meta = &self.info().meta;
+        let flags = meta.load(Ordering::Relaxed);
+        if flags & INSTRUCTIONS_SYNCHRONISED != 0 {
+            meta.store(flags & !INSTRUCTIONS_SYNCHRONISED, Ordering::Relaxed);
+        }
     }
 
     #[inline]

@@ -8,10 +8,37 @@ use los_arch::Current;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::*;
 
-use super::Vma;
+use super::{Attributes, Vma};
+use crate::commit;
 
 /// Free bytes kept below a mapping that grows down (Linux's `stack_guard_gap`, 256 pages).
 pub(crate) const GUARD_GAP_BYTES: u64 = 256 * PAGE_SIZE as u64;
+
+/// Sizes of mappings together, in pages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Totals {
+    /// All.
+    pub(crate) pages: usize,
+    /// Private and writable, and no stack.
+    pub(crate) data: usize,
+    /// Locked in memory.
+    pub(crate) locked: usize,
+    /// Promised to the program; part of [`commit::committed_pages`] as well.
+    pub(crate) accounted: usize,
+}
+
+impl Totals {
+    /// Returns what `pages` pages of a mapping are.
+    fn of(vma: &Vma, pages: usize) -> Self {
+        let counted = |counts| if counts { pages } else { 0 };
+        Self {
+            pages,
+            data: counted(vma.is_data()),
+            locked: counted(vma.attributes.contains(Attributes::LOCKED)),
+            accounted: counted(vma.attributes.contains(Attributes::ACCOUNTED)),
+        }
+    }
+}
 
 /// The mappings in ascending order, and their total size. A sorted array: most programs have a few dozen, and
 /// moving a few thousand pointers is still cheap.
@@ -19,7 +46,7 @@ pub(crate) const GUARD_GAP_BYTES: u64 = 256 * PAGE_SIZE as u64;
 #[expect(clippy::vec_box, reason = "insertion moves the pointers, not the mappings")]
 pub(crate) struct Mappings {
     list: Vec<Box<Vma>>,
-    pages: usize,
+    totals: Totals,
     peak_pages: usize,
     /// Where searches for free ranges start, at the upper end.
     base: u64,
@@ -33,7 +60,12 @@ impl Mappings {
     pub(crate) const fn new(base: u64) -> Self {
         Self {
             list: Vec::new(),
-            pages: 0,
+            totals: Totals {
+                pages: 0,
+                data: 0,
+                locked: 0,
+                accounted: 0,
+            },
             peak_pages: 0,
             base,
             search_from: base,
@@ -59,7 +91,12 @@ impl Mappings {
 
     /// Returns the number of mapped pages.
     pub(crate) fn pages(&self) -> usize {
-        self.pages
+        self.totals.pages
+    }
+
+    /// Returns the sizes of all mappings together.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
     }
 
     /// Returns the most pages that were mapped at any time.
@@ -111,7 +148,7 @@ impl Mappings {
 
     /// Adds a mapping to a free place, joined with its neighbours if they are alike.
     pub(crate) fn insert(&mut self, mut vma: Vma) {
-        self.add_pages(vma.pages());
+        self.add(Totals::of(&vma, vma.pages()));
         let position = self.position(vma.start);
         if let Some(next) = self.list.get(position) {
             let joins = vma.joins(next);
@@ -134,10 +171,11 @@ impl Mappings {
     pub(crate) fn take(&mut self, range: Range<u64>) -> Drain<'_, Box<Vma>> {
         let first = self.split(range.start);
         let last = self.split(range.end);
-        self.pages -= self.list[first..last]
-            .iter()
-            .map(|vma| vma.pages())
-            .sum::<usize>();
+        for index in first..last {
+            let vma = &self.list[index];
+            let gone = Totals::of(vma, vma.pages());
+            self.subtract(gone);
+        }
         self.list.drain(first..last)
     }
 
@@ -151,7 +189,8 @@ impl Mappings {
         let position = self.position(start);
         if let Some(vma) = self.list.get_mut(position) {
             vma.start = new_start;
-            self.add_pages(((start - new_start) / PAGE_SIZE as u64) as usize);
+            let added = Totals::of(vma, ((start - new_start) / PAGE_SIZE as u64) as usize);
+            self.add(added);
         }
     }
 
@@ -215,9 +254,23 @@ impl Mappings {
             .is_none_or(|vma| guarded_start(vma) >= range.end)
     }
 
-    fn add_pages(&mut self, pages: usize) {
-        self.pages += pages;
-        self.peak_pages = self.peak_pages.max(self.pages);
+    fn add(&mut self, added: Totals) {
+        let totals = &mut self.totals;
+        totals.pages += added.pages;
+        totals.data += added.data;
+        totals.locked += added.locked;
+        totals.accounted += added.accounted;
+        self.peak_pages = self.peak_pages.max(totals.pages);
+        commit::add(added.accounted);
+    }
+
+    fn subtract(&mut self, gone: Totals) {
+        let totals = &mut self.totals;
+        totals.pages -= gone.pages;
+        totals.data -= gone.data;
+        totals.locked -= gone.locked;
+        totals.accounted -= gone.accounted;
+        commit::subtract(gone.accounted);
     }
 
     fn forget_search(&mut self) {

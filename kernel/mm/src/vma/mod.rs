@@ -2,7 +2,7 @@
 
 mod mappings;
 
-use alloc::sync::Arc;
+use alloc::sync::{Arc, Weak};
 use core::fmt;
 
 use bitflags::bitflags;
@@ -10,6 +10,7 @@ use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{Access, PageFlags};
 use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 
+use crate::address_space::AddressSpace;
 use crate::pager::Pager;
 
 pub(crate) use mappings::{GUARD_GAP_BYTES, Mappings};
@@ -48,21 +49,32 @@ bitflags! {
         const NO_RESERVE = 1 << 5;
         /// Was mapped as a stack by MAP_STACK; says nothing.
         const STACK = 1 << 6;
+        /// Stays in memory (mlock).
+        const LOCKED = 1 << 7;
+        /// With LOCKED: pages come when they are touched (MLOCK_ONFAULT).
+        const LOCK_ON_FAULT = 1 << 8;
+        /// Counts as memory that was promised (Linux's VM_ACCOUNT).
+        const ACCOUNTED = 1 << 9;
     }
 }
 
-/// A pager with the count of its mappings kept.
+/// A pager that knows of this mapping of it.
 pub(crate) struct Mapped {
     pager: Arc<dyn Pager>,
     writable_shared: bool,
+    space: Weak<AddressSpace>,
 }
 
 impl Mapped {
-    pub(crate) fn new(pager: Arc<dyn Pager>, writable_shared: bool) -> Self {
+    pub(crate) fn new(pager: Arc<dyn Pager>, writable_shared: bool, space: &Weak<AddressSpace>) -> Self {
         pager.mapped(writable_shared);
+        if let Some(mappings) = pager.mappings() {
+            mappings.add(space);
+        }
         Self {
             pager,
             writable_shared,
+            space: space.clone(),
         }
     }
 
@@ -73,12 +85,15 @@ impl Mapped {
 
 impl Clone for Mapped {
     fn clone(&self) -> Self {
-        Self::new(self.pager.clone(), self.writable_shared)
+        Self::new(self.pager.clone(), self.writable_shared, &self.space)
     }
 }
 
 impl Drop for Mapped {
     fn drop(&mut self) {
+        if let Some(mappings) = self.pager.mappings() {
+            mappings.remove(&self.space);
+        }
         self.pager.unmapped(self.writable_shared);
     }
 }
@@ -125,7 +140,21 @@ impl Vma {
 
     /// Reports whether the mapping counts as data: private and writable, and not a stack.
     pub(crate) fn is_data(&self) -> bool {
-        !self.is_shared() && !self.grows_down() && self.protection.contains(ProtFlags::WRITE)
+        self.is_data_with(self.protection)
+    }
+
+    /// Reports whether the mapping would count as data with another protection.
+    pub(crate) fn is_data_with(&self, protection: ProtFlags) -> bool {
+        !self.is_shared() && !self.grows_down() && protection.contains(ProtFlags::WRITE)
+    }
+
+    /// Reports whether the program needs memory of its own for the mapping with this protection: private,
+    /// writable, and not mapped with MAP_NORESERVE.
+    pub(crate) fn is_accountable_with(&self, protection: ProtFlags) -> bool {
+        !self
+            .attributes
+            .intersects(Attributes::SHARED | Attributes::NO_RESERVE)
+            && protection.contains(ProtFlags::WRITE)
     }
 
     /// Reports whether the protection permits an access. Neither machine has memory that can be written
@@ -162,6 +191,18 @@ impl Vma {
             Backing::Anonymous => 0,
             Backing::Object { page, .. } => page + ((address.as_u64() - self.start) >> PAGE_SHIFT),
         }
+    }
+
+    /// Makes the same mapping for another space.
+    pub(crate) fn clone_for(&self, space: &Weak<AddressSpace>) -> Self {
+        let backing = match &self.backing {
+            Backing::Anonymous => Backing::Anonymous,
+            Backing::Object { mapped, page } => Backing::Object {
+                mapped: Mapped::new(mapped.pager.clone(), mapped.writable_shared, space),
+                page: *page,
+            },
+        };
+        Self { backing, ..*self }
     }
 
     /// Cuts off the part from `at` on and returns it.

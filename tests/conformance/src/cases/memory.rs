@@ -6,7 +6,7 @@ use los_abi::syscall::Sysno;
 use rt::{fs, process};
 
 use crate::arch;
-use crate::cases::ended;
+use crate::cases::{dies_of, ended};
 use crate::harness::{Outcome, in_child};
 use crate::raw::{addr, call, jump, peek, poke};
 use crate::{cases, ensure, ensure_eq};
@@ -35,31 +35,22 @@ cases![
     many_mappings,
 ];
 
-const PAGE: u64 = 4096;
-const READ: u64 = 1;
-const WRITE: u64 = 2;
+pub(super) const PAGE: u64 = 4096;
+pub(super) const READ: u64 = 1;
+pub(super) const WRITE: u64 = 2;
 const EXECUTE: u64 = 4;
-const SHARED: u64 = 1;
-const PRIVATE: u64 = 2;
-const FIXED: u64 = 0x10;
-const ANONYMOUS: u64 = 0x20;
+pub(super) const SHARED: u64 = 1;
+pub(super) const PRIVATE: u64 = 2;
+pub(super) const FIXED: u64 = 0x10;
+pub(super) const ANONYMOUS: u64 = 0x20;
 const FIXED_NOREPLACE: u64 = 0x10_0000;
-const NO_FD: u64 = u64::MAX;
+pub(super) const NO_FD: u64 = u64::MAX;
 
-fn map(length: u64, protection: u64) -> Result<u64, Errno> {
+pub(super) fn map(length: u64, protection: u64) -> Result<u64, Errno> {
     call(
         Sysno::mmap,
         &[0, length, protection, PRIVATE | ANONYMOUS, NO_FD, 0],
     )
-}
-
-fn dies_of(signal: u32, child: impl FnOnce()) -> Outcome {
-    let status = in_child(|| {
-        child();
-        0
-    })?;
-    ensure_eq!(ended(status), 128 + signal as i32);
-    Ok(())
 }
 
 fn anonymous_memory_is_zero() -> Outcome {
@@ -201,7 +192,7 @@ fn break_grows_and_shrinks() -> Outcome {
     Ok(())
 }
 
-fn file_of(bytes: &[u8]) -> Result<fs::File, Errno> {
+pub(super) fn file_of(bytes: &[u8]) -> Result<fs::File, Errno> {
     use los_abi::fs::OpenFlags;
     let mut file = fs::File::open_with(
         b"mapped",

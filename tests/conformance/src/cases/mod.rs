@@ -6,7 +6,10 @@ mod exec;
 mod files;
 mod founding;
 mod locks;
+mod madvise;
 mod memory;
+mod memory_lock;
+mod mremap;
 mod names;
 mod pipes;
 mod processes;
@@ -20,7 +23,7 @@ use alloc::vec::Vec;
 
 use rt::{fs, process};
 
-use crate::harness::Case;
+use crate::harness::{Case, Outcome, in_child};
 
 /// Returns every case.
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
@@ -29,6 +32,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         processes::CASES,
         exec::CASES,
         memory::CASES,
+        mremap::CASES,
+        memory_lock::CASES,
+        madvise::CASES,
         files::CASES,
         names::CASES,
         locks::CASES,
@@ -53,6 +59,16 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
 /// Returns the path of this program, for cases that execute it.
 pub(crate) fn program() -> Vec<u8> {
     fs::read_link(b"/proc/self/exe").unwrap_or_else(|_| b"/bin/conformance".to_vec())
+}
+
+/// Checks that a child dies of a signal.
+pub(crate) fn dies_of(signal: u32, child: impl FnOnce()) -> Outcome {
+    let status = in_child(|| {
+        child();
+        0
+    })?;
+    crate::ensure_eq!(ended(status), 128 + signal as i32);
+    Ok(())
 }
 
 /// Returns how a process ended as wait4 reports it: an exit status, or a signal.

@@ -1,9 +1,11 @@
 //! Address spaces on the mock machine, whose cache of translations goes stale where a flush is missing.
 
+mod discard;
 mod errors;
 mod fork;
 mod model;
 mod objects;
+mod remap;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +17,7 @@ use los_arch::hal::PAGE_SIZE;
 
 use super::*;
 use crate::testing::{self, space_with_memory};
-use crate::{Access, VmaKind};
+use crate::{Access, RemapRequest, VmaKind};
 
 const PAGE: u64 = PAGE_SIZE as u64;
 const START: u64 = 0x10_0000;

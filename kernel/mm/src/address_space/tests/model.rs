@@ -3,11 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use los_abi::mm::MremapFlags;
 
 const PAGES: usize = 24;
 
-/// What is mapped at a page: its protection and its first word.
-type Model = [Option<(ProtFlags, u64)>; PAGES];
+/// What is mapped at a page: its protection, its first word, and whether it was ever writable.
+type Model = [Option<(ProtFlags, u64, bool)>; 2 * PAGES];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -16,6 +17,7 @@ enum Step {
     Protect(usize, usize, ProtFlags),
     Empty(usize, usize),
     Write(usize, u64),
+    Move(usize, usize, usize),
     Fork(ForkPolicy),
     Other,
 }
@@ -41,6 +43,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (range(), protection()).prop_map(|((start, end), protection)| Step::Protect(start, end, protection)),
         1 => range().prop_map(|(start, end)| Step::Empty(start, end)),
         8 => (0..PAGES, any::<u64>()).prop_map(|(page, value)| Step::Write(page, value)),
+        2 => (range(), 0..PAGES).prop_map(|((start, end), to)| Step::Move(start, end, to)),
         1 => prop::sample::select(alloc::vec![ForkPolicy::Eager, ForkPolicy::CopyOnWrite]).prop_map(Step::Fork),
         1 => Just(Step::Other),
     ]
@@ -55,7 +58,7 @@ fn apply(space: &AddressSpace, model: &mut Model, step: &Step) {
     match *step {
         Step::Map(start, end, protection) => {
             map_fixed(space, address(start), (end - start) as u64, protection);
-            model[start..end].fill(Some((protection, 0)));
+            model[start..end].fill(Some((protection, 0, protection.contains(ProtFlags::WRITE))));
         }
         Step::Unmap(start, end) => {
             space.unmap(address(start), (end - start) as u64 * PAGE).unwrap();
@@ -64,7 +67,11 @@ fn apply(space: &AddressSpace, model: &mut Model, step: &Step) {
         Step::Protect(start, end, protection) => {
             let result = space.protect(address(start), (end - start) as u64 * PAGE, protection);
             let mapped = model[start..end].iter_mut().map_while(|page| page.as_mut());
-            let changed = mapped.map(|page| page.0 = protection).count();
+            let change = |page: &mut (ProtFlags, u64, bool)| {
+                page.0 = protection;
+                page.2 |= protection.contains(ProtFlags::WRITE);
+            };
+            let changed = mapped.map(change).count();
             assert_eq!(result.is_ok(), changed == end - start);
         }
         Step::Empty(start, end) => {
@@ -82,23 +89,48 @@ fn apply(space: &AddressSpace, model: &mut Model, step: &Step) {
                 page.1 = value;
             }
         }
+        Step::Move(start, end, to) => {
+            let length = (end - start) as u64 * PAGE;
+            let result = space.remap(RemapRequest {
+                address: address(start),
+                old_length: length,
+                new_length: length,
+                flags: MremapFlags::MAYMOVE | MremapFlags::FIXED,
+                new_address: address(to),
+            });
+            let pages = end - start;
+            if start < to + pages && to < end {
+                assert_eq!(result, Err(Errno::EINVAL));
+            } else if model[start].is_none() {
+                assert_eq!(result, Err(Errno::EFAULT));
+            } else {
+                assert_eq!(result, Ok(address(to)));
+                for page in (0..pages)
+                    .filter(|page| model[start + page].is_some())
+                    .collect::<Vec<_>>()
+                {
+                    model[to + page] = model[start + page].take();
+                }
+            }
+        }
         Step::Fork(_) | Step::Other => {}
     }
 }
 
 fn check(space: &AddressSpace, model: &Model) {
     for (page, expected) in model.iter().enumerate() {
-        let readable = expected.filter(|(protection, _)| !protection.is_empty());
+        let readable = expected.filter(|(protection, ..)| !protection.is_empty());
         assert_eq!(
             get(space, address(page)).ok(),
-            readable.map(|(_, value)| value),
+            readable.map(|(_, value, _)| value),
             "page {page}"
         );
     }
     // Alike neighbours are joined.
+    let properties = |page: &Option<(ProtFlags, u64, bool)>| page.map(|page| (page.0, page.2));
     let borders = model
         .windows(2)
-        .filter(|pair| pair[1].map(|page| page.0) != pair[0].map(|page| page.0));
+        .filter(|pair| properties(&pair[1]) != properties(&pair[0]));
     let starts = borders.filter(|pair| pair[1].is_some()).count() + usize::from(model[0].is_some());
     assert_eq!(ranges(space).len(), starts);
 }
@@ -109,7 +141,7 @@ proptest! {
         let _turn = testing::exclusive();
         let _ = zero_frame();
         let before = free_pages();
-        let mut worlds = alloc::vec![(AddressSpace::new().unwrap(), [None; PAGES])];
+        let mut worlds = alloc::vec![(AddressSpace::new().unwrap(), [None; 2 * PAGES])];
         worlds[0].0.activate();
         for step in &steps {
             let (space, model) = &mut worlds[0];

@@ -35,6 +35,7 @@ impl Pager for File {
         }
         let frame = frames::allocate()?;
         frame.write(0, &(index + 100).to_le_bytes());
+        frame.mark_cached();
         frames.insert(index, frame.clone());
         Ok(frame)
     }

@@ -1,0 +1,43 @@
+//! membarrier.
+
+use los_abi::errno::Errno;
+use los_abi::mm::{
+    MEMBARRIER_CMD_GET_REGISTRATIONS, MEMBARRIER_CMD_GLOBAL, MEMBARRIER_CMD_GLOBAL_EXPEDITED,
+    MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_QUERY,
+    MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE,
+};
+use sync::Result;
+use task::Context;
+
+/// The commands that exist here.
+const COMMANDS: u32 = MEMBARRIER_CMD_GLOBAL
+    | MEMBARRIER_CMD_GLOBAL_EXPEDITED
+    | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+    | MEMBARRIER_CMD_PRIVATE_EXPEDITED
+    | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+    | MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE
+    | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
+    | MEMBARRIER_CMD_GET_REGISTRATIONS;
+
+pub(crate) fn membarrier(ctx: &Context<'_>, command: u32, flags: u32, _cpu: i32) -> Result<usize> {
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let memory = ctx.memory();
+    let private = |registration| memory.barrier(registration).map_err(|_| Errno::EPERM);
+    match command {
+        MEMBARRIER_CMD_QUERY => return Ok(COMMANDS as usize),
+        MEMBARRIER_CMD_GET_REGISTRATIONS => return Ok(memory.registered_barriers() as usize),
+        MEMBARRIER_CMD_GLOBAL | MEMBARRIER_CMD_GLOBAL_EXPEDITED => mm::order_all(),
+        MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED
+        | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+        | MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE => memory.register_barriers(command),
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED => private(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED)?,
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE => {
+            private(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE)?;
+        }
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    Ok(0)
+}

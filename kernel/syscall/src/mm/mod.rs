@@ -1,0 +1,138 @@
+//! Memory maps.
+
+mod barrier;
+mod lock;
+
+pub(crate) use barrier::membarrier;
+pub(crate) use lock::{mlock, mlock2, mlockall, munlock, munlockall};
+
+use los_abi::errno::Errno;
+use los_abi::mm::{MapFlags, MremapFlags, MsyncFlags, ProtFlags};
+use los_abi::syscall::{Fd, UserPtr};
+use mm::{MapRequest, RemapRequest, Source, VmaKind};
+use sync::Result;
+use task::Context;
+
+const OFFSET_MASK: u64 = hal::PAGE_SIZE as u64 - 1;
+
+pub(crate) fn mmap(
+    ctx: &Context<'_>,
+    address: u64,
+    length: usize,
+    prot: ProtFlags,
+    flags: MapFlags,
+    fd: Fd,
+    offset: u64,
+) -> Result<usize> {
+    if offset & OFFSET_MASK != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let source = if flags.contains(MapFlags::ANONYMOUS) {
+        Source::Anonymous
+    } else {
+        file_source(ctx, fd, flags, offset)?
+    };
+    if flags.contains(MapFlags::LOCKED) {
+        ctx.memory().set_locker(lock::locker(ctx));
+    }
+    let address = ctx.memory().map(MapRequest {
+        address,
+        length: length as u64,
+        protection: prot,
+        flags,
+        source,
+        kind: VmaKind::Plain,
+    })?;
+    Ok(address as usize)
+}
+
+/// Describes a file as the source of a mapping, with what its access mode allows.
+fn file_source(ctx: &Context<'_>, fd: Fd, flags: MapFlags, offset: u64) -> Result<Source> {
+    let file = ctx.files().get(fd)?;
+    file.ops()?;
+    if !file.is_readable() {
+        return Err(Errno::EACCES.into());
+    }
+    let is_shared = flags.bits() & MapFlags::TYPE != MapFlags::PRIVATE.bits();
+    let mut max_protection = ProtFlags::READ | ProtFlags::EXEC;
+    if !is_shared || file.is_writable() {
+        max_protection |= ProtFlags::WRITE;
+    }
+    Ok(Source::File {
+        pager: file.pager()?,
+        offset,
+        max_protection,
+    })
+}
+
+pub(crate) fn munmap(ctx: &Context<'_>, address: u64, length: usize) -> Result<usize> {
+    ctx.memory().unmap(address, length as u64)?;
+    Ok(0)
+}
+
+pub(crate) fn mprotect(ctx: &Context<'_>, address: u64, length: usize, prot: ProtFlags) -> Result<usize> {
+    ctx.memory().protect(address, length as u64, prot)?;
+    Ok(0)
+}
+
+pub(crate) fn brk(ctx: &Context<'_>, address: u64) -> Result<usize> {
+    Ok(ctx.memory().set_break(address) as usize)
+}
+
+pub(crate) fn madvise(ctx: &Context<'_>, address: u64, length: usize, advice: i32) -> Result<usize> {
+    ctx.memory().advise(address, length as u64, advice)?;
+    Ok(0)
+}
+
+pub(crate) fn mremap(
+    ctx: &Context<'_>,
+    address: u64,
+    old_length: u64,
+    new_length: u64,
+    flags: u64,
+    new_address: u64,
+) -> Result<usize> {
+    let flags = u32::try_from(flags).map_err(|_| Errno::EINVAL)?;
+    let request = RemapRequest {
+        address,
+        old_length,
+        new_length,
+        flags: MremapFlags::from_bits_retain(flags),
+        new_address,
+    };
+    Ok(ctx.memory().remap(request)? as usize)
+}
+
+/// Pages that mincore looks at with the address space locked once.
+const RESIDENCY_PAGES: usize = 256;
+
+pub(crate) fn mincore(ctx: &Context<'_>, address: u64, length: usize, out: UserPtr<u8>) -> Result<usize> {
+    if address & OFFSET_MASK != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let is_user = |start: u64, bytes: usize| {
+        start
+            .checked_add(bytes as u64)
+            .is_some_and(|end| end <= mm::AddressSpace::USER_END)
+    };
+    if !is_user(address, length) {
+        return Err(Errno::ENOMEM.into());
+    }
+    let pages = length.div_ceil(hal::PAGE_SIZE);
+    if !is_user(out.addr(), pages) {
+        return Err(Errno::EFAULT.into());
+    }
+    let mut buffer = [0; RESIDENCY_PAGES];
+    for done in (0..pages).step_by(RESIDENCY_PAGES) {
+        let part = &mut buffer[..(pages - done).min(RESIDENCY_PAGES)];
+        ctx.memory()
+            .residency(address + (done * hal::PAGE_SIZE) as u64, part)?;
+        ctx.memory().write_bytes(out.addr() + done as u64, part)?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn msync(ctx: &Context<'_>, address: u64, length: usize, flags: MsyncFlags) -> Result<usize> {
+    ctx.memory().sync(address, length as u64, flags)?;
+    Ok(0)
+}
