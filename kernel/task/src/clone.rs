@@ -325,18 +325,19 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
     }
     process.add_thread(child)?;
     let mut tree = pid::tree();
-    let parent_pid = if request.flags.contains(CloneFlags::PARENT) {
+    let (parent_pid, parent_tid) = if request.flags.contains(CloneFlags::PARENT) {
         process
             .exit_signal
             .store(parent.exit_signal.load(Ordering::Relaxed), Ordering::Relaxed);
-        parent.parent_pid()
+        (parent.parent_pid(), parent.parent_thread.load(Ordering::Relaxed))
     } else {
-        parent.pid()
+        (parent.pid(), ctx.thread.tid())
     };
     let entered = tree.insert_process(process, parent_pid, parent.group(), parent.session());
     if entered.is_err() {
         process.threads.lock().clear();
     } else {
+        process.parent_thread.store(parent_tid, Ordering::Relaxed);
         tree.insert_thread(child);
     }
     entered

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
-use los_abi::signal::{SI_KERNEL, SIG_IGN, SaFlags, SigInfo, Signal};
+use los_abi::signal::{SIG_IGN, SaFlags, Signal};
 use los_abi::syscall::UserPtr;
 use los_abi::task::WaitStatus;
 
@@ -83,6 +83,7 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) {
     if is_last {
         finish_process(&process, &thread);
     } else {
+        hand_over_thread_children(&process, &thread);
         process.thread_gone.wake_all();
         stop::tell_if_complete(&process);
     }
@@ -122,7 +123,7 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
     process.status.store(status, Ordering::Release);
     let reaped = {
         let mut tree = pid::tree();
-        let children = hand_over_children(&mut tree, process);
+        let children = hand_over_children(&mut tree, process, last);
         job_control::signal_new_orphans(&tree, process, &children);
         process.is_zombie.store(true, Ordering::Release);
         tell_parent(&mut tree, process)
@@ -150,7 +151,7 @@ fn tell_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> 
 
 /// Gives the children of a dying process to its closest subreaper, or to the first process, and returns
 /// their numbers.
-fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) -> Vec<Pid> {
+fn hand_over_children(tree: &mut Tree, process: &Arc<Process>, last: &Thread) -> Vec<Pid> {
     let heir = heir_of(tree, process);
     let children = tree.adopt_children(process.pid(), heir);
     let mut unwanted: Vec<Arc<Process>> = Vec::new();
@@ -158,18 +159,46 @@ fn hand_over_children(tree: &mut Tree, process: &Arc<Process>) -> Vec<Pid> {
         let Some(child) = tree.process(*child).cloned() else {
             continue;
         };
-        let number = child
-            .main_thread()
-            .map_or(0, |thread| thread.parent_death_signal.load(Ordering::Relaxed));
-        if let Some(signal) = Signal::new(number) {
-            send::send_to_process_locked(tree, &child, &SigInfo::new(signal, SI_KERNEL));
-        }
+        send_parent_death_signals(tree, &child, last);
         child.exit_signal.store(Signal::CHLD.number(), Ordering::Relaxed);
         if child.is_zombie() {
             unwanted.extend(tell_parent(tree, &child));
         }
     }
     children
+}
+
+/// Gives the children of a dying thread to another thread of its process, which goes on.
+fn hand_over_thread_children(process: &Arc<Process>, dying: &Thread) {
+    let tree = pid::tree();
+    let Some(node) = tree.node(process.pid()) else {
+        return;
+    };
+    let heir = process.main_thread().map_or(0, |thread| thread.tid());
+    for child in node.children.iter().filter_map(|pid| tree.process(*pid)) {
+        if child.parent_thread.load(Ordering::Relaxed) == dying.tid() {
+            child.parent_thread.store(heir, Ordering::Relaxed);
+            send_parent_death_signals(&tree, child, dying);
+        }
+    }
+}
+
+/// Sends a child the signals that its threads asked for at the death of the thread whose child it is
+/// (PR_SET_PDEATHSIG).
+fn send_parent_death_signals(tree: &Tree, child: &Arc<Process>, dying: &Thread) {
+    for index in 0.. {
+        let Some(number) = child
+            .threads
+            .lock()
+            .get(index)
+            .map(|thread| thread.parent_death_signal.load(Ordering::Relaxed))
+        else {
+            return;
+        };
+        if let Some(signal) = Signal::new(number) {
+            send::send_as(tree, dying, child, signal);
+        }
+    }
 }
 
 fn heir_of(tree: &Tree, process: &Process) -> Pid {

@@ -34,6 +34,8 @@ pub struct Process {
     start_ns: u64,
     // Mirrors of the family table, for reading without its lock.
     pub(crate) parent: AtomicU32,
+    /// The thread of the parent whose child this is: its death counts, and __WNOTHREAD asks for it.
+    pub(crate) parent_thread: AtomicU32,
     pub(crate) group: AtomicU32,
     pub(crate) session: AtomicU32,
     /// Whether an execve has succeeded since the fork (setpgid(2) asks).
@@ -107,6 +109,7 @@ impl Process {
             is_kernel: new.is_kernel,
             start_ns: now_ns(),
             parent: AtomicU32::new(0),
+            parent_thread: AtomicU32::new(0),
             group: AtomicU32::new(0),
             session: AtomicU32::new(0),
             has_execed: AtomicBool::new(false),

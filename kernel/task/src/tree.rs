@@ -219,6 +219,7 @@ impl Tree {
             node.children.push(process.pid());
         }
         process.parent.store(parent, Ordering::Relaxed);
+        process.parent_thread.store(parent, Ordering::Relaxed);
         if let Some(slot) = self.slot_mut(process.pid()) {
             slot.node = Some(Node {
                 process: process.clone(),
@@ -270,6 +271,12 @@ impl Tree {
         }
         self.free_if_unused(old);
         thread.set_tid(new);
+        if let Some(node) = self.node(new) {
+            // The others are dead, and what they left is this thread's.
+            for child in node.children.iter().filter_map(|pid| self.process(*pid)) {
+                child.parent_thread.store(new, Ordering::Relaxed);
+            }
+        }
         if let Some(slot) = self.slot_mut(new) {
             slot.thread = Some(Arc::downgrade(thread));
         }
@@ -284,9 +291,12 @@ impl Tree {
             Some(node) => core::mem::take(&mut node.children),
             None => return Vec::new(),
         };
+        let thread = self.process(to).and_then(|heir| heir.main_thread());
+        let thread = thread.map_or(to, |thread| thread.tid());
         for child in &children {
             if let Some(process) = self.process(*child) {
                 process.parent.store(to, Ordering::Relaxed);
+                process.parent_thread.store(thread, Ordering::Relaxed);
             }
         }
         if let Some(node) = self.node_mut(to)

@@ -11,10 +11,11 @@ use crate::accounting::Usage;
 use crate::context::Context;
 use crate::pid::{self, Pid};
 use crate::process::Process;
+use crate::signal::send;
 use crate::tree::Tree;
 
 /// Which children to wait for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Which {
     /// Any.
     Any,
@@ -22,6 +23,8 @@ pub enum Which {
     Process(Pid),
     /// Members of this process group.
     Group(Pid),
+    /// This very one, whatever has its number by now (P_PIDFD).
+    Child(Arc<Process>),
 }
 
 /// What became of a child.
@@ -35,6 +38,13 @@ pub struct Waited {
     pub status: WaitStatus,
     /// What it and its own children used.
     pub usage: Usage,
+}
+
+impl Waited {
+    /// Returns `si_code` and `si_status` of what happened.
+    pub fn code(&self) -> (i32, i32) {
+        send::child_code(self.status)
+    }
 }
 
 impl Which {
@@ -52,11 +62,12 @@ impl Which {
         }
     }
 
-    fn includes(self, child: &Process) -> bool {
+    fn includes(&self, child: &Arc<Process>) -> bool {
         match self {
             Self::Any => true,
-            Self::Process(pid) => child.pid() == pid,
-            Self::Group(group) => child.group() == group,
+            Self::Process(pid) => child.pid() == *pid,
+            Self::Group(group) => child.group() == *group,
+            Self::Child(process) => Arc::ptr_eq(child, process),
         }
     }
 }
@@ -66,22 +77,23 @@ impl Which {
 ///
 /// # Errors
 /// ECHILD without such children; a restart after a signal.
-pub fn wait(ctx: &Context<'_>, which: Which, options: WaitFlags) -> sync::Result<Option<Waited>> {
-    let process = ctx.process;
+pub fn wait(ctx: &Context<'_>, which: &Which, options: WaitFlags) -> sync::Result<Option<Waited>> {
+    let (parent, tid) = (ctx.process, ctx.thread.tid());
     if options.contains(WaitFlags::NOHANG) {
-        return Ok(look(process, which, options)?);
+        return Ok(look(parent, tid, which, options)?);
     }
-    let found = process
+    let found = ctx
+        .process
         .child_events
-        .wait_interruptible(None, || look(process, which, options).transpose())?;
+        .wait_interruptible(None, || look(parent, tid, which, options).transpose())?;
     Ok(Some(found?))
 }
 
 /// Looks once for a child with something to tell.
-fn look(parent: &Process, which: Which, options: WaitFlags) -> Result<Option<Waited>, Errno> {
+fn look(parent: &Process, tid: Pid, which: &Which, options: WaitFlags) -> Result<Option<Waited>, Errno> {
     let (waited, reaped) = {
         let mut tree = pid::tree();
-        let Some((child, status)) = find(&tree, parent, which, options)? else {
+        let Some((child, status)) = find(&tree, parent, tid, which, options)? else {
             return Ok(None);
         };
         let waited = Waited {
@@ -113,16 +125,21 @@ fn look(parent: &Process, which: Which, options: WaitFlags) -> Result<Option<Wai
 fn find(
     tree: &Tree,
     parent: &Process,
-    which: Which,
+    tid: Pid,
+    which: &Which,
     options: WaitFlags,
 ) -> Result<Option<(Arc<Process>, WaitStatus)>, Errno> {
     let node = tree.node(parent.pid()).ok_or(Errno::ECHILD)?;
+    let is_own = |child: &Process| {
+        !options.contains(WaitFlags::NOTHREAD) || child.parent_thread.load(Ordering::Relaxed) == tid
+    };
     let mut exists = false;
     for child in node.children.iter().filter_map(|pid| tree.process(*pid)) {
-        if !which.includes(child) || !is_eligible(child, options) {
+        if !which.includes(child) || !is_eligible(child, options) || !is_own(child) {
             continue;
         }
-        exists = true;
+        // Who does not ask for ends has nothing to expect of a zombie.
+        exists |= !child.is_zombie() || options.contains(WaitFlags::EXITED);
         if let Some(status) = news(child, options) {
             return Ok(Some((child.clone(), status)));
         }
@@ -173,18 +190,18 @@ mod tests {
     #[test]
     fn three_children_are_reaped_and_there_is_no_fourth() {
         let family = testing::family(3);
-        assert_eq!(look(&family.parent, Which::Any, EXITED), Ok(None));
+        assert_eq!(look(&family.parent, 0, &Which::Any, EXITED), Ok(None));
         for (code, child) in family.children.iter().enumerate() {
             bury(child, WaitStatus::Exited(code as i32));
         }
         let mut codes = [0, 1, 2].map(|_: usize| {
-            let waited = look(&family.parent, Which::Any, EXITED).unwrap().unwrap();
+            let waited = look(&family.parent, 0, &Which::Any, EXITED).unwrap().unwrap();
             assert!(pid::process(waited.pid).is_none());
             waited.status
         });
         codes.sort_by_key(|status| status.encode());
         assert_eq!(codes, [0, 1, 2].map(WaitStatus::Exited));
-        assert_eq!(look(&family.parent, Which::Any, EXITED), Err(Errno::ECHILD));
+        assert_eq!(look(&family.parent, 0, &Which::Any, EXITED), Err(Errno::ECHILD));
     }
 
     #[test]
@@ -199,24 +216,24 @@ mod tests {
             },
         );
         let by_number = |child: &Process| Which::Process(child.pid());
-        assert_eq!(look(&family.parent, by_number(first), EXITED), Ok(None));
-        let kept = look(&family.parent, by_number(second), EXITED | WaitFlags::NOWAIT);
+        assert_eq!(look(&family.parent, 0, &by_number(first), EXITED), Ok(None));
+        let kept = look(&family.parent, 0, &by_number(second), EXITED | WaitFlags::NOWAIT);
         assert_eq!(kept.unwrap().unwrap().pid, second.pid());
         let group = Which::Group(family.parent.group());
         assert_eq!(
-            look(&family.parent, group, EXITED).unwrap().unwrap().pid,
+            look(&family.parent, 0, &group, EXITED).unwrap().unwrap().pid,
             second.pid()
         );
         assert_eq!(
-            look(&family.parent, by_number(second), EXITED),
+            look(&family.parent, 0, &by_number(second), EXITED),
             Err(Errno::ECHILD)
         );
         assert_eq!(
-            look(&family.parent, Which::Group(9999), EXITED),
+            look(&family.parent, 0, &Which::Group(9999), EXITED),
             Err(Errno::ECHILD)
         );
         bury(first, WaitStatus::Exited(0));
-        look(&family.parent, Which::Any, EXITED).unwrap();
+        look(&family.parent, 0, &Which::Any, EXITED).unwrap();
     }
 
     #[test]
@@ -224,8 +241,41 @@ mod tests {
         let family = testing::family(1);
         family.children[0].exit_signal.store(0, Ordering::Relaxed);
         bury(&family.children[0], WaitStatus::Exited(0));
-        assert_eq!(look(&family.parent, Which::Any, EXITED), Err(Errno::ECHILD));
+        assert_eq!(look(&family.parent, 0, &Which::Any, EXITED), Err(Errno::ECHILD));
         let all = EXITED | WaitFlags::ALL;
-        assert!(look(&family.parent, Which::Any, all).unwrap().is_some());
+        assert!(look(&family.parent, 0, &Which::Any, all).unwrap().is_some());
+    }
+    #[test]
+    fn other_threads_children_are_left_out_when_asked() {
+        let family = testing::family(1);
+        bury(&family.children[0], WaitStatus::Exited(0));
+        let mine = EXITED | WaitFlags::NOTHREAD;
+        let stranger = family.parent.pid() + 1;
+        assert_eq!(
+            look(&family.parent, stranger, &Which::Any, mine),
+            Err(Errno::ECHILD)
+        );
+        let own = look(&family.parent, family.parent.pid(), &Which::Any, mine);
+        assert!(own.unwrap().is_some());
+    }
+
+    #[test]
+    fn a_zombie_has_nothing_for_who_does_not_ask_for_ends() {
+        let family = testing::family(1);
+        let stops = WaitFlags::UNTRACED;
+        assert_eq!(look(&family.parent, 0, &Which::Any, stops), Ok(None));
+        bury(&family.children[0], WaitStatus::Exited(0));
+        let outcome = look(&family.parent, 0, &Which::Any, stops);
+        assert_eq!(outcome, Err(Errno::ECHILD));
+    }
+
+    #[test]
+    fn a_process_is_known_beyond_its_number() {
+        let family = testing::family(2);
+        bury(&family.children[0], WaitStatus::Exited(4));
+        let which = Which::Child(family.children[0].clone());
+        let waited = look(&family.parent, 0, &which, EXITED).unwrap().unwrap();
+        assert_eq!(waited.status, WaitStatus::Exited(4));
+        assert_eq!(look(&family.parent, 0, &which, EXITED), Err(Errno::ECHILD));
     }
 }

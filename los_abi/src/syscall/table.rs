@@ -154,6 +154,7 @@ macro_rules! for_each_syscall {
             { exit, x86_64: 60, aarch64: 93, (status: i32), Full, "" }
             { exit_group, x86_64: 231, aarch64: 94, (status: i32), Full, "" }
             { wait4, x86_64: 61, aarch64: 260, (pid: i32, status: UserPtr<i32>, options: WaitFlags, usage: UserPtr<Rusage>), Full, "" }
+            { waitid, x86_64: 247, aarch64: 95, (id_type: u32, id: i32, info: UserPtr<SigInfo>, options: WaitFlags, usage: UserPtr<Rusage>), Full, "" }
             { getpid, x86_64: 39, aarch64: 172, (), Full, "" }
             { getppid, x86_64: 110, aarch64: 173, (), Full, "" }
             { gettid, x86_64: 186, aarch64: 178, (), Full, "" }
@@ -183,7 +184,7 @@ macro_rules! for_each_syscall {
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
             { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "no FUTEX_WAKE_OP and no priority inheritance" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
-            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "names, subreaper, no_new_privs and dumpable only" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "names, subreaper, parent-death signal, no_new_privs and dumpable only" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
             { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }

@@ -12,6 +12,7 @@ mod arch;
 mod cases;
 mod harness;
 mod raw;
+mod thread;
 
 use rt::Args;
 

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
+use los_abi::signal::SIGRTMAX;
 use los_abi::syscall::UserPtr;
 use los_abi::task::{
     self as abi, FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG,
@@ -58,6 +59,15 @@ pub(crate) fn prctl(
         abi::PR_GET_NAME => {
             ctx.memory()
                 .write(UserPtr::new(arg2), ctx.thread.name().padded())?;
+        }
+        abi::PR_SET_PDEATHSIG => {
+            let signal = u32::try_from(arg2).ok();
+            let signal = signal.filter(|number| *number <= SIGRTMAX).ok_or(Errno::EINVAL)?;
+            ctx.thread.parent_death_signal.store(signal, Ordering::Relaxed);
+        }
+        abi::PR_GET_PDEATHSIG => {
+            let signal = ctx.thread.parent_death_signal.load(Ordering::Relaxed);
+            ctx.memory().write(UserPtr::new(arg2), &signal)?;
         }
         abi::PR_SET_CHILD_SUBREAPER => ctx.process.is_subreaper.store(arg2 != 0, Ordering::Relaxed),
         abi::PR_GET_CHILD_SUBREAPER => {

@@ -149,6 +149,18 @@ pub fn queue(ctx: &Context<'_>, pid: Pid, info: &SigInfo) -> Result<(), Errno> {
     send_locked(&tree, Target::Process(&process), info)
 }
 
+/// Sends a signal to a process as if a thread had called kill(2); without permission nothing happens.
+pub(crate) fn send_as(tree: &Tree, thread: &Thread, process: &Arc<Process>, signal: Signal) {
+    let credentials = thread.credentials();
+    let sender = Sender {
+        credentials: &credentials,
+        pid: thread.process().pid(),
+        session: thread.process().session(),
+        code: SI_USER,
+    };
+    let _permitted = sender.send(tree, Target::Process(process), Some(signal));
+}
+
 /// Who sends, and what the receiver is told about it.
 struct Sender<'a> {
     credentials: &'a Credentials,

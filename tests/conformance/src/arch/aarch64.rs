@@ -56,6 +56,30 @@ pub(crate) fn fork_keeping_registers() -> (i64, bool) {
     (result, intact == 1)
 }
 
+/// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
+/// `argument` on the stack that the call has set, and ends the thread with its result.
+pub(crate) fn call_branching(
+    number: u32,
+    registers: [u64; 6],
+    function: extern "C" fn(u64) -> i32,
+    argument: u64,
+) -> u64 {
+    let result: u64;
+    // SAFETY: the second return never leaves the block, and saves nothing of the first one's registers.
+    unsafe {
+        asm!(
+            "svc #0",
+            "cbnz x0, 2f",
+            "mov x0, x21", "blr x20", "mov x8, #93", "svc #0", "udf #0",
+            "2:",
+            inlateout("x0") registers[0] => result, in("x1") registers[1], in("x2") registers[2],
+            in("x3") registers[3], in("x4") registers[4], in("x5") registers[5], in("x8") u64::from(number),
+            in("x20") function, in("x21") argument,
+        );
+    }
+    result
+}
+
 /// Returns a program that writes `length` bytes at `text` to standard output and exits with status 0.
 pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
     const fn move_wide(opcode: u32, register: u32, value: u32) -> u32 {

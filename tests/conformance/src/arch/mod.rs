@@ -7,11 +7,11 @@ mod x86_64;
 
 #[cfg(target_arch = "aarch64")]
 pub(crate) use aarch64::{
-    ISA, KERNEL_ADDRESS, RETURN, VDSO_FUNCTIONS, VDSO_VERSION, exit_zero_after_write, fork_keeping_registers,
-    illegal,
+    ISA, KERNEL_ADDRESS, RETURN, VDSO_FUNCTIONS, VDSO_VERSION, call_branching, exit_zero_after_write,
+    fork_keeping_registers, illegal,
 };
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86_64::{
-    ISA, KERNEL_ADDRESS, RETURN, VDSO_FUNCTIONS, VDSO_VERSION, exit_zero_after_write, fork_keeping_registers,
-    illegal,
+    ISA, KERNEL_ADDRESS, RETURN, VDSO_FUNCTIONS, VDSO_VERSION, call_branching, exit_zero_after_write,
+    fork_keeping_registers, illegal,
 };

@@ -57,6 +57,30 @@ pub(crate) fn fork_keeping_registers() -> (i64, bool) {
     (result, intact == 1)
 }
 
+/// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
+/// `argument` on the stack that the call has set, and ends the thread with its result.
+pub(crate) fn call_branching(
+    number: u32,
+    registers: [u64; 6],
+    function: extern "C" fn(u64) -> i32,
+    argument: u64,
+) -> u64 {
+    let result: u64;
+    // SAFETY: the second return never leaves the block, and saves nothing of the first one's registers.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax", "jnz 2f",
+            "and rsp, -16", "mov rdi, r13", "call r12", "mov edi, eax", "mov eax, 60", "syscall", "ud2",
+            "2:",
+            inlateout("rax") u64::from(number) => result, in("rdi") registers[0], in("rsi") registers[1],
+            in("rdx") registers[2], in("r10") registers[3], in("r8") registers[4], in("r9") registers[5],
+            in("r12") function, in("r13") argument, lateout("rcx") _, lateout("r11") _,
+        );
+    }
+    result
+}
+
 /// Returns a program that writes `length` bytes at `text` to standard output and exits with status 0.
 pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
     let mut code = Vec::from([0xb8, 1, 0, 0, 0, 0xbf, 1, 0, 0, 0, 0xbe]);

@@ -18,6 +18,7 @@ mod signals;
 mod storage;
 mod time;
 mod vdso;
+mod waitid;
 
 use alloc::vec::Vec;
 
@@ -30,6 +31,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         founding::CASES,
         processes::CASES,
+        waitid::CASES,
         exec::CASES,
         memory::CASES,
         mremap::CASES,
