@@ -200,6 +200,34 @@ constants! {
         FUTEX_BITSET_MATCH_ANY = 0xffff_ffff, "The mask that matches all.";
     }
 
+    /// Operations of FUTEX_WAKE_OP.
+    FUTEX_OPS: u32 {
+        FUTEX_OP_SET = 0, "Stores the operand.";
+        FUTEX_OP_ADD = 1, "Adds the operand.";
+        FUTEX_OP_OR = 2, "Sets the operand's bits.";
+        FUTEX_OP_ANDN = 3, "Clears the operand's bits.";
+        FUTEX_OP_XOR = 4, "Inverts the operand's bits.";
+        FUTEX_OP_OPARG_SHIFT = 8, "Beside an operation: the operand is the number of a bit.";
+    }
+
+    /// Comparisons of FUTEX_WAKE_OP, of the word's old value with the operand.
+    FUTEX_COMPARISONS: u32 {
+        FUTEX_OP_CMP_EQ = 0, "Equal.";
+        FUTEX_OP_CMP_NE = 1, "Not equal.";
+        FUTEX_OP_CMP_LT = 2, "Less.";
+        FUTEX_OP_CMP_LE = 3, "Less or equal.";
+        FUTEX_OP_CMP_GT = 4, "Greater.";
+        FUTEX_OP_CMP_GE = 5, "Greater or equal.";
+    }
+
+    /// Flags of the calls that have one futex operation each, and their limit.
+    FUTEX2_FLAGS: u32 {
+        FUTEX2_SIZE_U32 = 2, "The word has four bytes.";
+        FUTEX2_SIZE_MASK = 3, "The size of the word.";
+        FUTEX2_PRIVATE = 0x80, "The word is private to the process.";
+        FUTEX_WAITV_MAX = 128, "Most words of futex_waitv.";
+    }
+
     /// Options of prctl(2).
     PRCTL_OPTIONS: i32 {
         PR_SET_PDEATHSIG = 1, "Sets the signal for the parent's end.";
@@ -431,6 +459,19 @@ wire! {
         futex_offset: i64,
         /// Entry that is being added or removed.
         list_op_pending: u64,
+    }
+
+    /// A word to sleep on, of futex_waitv and futex_requeue.
+    #[derive(PartialEq, Eq)]
+    FutexWaitv {
+        /// Value that the word must have.
+        val: u64,
+        /// Address of the word.
+        uaddr: u64,
+        /// Its size and whether it is private.
+        flags: u32,
+        /// Zero.
+        reserved: u32,
     }
 
     /// Priority of a real-time thread.

@@ -44,10 +44,11 @@ pub(crate) fn begin_group_exit(process: &Process, status: WaitStatus) {
     process.stop.wake();
 }
 
-/// Does what a dying user thread owes to user memory: robust futexes, the cleared thread number, vfork.
-pub(crate) fn release_user(ctx: &Context<'_>) {
+/// Does what a dying user thread, or one that leaves its program, owes to user memory: locks and the cleared
+/// thread number.
+pub(crate) fn release_user(ctx: &Context<'_>, afterwards: futex::Afterwards) {
     let thread = ctx.thread;
-    futex::release_robust_list(ctx);
+    futex::release(ctx, afterwards);
     let word = thread.clear_child_tid.swap(0, Ordering::Relaxed);
     let is_shared = ctx.process.thread_count() > 1 || Arc::strong_count(ctx.memory()) > MEMORY_HOLDERS_OF_ONE;
     if word != 0 && is_shared {

@@ -17,6 +17,7 @@ pub mod exit;
 pub mod fd_table;
 pub mod futex;
 mod heap;
+pub mod inspection;
 pub mod itimer;
 pub mod job_control;
 pub mod kernel_thread;

@@ -19,7 +19,7 @@ use sync::{Error, Once, Restart};
 use crate::context::Context;
 use crate::signal::{deliver, send};
 use crate::thread::{Thread, Work};
-use crate::{exit, sched};
+use crate::{exit, futex, sched};
 
 /// Decodes and performs the system call in the context's frame, and returns its result.
 pub type SyscallHandler = fn(&Context<'_>) -> sync::Result<usize>;
@@ -35,7 +35,7 @@ pub fn set_syscall_handler(handler: SyscallHandler) {
 pub(crate) fn run(thread: Arc<Thread>, frame: TrapFrame) {
     if let Ok(mut ctx) = Context::new(&thread, frame) {
         run_until_death(&mut ctx);
-        exit::release_user(&ctx);
+        exit::release_user(&ctx, futex::Afterwards::Ends);
     }
     exit::finish_thread(thread);
 }

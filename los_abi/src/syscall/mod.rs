@@ -21,7 +21,7 @@ pub mod prelude {
     pub use crate::poll::PollFd;
     pub use crate::signal::{SigAction, SigInfo, SigSet, SigSetArgument};
     pub use crate::task::{
-        GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
+        FutexWaitv, GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
     };
     pub use crate::time::{Itimerval, Timespec, Timeval, Timezone};
 }

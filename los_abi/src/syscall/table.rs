@@ -182,7 +182,12 @@ macro_rules! for_each_syscall {
             { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; of the flags, only UNAME26 has an effect" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
-            { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Partial, "no FUTEX_WAKE_OP and no priority inheritance" }
+            { get_robust_list, x86_64: 274, aarch64: 100, (tid: i32, head: UserPtr<u64>, size: UserPtr<usize>), Full, "" }
+            { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Full, "" }
+            { futex_waitv, x86_64: 449, aarch64: 449, (waiters: UserPtr<FutexWaitv>, count: u32, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
+            { futex_wake, x86_64: 454, aarch64: 454, (word: UserPtr<u32>, mask: u64, count: i32, flags: u32), Full, "" }
+            { futex_wait, x86_64: 455, aarch64: 455, (word: UserPtr<u32>, value: u64, mask: u64, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
+            { futex_requeue, x86_64: 456, aarch64: 456, (waiters: UserPtr<FutexWaitv>, flags: u32, wake: i32, limit: i32), Full, "" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
             { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "names, subreaper, parent-death signal, no_new_privs and dumpable only" }
             // Signals.

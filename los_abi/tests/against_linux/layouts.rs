@@ -103,6 +103,7 @@ fn tasks() -> Vec<Comparison> {
             flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup,
         }
         task::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
+        task::FutexWaitv as "general::futex_waitv" { val, uaddr, flags, reserved = __reserved }
         credentials::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
         credentials::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }
         task::Utsname as "system::new_utsname" { sysname, nodename, release, version, machine, domainname }

@@ -13,6 +13,7 @@ mod cases;
 mod harness;
 mod raw;
 mod thread;
+mod worker;
 
 use rt::Args;
 

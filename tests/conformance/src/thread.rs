@@ -45,13 +45,23 @@ pub(crate) fn clone(
     } else {
         0
     };
-    let word = flags.bits() | u64::from(signal);
+    clone_on(stack, flags.bits() | u64::from(signal), words, function, argument)
+}
+
+/// As [`clone`], on the stack that ends here.
+pub(crate) fn clone_on(
+    stack: u64,
+    flags: u64,
+    words: Words,
+    function: extern "C" fn(u64) -> i32,
+    argument: u64,
+) -> Result<u64, Errno> {
     let number = Sysno::clone.number(ISA).ok_or(Errno::ENOSYS)?;
     let [third, fourth] = match ISA {
         los_abi::Isa::X86_64 => [words.child_tid, words.tls],
         los_abi::Isa::Aarch64 => [words.tls, words.child_tid],
     };
-    let registers = [word, stack, words.parent_tid, third, fourth, 0];
+    let registers = [flags, stack, words.parent_tid, third, fourth, 0];
     Errno::check_register(call_branching(number, registers, function, argument))
 }
 

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
+use ::task::inspection::{CallerIds, may_inspect};
 use ::task::pid::{self, Pid};
 use ::task::{Process, Thread};
 use los_abi::errno::Errno;
@@ -158,19 +159,10 @@ impl Subject for Task {
         if lives { Ok(()) } else { Err(Errno::ENOENT) }
     }
 
-    /// As ptrace(2), "Ptrace access mode checking": one's own, those with all the same ids and no more
-    /// capabilities, and all with CAP_SYS_PTRACE.
     fn check_inspection(&self, credentials: &Credentials) -> Done {
         let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &self.process));
         let target = self.credentials();
-        let users = [target.uid, target.euid, target.suid]
-            .iter()
-            .all(|uid| *uid == credentials.fsuid);
-        let groups = [target.gid, target.egid, target.sgid]
-            .iter()
-            .all(|gid| *gid == credentials.fsgid);
-        let no_more = target.permitted & !credentials.effective == 0;
-        if own || users && groups && no_more || credentials.capable(Capability::SysPtrace) {
+        if own || may_inspect(credentials, CallerIds::FileSystem, &target) {
             Ok(())
         } else {
             Err(Errno::EACCES)

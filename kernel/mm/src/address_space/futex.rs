@@ -1,8 +1,10 @@
 //! What a futex word is the same as: in one address space by its address, in shared memory by the object.
 
 use los_abi::errno::Errno;
+use los_arch::Current;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::VirtAddr;
+use los_arch::hal::prelude::Paging;
 
 use super::AddressSpace;
 use crate::vma::Backing;
@@ -28,11 +30,16 @@ pub enum FutexKey {
 
 impl AddressSpace {
     /// Names a word for waits within this space (FUTEX_PRIVATE_FLAG), mapped or not.
-    pub fn private_futex_key(&self, address: u64) -> FutexKey {
-        FutexKey::Private {
-            space: core::ptr::from_ref(self).addr(),
-            address,
+    ///
+    /// # Errors
+    /// EFAULT for a word that is not in the user half.
+    pub fn private_futex_key(&self, address: u64) -> Result<FutexKey, Errno> {
+        let end = address.checked_add(size_of::<u32>() as u64);
+        if end.is_none_or(|end| end > Current::USER_END) {
+            return Err(Errno::EFAULT);
         }
+        let space = core::ptr::from_ref(self).addr();
+        Ok(FutexKey::Private { space, address })
     }
 
     /// Names a word for waits that other processes may share.
@@ -52,7 +59,7 @@ impl AddressSpace {
                     offset: offset + address.page_offset() as u64,
                 })
             }
-            _ => Ok(self.private_futex_key(address)),
+            _ => self.private_futex_key(address),
         }
     }
 }

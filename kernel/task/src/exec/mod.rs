@@ -27,6 +27,7 @@ pub use first::{FirstProgram, start_first_program};
 
 use crate::context::Context;
 use crate::fd_table::FdTable;
+use crate::futex::Afterwards;
 use crate::signal::actions::SignalActions;
 use crate::signal::stack::AlternateStack;
 use crate::thread::Thread;
@@ -65,7 +66,7 @@ pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
     let prepared = prepare(&ctx.caller(), ctx.thread, request)?;
     let files = own_files(ctx)?;
     exit::become_only_thread(ctx)?;
-    exit::release_user(ctx);
+    exit::release_user(ctx, Afterwards::GoesOn);
     let frame = prepared.commit(ctx.thread, files);
     *ctx.frame_mut() = frame;
     Ok(0)

@@ -72,6 +72,8 @@ const DANGEROUS: &[Sysno] = &[
     Sysno::select,
     Sysno::pselect6,
     Sysno::futex,
+    Sysno::futex_wait,
+    Sysno::futex_waitv,
     Sysno::unlink,
     Sysno::unlinkat,
     Sysno::rename,

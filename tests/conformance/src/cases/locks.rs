@@ -1,5 +1,7 @@
 //! Locks on files: flock(2), record locks of processes and of open files.
 
+use alloc::vec::Vec;
+
 use los_abi::errno::Errno;
 use los_abi::fs::{
     F_DUPFD, F_DUPFD_QUERY, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK,
@@ -337,10 +339,7 @@ fn locks_are_listed() -> Outcome {
     let (own, inode) = (process::id(), fs::metadata(b"locked")?.identity().1);
     let has = |start: &str, end: &str| {
         listing.split(|byte| *byte == b'\n').any(|line| {
-            let line = line
-                .split(|byte| *byte == b':')
-                .skip(1)
-                .collect::<alloc::vec::Vec<_>>();
+            let line = line.split(|byte| *byte == b':').skip(1).collect::<Vec<_>>();
             let line = line.join(&b':');
             line.starts_with(alloc::format!(" {start} {own} ").as_bytes())
                 && line.ends_with(alloc::format!(":{inode} {end}").as_bytes())

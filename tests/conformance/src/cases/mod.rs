@@ -5,6 +5,8 @@ mod credentials;
 mod exec;
 mod files;
 mod founding;
+mod futex;
+mod futex_pi;
 mod locks;
 mod madvise;
 mod memory;
@@ -16,6 +18,7 @@ mod processes;
 mod schedule;
 mod signals;
 mod storage;
+mod thread_stress;
 mod time;
 mod vdso;
 mod waitid;
@@ -43,6 +46,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         pipes::CASES,
         signals::CASES,
         storage::CASES,
+        futex::CASES,
+        futex_pi::CASES,
+        thread_stress::CASES,
         time::CASES,
         credentials::CASES,
         schedule::CASES,
@@ -55,7 +61,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 
 /// What this program does when a case executes it: `conformance --helper WHAT...`.
 pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
-    exec::helper(words, environment)
+    match words {
+        [what, seconds] if what == b"stress" => thread_stress::run_for(seconds),
+        _ => exec::helper(words, environment),
+    }
 }
 
 /// Returns the path of this program, for cases that execute it.

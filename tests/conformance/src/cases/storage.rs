@@ -60,7 +60,7 @@ fn fallocate_grows_and_keeps() -> Outcome {
         2,
         3,
     )?;
-    ensure_eq!(&fs::read(b"f")?[..9], b"12\0\0\0678\0");
+    ensure_eq!(&fs::read(b"f")?[..9], b"12\0\0\x00678\0");
     Ok(())
 }
 
