@@ -73,6 +73,7 @@ constants! {
         SI_ASYNCIO = -4, "Asynchronous input or output.";
         SI_SIGIO = -5, "Queued SIGIO.";
         SI_TKILL = -6, "tkill(2) and tgkill(2).";
+        SI_ASYNCNL = -60, "An asynchronous look-up of a name.";
     }
 
     /// `si_code` of SIGILL.

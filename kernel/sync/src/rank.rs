@@ -36,6 +36,8 @@ pub enum Rank {
     Process,
     /// Signal handlers and pending signals.
     Signal,
+    /// How many signals are queued, by user.
+    SignalQuota,
     /// A thread's state.
     Thread,
     /// A table of open files.

@@ -1,18 +1,14 @@
 //! Signals.
 
+use hal::trap::TrapFrame as _;
 use los_abi::errno::Errno;
-use los_abi::signal::{SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigSet, Signal};
+use los_abi::signal::{
+    SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigInfo, SigSet, Signal, StackT,
+};
 use los_abi::syscall::UserPtr;
-use sync::Result;
+use los_abi::time::Timespec;
+use sync::{Result, now_ns};
 use task::{Context, signal};
-
-/// Decodes a signal number where 0 only asks for permission.
-fn optional_signal(number: i32) -> Result<Option<Signal>> {
-    if number == 0 {
-        return Ok(None);
-    }
-    Ok(Some(signal_number(number)?))
-}
 
 fn signal_number(number: i32) -> Result<Signal> {
     let number = u32::try_from(number).map_err(|_| Errno::EINVAL)?;
@@ -28,29 +24,55 @@ fn check_set_size(size: usize) -> Result<()> {
 }
 
 pub(crate) fn kill(ctx: &Context<'_>, pid: i32, signal: i32) -> Result<usize> {
-    signal::send::kill(ctx, pid, optional_signal(signal)?)?;
+    signal::kill::kill(ctx, pid, signal)?;
     Ok(0)
 }
 
+/// Decodes the number of a thread or a thread group.
+fn task_number(number: i32) -> Result<u32> {
+    let number = u32::try_from(number).ok().filter(|&number| number > 0);
+    Ok(number.ok_or(Errno::EINVAL)?)
+}
+
 pub(crate) fn tkill(ctx: &Context<'_>, tid: i32, signal: i32) -> Result<usize> {
-    let tid = u32::try_from(tid)
-        .ok()
-        .filter(|&tid| tid > 0)
-        .ok_or(Errno::EINVAL)?;
-    signal::send::kill_thread(ctx, None, tid, optional_signal(signal)?)?;
+    signal::kill::kill_thread(ctx, None, task_number(tid)?, signal)?;
     Ok(0)
 }
 
 pub(crate) fn tgkill(ctx: &Context<'_>, tgid: i32, tid: i32, signal: i32) -> Result<usize> {
-    let positive = |number: i32| {
-        u32::try_from(number)
-            .ok()
-            .filter(|&number| number > 0)
-            .ok_or(Errno::EINVAL)
-    };
-    let (tgid, tid) = (positive(tgid)?, positive(tid)?);
-    signal::send::kill_thread(ctx, Some(tgid), tid, optional_signal(signal)?)?;
+    let (tgid, tid) = (task_number(tgid)?, task_number(tid)?);
+    signal::kill::kill_thread(ctx, Some(tgid), tid, signal)?;
     Ok(0)
+}
+
+pub(crate) fn rt_sigqueueinfo(
+    ctx: &Context<'_>,
+    pid: i32,
+    signal: i32,
+    info: UserPtr<SigInfo>,
+) -> Result<usize> {
+    let info = prepared_info(ctx, signal, info)?;
+    signal::kill::queue(ctx, pid, signal, &info)?;
+    Ok(0)
+}
+
+pub(crate) fn rt_tgsigqueueinfo(
+    ctx: &Context<'_>,
+    tgid: i32,
+    tid: i32,
+    signal: i32,
+    info: UserPtr<SigInfo>,
+) -> Result<usize> {
+    let info = prepared_info(ctx, signal, info)?;
+    let (tid, tgid) = (task_number(tid)?, task_number(tgid)?);
+    signal::kill::queue_to_thread(ctx, tgid, tid, signal, &info)?;
+    Ok(0)
+}
+
+/// Reads what a program wants a signal to tell.
+fn prepared_info(ctx: &Context<'_>, signal: i32, info: UserPtr<SigInfo>) -> Result<SigInfo> {
+    let info = ctx.memory().read(info)?;
+    Ok(info.for_queueing(signal).ok_or(Errno::E2BIG)?)
 }
 
 pub(crate) fn rt_sigaction(
@@ -122,6 +144,45 @@ pub(crate) fn rt_sigpending(ctx: &Context<'_>, set: UserPtr<SigSet>, mask_size: 
     let pending = signal::pending_blocked(ctx.thread);
     if mask_size == SIGSET_SIZE {
         ctx.memory().write(set, &pending)?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn rt_sigtimedwait(
+    ctx: &Context<'_>,
+    set: UserPtr<SigSet>,
+    info: UserPtr<SigInfo>,
+    timeout: UserPtr<Timespec>,
+    mask_size: usize,
+) -> Result<usize> {
+    check_set_size(mask_size)?;
+    let set = ctx.memory().read(set)?;
+    let deadline_ns = if timeout.is_null() {
+        None
+    } else {
+        let ns = ctx.memory().read(timeout)?.to_ns().ok_or(Errno::EINVAL)?;
+        Some(now_ns().saturating_add(ns))
+    };
+    let taken = signal::wait_for(ctx, set, deadline_ns)?;
+    if !info.is_null() {
+        ctx.memory().write(info, &taken)?;
+    }
+    Ok(taken.si_signo as usize)
+}
+
+pub(crate) fn sigaltstack(ctx: &Context<'_>, new: UserPtr<StackT>, old: UserPtr<StackT>) -> Result<usize> {
+    let wanted = if new.is_null() {
+        None
+    } else {
+        Some(ctx.memory().read(new)?)
+    };
+    let stack_pointer = ctx.frame().stack_pointer();
+    let previous = signal::stack::get(ctx.thread, stack_pointer);
+    if let Some(wanted) = wanted {
+        signal::stack::set(ctx.thread, stack_pointer, &wanted)?;
+    }
+    if !old.is_null() {
+        ctx.memory().write(old, &previous)?;
     }
     Ok(0)
 }

@@ -11,7 +11,7 @@ use los_abi::task::WaitStatus;
 use crate::context::Context;
 use crate::pid::{self, INIT, Pid};
 use crate::process::{ENDING, Epitaph, Image, Process};
-use crate::signal::{send, stop};
+use crate::signal::{kill, send, stop};
 use crate::thread::{Thread, Work};
 use crate::tree::Tree;
 use crate::{futex, job_control, sched};
@@ -197,7 +197,7 @@ fn send_parent_death_signals(tree: &Tree, child: &Arc<Process>, dying: &Thread) 
             return;
         };
         if let Some(signal) = Signal::new(number) {
-            send::send_as(tree, dying, child, signal);
+            kill::send_as(tree, dying, child, signal);
         }
     }
 }

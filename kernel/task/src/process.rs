@@ -278,9 +278,9 @@ impl Process {
         self.exit_signal.load(Ordering::Relaxed)
     }
 
-    /// Returns the signals sent to the whole process and not yet taken, and how many are queued.
-    pub fn pending(&self) -> (SigSet, usize) {
-        (self.pending.members(), self.pending.len())
+    /// Returns the signals sent to the whole process and not yet taken.
+    pub fn pending(&self) -> SigSet {
+        self.pending.members()
     }
 
     /// Returns the number of living threads.

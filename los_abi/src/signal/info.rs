@@ -1,6 +1,9 @@
 //! [`SigInfo`]: what a signal tells its handler, one constructor for each form of its union.
 
-use super::{SI_QUEUE, SI_TIMER, Signal};
+use super::{
+    SI_ASYNCNL, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO,
+    SIGSEGV, SIGSYS, SIGTRAP, Signal,
+};
 use crate::macros::wire;
 
 wire! {
@@ -23,6 +26,21 @@ wire! {
 /// Joins two 32-bit fields that lie one after the other in memory.
 const fn pair(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
+}
+
+/// Returns the highest positive code that a signal's own forms have (`NSIGILL` and so on of Linux).
+const fn highest_code(number: i32) -> i32 {
+    const OTHERS: i32 = 6;
+    match number.cast_unsigned() {
+        SIGILL => 11,
+        SIGFPE => 15,
+        SIGSEGV => 10,
+        SIGBUS => 5,
+        SIGTRAP => 6,
+        SIGCHLD | SIGIO => 6,
+        SIGSYS => 2,
+        _ => OTHERS,
+    }
 }
 
 impl SigInfo {
@@ -81,6 +99,26 @@ impl SigInfo {
         info.fields[0] = pair(timer_id.cast_unsigned(), overrun.cast_unsigned());
         info.fields[1] = value;
         info
+    }
+
+    /// Returns what rt_sigqueueinfo(2) delivers of a program's own siginfo: the number is that of the call,
+    /// and what no form has room for is zero. `None` for a code that the kernel does not know with data there.
+    pub fn for_queueing(&self, number: i32) -> Option<Self> {
+        /// 64-bit words of the longest form.
+        const FORM_WORDS: usize = 4;
+        let is_known = self.si_code == SI_KERNEL
+            || (SI_TKILL - 1..=SI_USER).contains(&self.si_code)
+            || self.si_code == SI_ASYNCNL
+            || (self.si_code > SI_USER && self.si_code <= highest_code(number));
+        let (_, rest) = self.fields.split_at(FORM_WORDS);
+        if !is_known && rest.iter().any(|&word| word != 0) {
+            return None;
+        }
+        let mut info = *self;
+        info.si_signo = number;
+        info.pad = 0;
+        info.fields[FORM_WORDS..].fill(0);
+        Some(info)
     }
 
     /// Returns the signal, if the number is one.

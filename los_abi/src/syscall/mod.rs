@@ -19,7 +19,7 @@ pub mod prelude {
     };
     pub use crate::mm::{MapFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::PollFd;
-    pub use crate::signal::{SigAction, SigInfo, SigSet, SigSetArgument};
+    pub use crate::signal::{SigAction, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::task::{
         FutexWaitv, GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
     };

@@ -199,6 +199,10 @@ macro_rules! for_each_syscall {
             { rt_sigreturn, x86_64: 15, aarch64: 139, (), Full, "" }
             { rt_sigsuspend, x86_64: 130, aarch64: 133, (mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { rt_sigpending, x86_64: 127, aarch64: 136, (set: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { rt_sigtimedwait, x86_64: 128, aarch64: 137, (set: UserPtr<SigSet>, info: UserPtr<SigInfo>, timeout: UserPtr<Timespec>, mask_size: usize), Full, "" }
+            { rt_sigqueueinfo, x86_64: 129, aarch64: 138, (pid: i32, signal: i32, info: UserPtr<SigInfo>), Full, "" }
+            { rt_tgsigqueueinfo, x86_64: 297, aarch64: 240, (tgid: i32, tid: i32, signal: i32, info: UserPtr<SigInfo>), Full, "" }
+            { sigaltstack, x86_64: 131, aarch64: 132, (new: UserPtr<StackT>, old: UserPtr<StackT>), Full, "" }
             { restart_syscall, x86_64: 219, aarch64: 128, (), Full, "" }
             { pause, x86_64: 34, aarch64: none, (), Full, "" }
             // Time.

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 mod cases;
+mod handler;
 mod harness;
 mod raw;
 mod thread;

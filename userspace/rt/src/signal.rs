@@ -5,14 +5,15 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use los_abi::signal::{SIG_DFL, SIG_IGN, SIG_SETMASK, SIGSET_SIZE, SaFlags, SigAction};
+use los_abi::errno::Errno;
+use los_abi::signal::{SIG_DFL, SIG_IGN, SIG_SETMASK, SIGSET_SIZE, SigAction};
 use los_abi::syscall::UserPtr;
 
 use crate::{arch, sys};
 
 pub use los_abi::signal::{
     SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGNALS, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU,
-    SIGUSR1, SIGUSR2, SigSet, Signal,
+    SIGUSR1, SIGUSR2, SaFlags, SigSet, Signal,
 };
 
 /// Signals that arrived and were not taken yet, as in [`SigSet`].
@@ -37,6 +38,30 @@ pub fn ignore(signal: u32) {
 /// Gives the signal its default action.
 pub fn reset(signal: u32) {
     set_action(signal, SIG_DFL);
+}
+
+/// Has a function run at the signal, with the addresses of its siginfo and of the interrupted state. It must
+/// do nothing that the code that it interrupts may be in the middle of.
+///
+/// # Errors
+/// EINVAL for a signal that cannot be caught.
+pub fn handle(
+    signal: u32,
+    handler: extern "C" fn(i32, usize, usize),
+    flags: SaFlags,
+    mask: SigSet,
+) -> Result<(), Errno> {
+    let restorer = arch::restore_signal_frame as extern "C" fn();
+    let action = SigAction {
+        sa_handler: handler as usize as u64,
+        sa_flags: (flags | SaFlags::SIGINFO | SaFlags::RESTORER).bits(),
+        sa_restorer: restorer as usize as u64,
+        sa_mask: mask,
+    };
+    let new = UserPtr::new(&raw const action as u64);
+    // SAFETY: the handler is a function that takes these arguments, and the restorer returns from it.
+    unsafe { sys::rt_sigaction(signal.cast_signed(), new, UserPtr::NULL, SIGSET_SIZE) }?;
+    Ok(())
 }
 
 /// Tells whether the signal arrived since the last call, and forgets it.

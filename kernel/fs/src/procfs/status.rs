@@ -158,7 +158,8 @@ fn write_memory(text: &mut Text, sizes: &SpaceStatistics, code: usize) {
 
 fn write_signals(text: &mut Text, task: &Task) {
     let process = task.process();
-    let (shared, queued) = process.pending();
+    let shared = process.pending();
+    let queued = signal::quota::queued(task.credentials().uid);
     let (own, blocked) = task.thread().map_or((SigSet::EMPTY, SigSet::EMPTY), |thread| {
         (thread.pending(), signal::mask::mask(&thread))
     });

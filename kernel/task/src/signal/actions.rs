@@ -35,6 +35,8 @@ impl SignalActions {
     /// Sets a signal's action and returns the old one.
     pub fn set(&self, signal: Signal, mut action: SigAction) -> SigAction {
         action.sa_mask = action.sa_mask.difference(SigSet::UNSTOPPABLE);
+        // Unknown flags, and the one that never is known, vanish: programs find out so what there is.
+        action.sa_flags &= SaFlags::all().difference(SaFlags::UNSUPPORTED).bits();
         core::mem::replace(&mut self.table.lock()[signal.index()], action)
     }
 

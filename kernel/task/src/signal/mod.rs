@@ -5,8 +5,10 @@
 
 pub mod actions;
 pub(crate) mod deliver;
+pub mod kill;
 pub mod mask;
 pub mod pending;
+pub mod quota;
 pub mod send;
 pub mod stack;
 pub(crate) mod stop;

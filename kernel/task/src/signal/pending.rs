@@ -8,12 +8,19 @@ use los_abi::signal::{SI_USER, SigInfo, SigSet, Signal};
 use sync::{Rank, SpinLock};
 
 use super::SYNCHRONOUS;
+use super::quota::{Allowance, Charge};
 
 /// Pending signals of a thread or a process.
 pub struct PendingQueue {
     /// Signals that are in the queue, readable without the lock.
     members: AtomicU64,
-    queue: SpinLock<VecDeque<SigInfo>>,
+    queue: SpinLock<VecDeque<Queued>>,
+}
+
+/// A signal with what it tells.
+struct Queued {
+    info: SigInfo,
+    _charge: Charge,
 }
 
 impl PendingQueue {
@@ -30,11 +37,6 @@ impl PendingQueue {
         SigSet(self.members.load(Ordering::SeqCst))
     }
 
-    /// Returns the number of queued signals.
-    pub fn len(&self) -> usize {
-        self.queue.lock().len()
-    }
-
     /// Reports whether nothing is pending.
     pub fn is_empty(&self) -> bool {
         self.members().is_empty()
@@ -43,19 +45,26 @@ impl PendingQueue {
     /// Adds a signal; a standard one that is pending already stays as it is.
     ///
     /// # Errors
-    /// EAGAIN for a real-time signal with data beyond `limit` (RLIMIT_SIGPENDING) or without memory. The
-    /// other ones lose their data instead.
-    pub(crate) fn push(&self, signal: Signal, info: &SigInfo, limit: u64) -> Result<(), Errno> {
+    /// EAGAIN for a real-time signal with data beyond the allowance or without memory. The other ones lose
+    /// their data instead; standard ones of the kernel and of kill(2) know no limit.
+    pub(crate) fn push(&self, signal: Signal, info: &SigInfo, allowance: Allowance) -> Result<(), Errno> {
         let mut queue = self.queue.lock();
-        let is_new = !self.members().contains(signal);
-        if !is_new && !signal.is_real_time() {
+        if !signal.is_real_time() && self.members().contains(signal) {
             return Ok(());
         }
-        let has_room = !signal.is_real_time() || (queue.len() as u64) < limit;
-        if has_room && queue.try_reserve(1).is_ok() {
-            queue.push_back(*info);
-        } else if signal.is_real_time() && info.si_code != SI_USER {
-            return Err(Errno::EAGAIN);
+        let allowance = if !signal.is_real_time() && info.si_code >= 0 {
+            allowance.unlimited()
+        } else {
+            allowance
+        };
+        let charge = queue.try_reserve(1).ok().and_then(|()| Charge::take(allowance));
+        match charge {
+            Some(charge) => queue.push_back(Queued {
+                info: *info,
+                _charge: charge,
+            }),
+            None if signal.is_real_time() && info.si_code != SI_USER => return Err(Errno::EAGAIN),
+            None => {}
         }
         self.members
             .fetch_or(SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
@@ -73,13 +82,13 @@ impl PendingQueue {
         let urgent = candidates.intersection(SYNCHRONOUS);
         let signal = urgent.first().or(candidates.first())?;
         let number = signal.number() as i32;
-        let index = queue.iter().position(|info| info.si_signo == number);
-        let info = index.and_then(|index| queue.remove(index));
-        if !queue.iter().any(|info| info.si_signo == number) {
+        let index = queue.iter().position(|queued| queued.info.si_signo == number);
+        let taken = index.and_then(|index| queue.remove(index));
+        if !queue.iter().any(|queued| queued.info.si_signo == number) {
             self.members
                 .fetch_and(!SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
         }
-        Some(info.unwrap_or(SigInfo::new(signal, SI_USER)))
+        Some(taken.map_or(SigInfo::new(signal, SI_USER), |queued| queued.info))
     }
 
     /// Drops all signals of a set.
@@ -88,7 +97,7 @@ impl PendingQueue {
             return;
         }
         let mut queue = self.queue.lock();
-        queue.retain(|info| !info.signal().is_some_and(|signal| set.contains(signal)));
+        queue.retain(|queued| !queued.info.signal().is_some_and(|signal| set.contains(signal)));
         self.members.fetch_and(!set.0, Ordering::SeqCst);
     }
 }
@@ -102,6 +111,11 @@ mod tests {
 
     use super::*;
 
+    /// For users whose signals the other tests do not count.
+    fn allowance(uid: u32, limit: u64) -> Allowance {
+        Allowance { uid, limit }
+    }
+
     fn signal(number: u32) -> Signal {
         Signal::new(number).unwrap()
     }
@@ -112,7 +126,9 @@ mod tests {
         for value in 0..3 {
             for number in [10, 40] {
                 let info = SigInfo::queue(signal(number), 1, 0, value);
-                pending.push(signal(number), &info, 100).unwrap();
+                pending
+                    .push(signal(number), &info, allowance(72_000, 100))
+                    .unwrap();
             }
         }
         let taken: Vec<_> = core::iter::from_fn(|| pending.take(SigSet::ALL))
@@ -127,10 +143,11 @@ mod tests {
         let pending = PendingQueue::new();
         let queued = SigInfo::queue(signal(40), 1, 0, 0);
         assert_eq!(queued.si_code, SI_QUEUE);
-        assert_eq!(pending.push(signal(40), &queued, 0), Err(Errno::EAGAIN));
+        let none = allowance(72_001, 0);
+        assert_eq!(pending.push(signal(40), &queued, none), Err(Errno::EAGAIN));
         assert!(pending.is_empty());
         let killed = SigInfo::kill(signal(40), SI_USER, 1, 0);
-        pending.push(signal(40), &killed, 0).unwrap();
+        pending.push(signal(40), &killed, none).unwrap();
         assert_eq!(pending.take(SigSet::ALL).unwrap().si_signo, 40);
     }
 
@@ -138,7 +155,9 @@ mod tests {
     fn faults_come_first() {
         let pending = PendingQueue::new();
         for which in [Signal::HUP, Signal::SEGV] {
-            pending.push(which, &SigInfo::new(which, 1), 9).unwrap();
+            pending
+                .push(which, &SigInfo::new(which, 1), allowance(72_002, 9))
+                .unwrap();
         }
         assert_eq!(pending.take(SigSet::ALL).unwrap().signal(), Some(Signal::SEGV));
     }
@@ -150,7 +169,7 @@ mod tests {
             for (number, step) in steps {
                 let which = signal(number);
                 match step {
-                    0 | 1 => pending.push(which, &SigInfo::new(which, SI_USER), 1000).unwrap(),
+                    0 | 1 => pending.push(which, &SigInfo::new(which, SI_USER), allowance(72_003, 1000)).unwrap(),
                     2 => drop(pending.take(SigSet::EMPTY.with(which))),
                     _ => pending.discard(SigSet::EMPTY.with(which)),
                 }
@@ -158,7 +177,7 @@ mod tests {
                     .queue
                     .lock()
                     .iter()
-                    .filter_map(SigInfo::signal)
+                    .filter_map(|queued| queued.info.signal())
                     .fold(SigSet::EMPTY, SigSet::with);
                 prop_assert_eq!(pending.members(), queued);
             }

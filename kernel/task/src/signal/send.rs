@@ -1,30 +1,28 @@
-//! Sending signals: to a thread, a process, a group or everybody, with permission or from the kernel.
+//! Sending signals: to a thread, a process or a group, from the kernel or with permission already checked.
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use los_abi::signal::{
-    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_TKILL, SI_USER, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet,
-    Signal,
+    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
 };
 use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
-use vfs::{Capability, Credentials};
 
 use super::actions::Disposition;
 use super::mask::mask;
+use super::quota::Allowance;
 use super::{STOP_SIGNALS, stop};
 use crate::accounting::ticks;
-use crate::context::Context;
 use crate::exit;
-use crate::pid::{self, INIT, Pid};
+use crate::pid::{self, Pid};
 use crate::process::Process;
 use crate::thread::{Thread, Work};
 use crate::tree::Tree;
 
 /// Whom a signal goes to.
 #[derive(Clone, Copy)]
-enum Target<'a> {
+pub(super) enum Target<'a> {
     Process(&'a Arc<Process>),
     Thread(&'a Arc<Thread>),
 }
@@ -81,154 +79,24 @@ pub fn force(thread: &Arc<Thread>, info: &SigInfo) {
     if actions.get(signal).sa_handler == SIG_DFL {
         process.is_unkillable.store(false, Ordering::Relaxed);
     }
-    let _queued = thread.pending.push(signal, info, u64::MAX);
+    let _queued = thread
+        .pending
+        .push(signal, info, allowance(process, thread).unlimited());
     thread.add_work(Work::SIGNAL);
 }
 
-/// Sends a signal as kill(2) does; `signal` is `None` to check permission only.
-///
-/// # Errors
-/// ESRCH for nobody; EPERM when none of them may be signalled.
-pub fn kill(ctx: &Context<'_>, pid: i32, signal: Option<Signal>) -> Result<(), Errno> {
-    let tree = pid::tree();
-    let sender = Sender::new(ctx, SI_USER);
-    match pid {
-        1.. => {
-            let pid = pid.cast_unsigned();
-            // A thread's number stands for its process.
-            let by_thread = || tree.thread(pid).map(|thread| thread.process().clone());
-            let target = tree.process(pid).cloned().or_else(by_thread);
-            sender.send(&tree, Target::Process(&target.ok_or(Errno::ESRCH)?), signal)
-        }
-        0 => sender.send_to_all(&tree, signal, tree.group(ctx.process.group())),
-        -1 => {
-            let others = tree
-                .iter()
-                .map(|node| &node.process)
-                .filter(|process| process.pid() > INIT && !Arc::ptr_eq(process, ctx.process));
-            sender.send_to_all(&tree, signal, others)
-        }
-        i32::MIN => Err(Errno::ESRCH),
-        _ => sender.send_to_all(&tree, signal, tree.group(pid.unsigned_abs())),
-    }
-}
-
-/// Sends a signal to one thread as tgkill(2) does, or tkill(2) without a `tgid`.
-///
-/// # Errors
-/// ESRCH for nobody or a thread of another process; EPERM.
-pub fn kill_thread(
-    ctx: &Context<'_>,
-    tgid: Option<Pid>,
-    tid: Pid,
-    signal: Option<Signal>,
-) -> Result<(), Errno> {
-    let tree = pid::tree();
-    let thread = tree.thread(tid).ok_or(Errno::ESRCH)?;
-    if tgid.is_some_and(|tgid| thread.process().pid() != tgid) {
-        return Err(Errno::ESRCH);
-    }
-    Sender::new(ctx, SI_TKILL).send(&tree, Target::Thread(&thread), signal)
-}
-
-/// Sends a prepared signal as rt_sigqueueinfo(2) does.
-///
-/// # Errors
-/// ESRCH; EPERM; EAGAIN.
-pub fn queue(ctx: &Context<'_>, pid: Pid, info: &SigInfo) -> Result<(), Errno> {
-    let tree = pid::tree();
-    let process = tree.process(pid).ok_or(Errno::ESRCH)?.clone();
-    let forged = info.si_code >= 0 || info.si_code == SI_TKILL;
-    if forged && !Arc::ptr_eq(&process, ctx.process) {
-        return Err(Errno::EPERM);
-    }
-    let Some(signal) = info.signal() else {
-        return Sender::new(ctx, SI_USER).may_signal(&process, None);
-    };
-    Sender::new(ctx, SI_USER).may_signal(&process, Some(signal))?;
-    send_locked(&tree, Target::Process(&process), info)
-}
-
-/// Sends a signal to a process as if a thread had called kill(2); without permission nothing happens.
-pub(crate) fn send_as(tree: &Tree, thread: &Thread, process: &Arc<Process>, signal: Signal) {
-    let credentials = thread.credentials();
-    let sender = Sender {
-        credentials: &credentials,
-        pid: thread.process().pid(),
-        session: thread.process().session(),
-        code: SI_USER,
-    };
-    let _permitted = sender.send(tree, Target::Process(process), Some(signal));
-}
-
-/// Who sends, and what the receiver is told about it.
-struct Sender<'a> {
-    credentials: &'a Credentials,
-    pid: Pid,
-    session: Pid,
-    code: i32,
-}
-
-impl<'a> Sender<'a> {
-    fn new(ctx: &'a Context<'_>, code: i32) -> Self {
-        Self {
-            credentials: ctx.credentials(),
-            pid: ctx.process.pid(),
-            session: ctx.process.session(),
-            code,
+impl<'a> Target<'a> {
+    pub(super) fn process(self) -> &'a Arc<Process> {
+        match self {
+            Self::Process(process) => process,
+            Self::Thread(thread) => thread.process(),
         }
     }
-
-    fn may_signal(&self, process: &Process, signal: Option<Signal>) -> Result<(), Errno> {
-        let (own, other) = (self.credentials, process.credentials());
-        let same_user = [own.euid, own.uid]
-            .iter()
-            .any(|uid| *uid == other.uid || *uid == other.suid);
-        let continues = signal == Some(Signal::CONT) && self.session == process.session();
-        if same_user || continues || own.capable(Capability::Kill) {
-            Ok(())
-        } else {
-            Err(Errno::EPERM)
-        }
-    }
-
-    fn send(&self, tree: &Tree, target: Target<'_>, signal: Option<Signal>) -> Result<(), Errno> {
-        let process = match target {
-            Target::Process(process) => process,
-            Target::Thread(thread) => thread.process(),
-        };
-        self.may_signal(process, signal)?;
-        let Some(signal) = signal else {
-            return Ok(());
-        };
-        let info = SigInfo::kill(signal, self.code, self.pid.cast_signed(), self.credentials.uid);
-        send_locked(tree, target, &info)
-    }
-
-    /// Succeeds when at least one receiver got it.
-    fn send_to_all<'b>(
-        &self,
-        tree: &Tree,
-        signal: Option<Signal>,
-        receivers: impl Iterator<Item = &'b Arc<Process>>,
-    ) -> Result<(), Errno> {
-        let mut outcome = Err(Errno::ESRCH);
-        for process in receivers {
-            let sent = self.send(tree, Target::Process(process), signal);
-            if outcome != Ok(()) {
-                outcome = sent;
-            }
-        }
-        outcome
-    }
 }
 
-fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Result<(), Errno> {
+pub(super) fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Result<(), Errno> {
     let signal = info.signal().ok_or(Errno::EINVAL)?;
-    let process = match target {
-        Target::Process(process) => process,
-        Target::Thread(thread) => thread.process(),
-    };
+    let process = target.process();
     if process.is_zombie() || process.is_kernel() {
         return Ok(());
     }
@@ -251,20 +119,28 @@ fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Result<(), Er
         exit::begin_group_exit(process, status);
         return Ok(());
     }
-    let limit = process.limits().soft(RLIMIT_SIGPENDING);
+    let allowance = allowance(process, &addressee);
     match target {
         Target::Thread(thread) => {
-            thread.pending.push(signal, info, limit)?;
+            thread.pending.push(signal, info, allowance)?;
             wake_if_wanted(thread, SigSet::EMPTY.with(signal));
         }
         Target::Process(_) => {
-            process.pending.push(signal, info, limit)?;
+            process.pending.push(signal, info, allowance)?;
             if !wake_if_wanted(&addressee, SigSet::EMPTY.with(signal)) {
                 wake_another(process, SigSet::EMPTY.with(signal));
             }
         }
     }
     Ok(())
+}
+
+/// Returns how many signals may be queued for a thread.
+fn allowance(process: &Process, thread: &Thread) -> Allowance {
+    Allowance {
+        uid: thread.credentials().uid,
+        limit: process.limits().soft(RLIMIT_SIGPENDING),
+    }
 }
 
 /// Does what stop signals and SIGCONT do when they are sent, even to who blocks them.

@@ -34,13 +34,13 @@ fn handle(ctx: &Context<'_>) -> sync::Result<usize> {
         FORK => clone::clone(ctx, &CloneRequest::FORK).map(|pid| pid as usize),
         KILL_SELF => {
             let pid = ctx.process.pid().cast_signed();
-            send::kill(ctx, pid, Signal::new(arguments[0] as u32))?;
+            signal::kill::kill(ctx, pid, arguments[0] as i32)?;
             Ok(0)
         }
         SIGRETURN => signal::sigreturn(ctx),
         PAUSE => {
             let pid = ctx.process.pid().cast_signed();
-            send::kill(ctx, pid, Signal::new(arguments[0] as u32))?;
+            signal::kill::kill(ctx, pid, arguments[0] as i32)?;
             Err(signal::pause())
         }
         _ => Err(Errno::ENOSYS.into()),

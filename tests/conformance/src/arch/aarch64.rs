@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::arch::asm;
 
 use los_abi::Isa;
+use los_abi::isa::aarch64::SigContext;
+pub(crate) use los_abi::isa::aarch64::UContext;
 
 /// This machine.
 pub(crate) const ISA: Isa = Isa::Aarch64;
@@ -100,4 +102,26 @@ pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
         SVC,
     ];
     words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// Returns where the interrupted code goes on.
+pub(crate) fn program_counter(context: &UContext) -> u64 {
+    context.uc_mcontext.pc
+}
+
+/// Makes the interrupted code go on elsewhere.
+pub(crate) fn set_program_counter(context: &mut UContext, address: u64) {
+    context.uc_mcontext.pc = address;
+}
+
+/// Returns the interrupted stack pointer.
+pub(crate) fn stack_pointer(context: &UContext) -> u64 {
+    context.uc_mcontext.sp
+}
+
+/// Makes the interrupted function return now: for faults in functions without a frame.
+pub(crate) fn leave_function(context: &mut UContext) {
+    const LINK: usize = 30;
+    let registers: &mut SigContext = &mut context.uc_mcontext;
+    registers.pc = registers.regs[LINK];
 }

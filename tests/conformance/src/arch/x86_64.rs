@@ -5,6 +5,8 @@ use alloc::vec::Vec;
 use core::arch::asm;
 
 use los_abi::Isa;
+use los_abi::isa::x86_64::SigContext;
+pub(crate) use los_abi::isa::x86_64::UContext;
 
 /// This machine.
 pub(crate) const ISA: Isa = Isa::X86_64;
@@ -89,4 +91,26 @@ pub(crate) fn exit_zero_after_write(text: u32, length: u8) -> Vec<u8> {
         0xba, length, 0, 0, 0, 0x0f, 0x05, 0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05,
     ]);
     code
+}
+
+/// Returns where the interrupted code goes on.
+pub(crate) fn program_counter(context: &UContext) -> u64 {
+    context.uc_mcontext.rip
+}
+
+/// Makes the interrupted code go on elsewhere.
+pub(crate) fn set_program_counter(context: &mut UContext, address: u64) {
+    context.uc_mcontext.rip = address;
+}
+
+/// Returns the interrupted stack pointer.
+pub(crate) fn stack_pointer(context: &UContext) -> u64 {
+    context.uc_mcontext.rsp
+}
+
+/// Makes the interrupted function return now: for faults in functions without a frame.
+pub(crate) fn leave_function(context: &mut UContext) {
+    let registers: &mut SigContext = &mut context.uc_mcontext;
+    registers.rip = crate::raw::peek(registers.rsp);
+    registers.rsp += 8;
 }

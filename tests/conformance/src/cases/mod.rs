@@ -16,6 +16,8 @@ mod names;
 mod pipes;
 mod processes;
 mod schedule;
+mod signal_queue;
+mod signal_stack;
 mod signals;
 mod storage;
 mod thread_stress;
@@ -49,6 +51,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         futex::CASES,
         futex_pi::CASES,
         thread_stress::CASES,
+        signal_queue::CASES,
+        signal_stack::CASES,
         time::CASES,
         credentials::CASES,
         schedule::CASES,
