@@ -16,12 +16,12 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Finds the workspace above this package; honours `CARGO_TARGET_DIR`.
+    /// Finds the workspace that the command was typed in; honours `CARGO_TARGET_DIR`.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask lies in no workspace")?
-            .to_path_buf();
+        let root = root(
+            env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from),
+            &env::current_dir()?,
+        )?;
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(path) => env::current_dir()?.join(path),
             None => root.join("target"),
@@ -61,6 +61,24 @@ impl Paths {
     }
 }
 
+/// Returns the folder of the workspace: above the package that cargo runs, else above the current folder.
+///
+/// Never what the compiler knew: two checkouts may share a target folder and with it this program.
+fn root(package: Option<PathBuf>, current: &Path) -> Result<PathBuf> {
+    let from_cargo = package
+        .as_deref()
+        .and_then(Path::parent)
+        .filter(|folder| is_root(folder));
+    let root = from_cargo.or_else(|| current.ancestors().find(|folder| is_root(folder)));
+    Ok(root
+        .context("this folder lies in no checkout of Levitate")?
+        .to_path_buf())
+}
+
+fn is_root(folder: &Path) -> bool {
+    folder.join("xtask/Cargo.toml").is_file() && folder.join("Cargo.lock").is_file()
+}
+
 /// A temporary folder, removed with everything in it when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch(PathBuf);
@@ -89,4 +107,21 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = path.with_file_name(name);
     fs::write(&temporary, bytes).with_context(|| format!("writing {}", temporary.display()))?;
     fs::rename(&temporary, path).with_context(|| format!("renaming to {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_where_the_command_was_typed() {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let workspace = package.parent().unwrap();
+        let elsewhere = Path::new("/");
+        assert_eq!(root(Some(package.to_path_buf()), elsewhere).unwrap(), workspace);
+        assert_eq!(root(None, &package.join("src/test")).unwrap(), workspace);
+        let foreign = Some(PathBuf::from("/nowhere/package"));
+        assert_eq!(root(foreign, workspace).unwrap(), workspace);
+        assert!(root(None, elsewhere).is_err());
+    }
 }
