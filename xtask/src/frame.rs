@@ -16,6 +16,9 @@ use std::io::{self, Write};
 /// The beginning of the kernel's last words, as Linux writes them.
 pub(crate) const PANIC: &str = "Kernel panic - not syncing:";
 
+/// Last words of the PC's firmware, on the line on which the kernel begins.
+const FIRMWARE_END: &str = "Booting from ROM..";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Boot,
@@ -91,14 +94,14 @@ impl Frame {
         }
     }
 
-    /// Ends the stream when no more bytes come. Returns the kernel's last words, if there are any;
-    /// otherwise writes what was held back.
+    /// Ends the stream when no more bytes come. Returns the kernel's last words, with all that it said if the
+    /// command had not begun, if there are any; otherwise writes what was held back.
     pub(crate) fn finish(&mut self, sink: &mut dyn Write) -> io::Result<Option<String>> {
         match self.phase {
             Phase::Done(_) => return Ok(None),
             Phase::Boot => {
                 self.boot.append(&mut self.pending);
-                return Ok(find(&self.boot, PANIC).map(|start| tidy(&self.boot[start..])));
+                return Ok(find(&self.boot, PANIC).map(|_| self.boot_text()));
             }
             Phase::Output => {}
         }
@@ -110,9 +113,10 @@ impl Frame {
         Ok(None)
     }
 
-    /// Returns what was printed before the command began.
+    /// Returns what the kernel printed before the command began: the reasons of a panic stand before it.
     pub(crate) fn boot_text(&self) -> String {
-        tidy(&self.boot)
+        let start = find(&self.boot, FIRMWARE_END).map_or(0, |at| at + FIRMWARE_END.len());
+        tidy(&self.boot[start..])
     }
 
     fn output(&mut self, sink: &mut dyn Write) -> io::Result<()> {
@@ -243,10 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_before_the_command_is_found() {
-        let (output, status, panic) = run("hello\nKernel panic - not syncing: no init");
+    fn a_panic_before_the_command_comes_with_its_reason() {
+        let text = "firmware\nBooting from ROM..unpacking failed\nKernel panic - not syncing: no init";
+        let (output, status, panic) = run(text);
         assert_eq!((output.as_str(), status), ("", None));
-        assert_eq!(panic.as_deref(), Some("Kernel panic - not syncing: no init"));
+        let words = "unpacking failed\nKernel panic - not syncing: no init";
+        assert_eq!(panic.as_deref(), Some(words));
     }
 
     #[test]
