@@ -143,6 +143,16 @@ fn mount_root() -> Result<Path, Errno> {
     Ok(vfs::ops::mount_root(TmpFs::new(&options)?))
 }
 
+/// Returns the kernel itself as a caller of file operations.
+fn kernel_caller<'a>(credentials: &'a Credentials, root: &Path) -> Caller<'a> {
+    Caller {
+        credentials,
+        root: root.clone(),
+        cwd: root.clone(),
+        umask: 0,
+    }
+}
+
 #[inline(never)]
 fn unpack_initramfs(boot: &BootInfo, root: &Path) {
     let Some(range) = boot.initramfs else {
@@ -150,12 +160,7 @@ fn unpack_initramfs(boot: &BootInfo, root: &Path) {
         return;
     };
     let credentials = Credentials::root();
-    let caller = Caller {
-        credentials: &credentials,
-        root: root.clone(),
-        cwd: root.clone(),
-        umask: 0,
-    };
+    let caller = kernel_caller(&credentials, root);
     match fs::initramfs::unpack(boot_memory(range), &caller) {
         Ok(summary) => {
             log::info!("initramfs: unpacked");
@@ -226,12 +231,7 @@ fn start_first_program(root: &Path, command_line: CommandLine) -> Result<(), Err
 /// Opens /dev/console, or the terminal itself where the initramfs has no such node.
 fn open_console(root: &Path) -> Option<Arc<vfs::OpenFile>> {
     let credentials = Credentials::root();
-    let caller = Caller {
-        credentials: &credentials,
-        root: root.clone(),
-        cwd: root.clone(),
-        umask: 0,
-    };
+    let caller = kernel_caller(&credentials, root);
     match vfs::ops::open(&caller, At::Cwd, b"/dev/console", OpenFlags::RDWR, 0) {
         Ok(file) => Some(file),
         Err(_) => {

@@ -92,7 +92,10 @@ fn start_memory(boot: &BootInfo) {
     }
     let total_bytes: u64 = boot.memory.iter().map(|region| region.len()).sum();
     if boot.memory.is_empty() {
-        kernel_panic(format_args!("the boot loader described no memory"));
+        kernel_panic(format_args!(
+            "the boot loader ({}) described no memory",
+            boot.protocol
+        ));
     }
     if total_bytes < MINIMUM_MEMORY_BYTES {
         kernel_panic(format_args!(

@@ -101,6 +101,7 @@ pub fn boot_info(blob: &'static [u8], at: PhysAddr, kernel: PhysRange) -> BootIn
         ..BootInfo::default()
     };
     let Ok(tree) = Fdt::new(blob) else {
+        info.protocol = "arm64 Image without a readable device tree";
         return info;
     };
     info.device_tree = Some(PhysRange::from_start_len(at.as_u64(), blob.len() as u64));
@@ -136,6 +137,22 @@ impl Machine {
             interrupt_controller: None,
             psci: None,
             timer_interrupt: VIRTUAL_TIMER_DEFAULT,
+        }
+    }
+
+    /// Returns what to try on a machine without a readable device tree, for the last words: the console and the
+    /// reset of QEMU's `virt` board, where this kernel runs most.
+    pub fn last_resort() -> Self {
+        Self {
+            console: Some(Console {
+                registers: PhysRange {
+                    start: PhysAddr::new(0x900_0000),
+                    end: PhysAddr::new(0x900_1000),
+                },
+                interrupt: None,
+            }),
+            psci: Some(PsciMethod::Hvc),
+            ..Self::unknown()
         }
     }
 

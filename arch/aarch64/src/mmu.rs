@@ -46,7 +46,10 @@ impl Paging for Aarch64 {
     const DYNAMIC_END: u64 = 0xffff_9080_0000_0000;
 
     fn discover(boot: &BootInfo) {
-        machine::set(Machine::from_blob(boot::blob(boot)));
+        machine::set(match boot.device_tree {
+            Some(_) => Machine::from_blob(boot::blob(boot)),
+            None => Machine::last_resort(),
+        });
         if let Some(console) = machine::get().console {
             let base = boot::map_early_device(console.registers.start);
             // SAFETY: the mapping just made stays until the kernel's root is activated, where the console
