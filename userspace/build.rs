@@ -1,4 +1,5 @@
-//! Passes the linker what a static Linux program at its traditional address needs.
+//! Passes the linker what a static Linux program at its traditional address needs: the build script of every
+//! program made with `rt`.
 
 fn main() {
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
@@ -15,5 +16,6 @@ fn main() {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
     }
-    println!("cargo::rerun-if-changed=build.rs");
+    // Cargo itself runs a changed script again.
+    println!("cargo::rerun-if-changed=Cargo.toml");
 }

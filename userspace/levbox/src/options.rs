@@ -36,6 +36,11 @@ impl Grammar {
         }
     }
 
+    /// Adds long names for letters.
+    pub const fn with_long(self, long: &'static [(&'static str, u8)]) -> Self {
+        Self { long, ..self }
+    }
+
     fn takes_value(&self, letter: u8) -> Option<bool> {
         let letters = self.letters.as_bytes();
         let index = letters

@@ -3,10 +3,10 @@
 //! `poweroff` and `reboot` act on the whole system, so only their refusals are tested here. The variable
 //! `LEVITATE_LEVBOX` names another build to be tested, such as the one without a C library.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 use std::{env, fs, str, thread};
 
@@ -43,11 +43,10 @@ impl Place {
         fs::symlink_metadata(self.path(name)).is_ok()
     }
 
-    /// Runs a utility with input; returns standard output, standard error and the status.
-    fn run_with(&self, words: &[&str], input: &str) -> (String, String, i32) {
+    fn start(&self, words: &[&str]) -> Child {
         let program =
             env::var_os("LEVITATE_LEVBOX").map_or_else(|| env!("CARGO_BIN_EXE_levbox").into(), PathBuf::from);
-        let mut child = Command::new(program)
+        Command::new(program)
             .args(words)
             .current_dir(&self.0)
             .env_clear()
@@ -56,7 +55,12 @@ impl Place {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("levbox can be started");
+            .expect("levbox can be started")
+    }
+
+    /// Runs a utility with input; returns standard output, standard error and the status.
+    fn run_with(&self, words: &[&str], input: &str) -> (String, String, i32) {
+        let mut child = self.start(words);
         let mut stdin = child.stdin.take().expect("its input is a pipe");
         let input = input.to_owned();
         // One that ended already does not read; one that prints meanwhile must be read from.
@@ -595,6 +599,28 @@ fn touch_makes_files_and_sets_times() {
     assert_eq!(modified(), old);
     place.run(&["touch", "a"]);
     assert!(modified() > old + Duration::from_secs(1000));
+    place.run(&["touch", "-t", "200109090146.40", "a"]);
+    assert_eq!(modified(), old);
+    place.run(&["touch", "-m", "-t", "1201010000", "a"]);
+    assert!(modified() > old);
+    place.run(&["touch", "-t", "0109090146.40", "reference"]);
+    place.run(&["touch", "-r", "reference", "a", "new"]);
+    assert_eq!(modified(), old);
+    assert_eq!(
+        fs::metadata(place.path("new"))
+            .expect("a file")
+            .modified()
+            .expect("a time"),
+        old
+    );
+    for wrong in ["02300000", "1", "20240101000000", "0101000x", "01010000.1"] {
+        let message = format!("touch: invalid date format '{wrong}'\n");
+        assert_eq!(place.fail(&["touch", "-t", wrong, "a"]), message);
+    }
+    assert_eq!(
+        place.fail(&["touch", "-r", "missing", "a"]),
+        "touch: missing: No such file or directory\n"
+    );
     assert_eq!(
         place.fail(&["touch", "none/x"]),
         "touch: none/x: No such file or directory\n"
@@ -661,4 +687,28 @@ fn lost_output_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stderr.ends_with(b"write error: No space left on device\n"));
     assert_eq!(place.run(&["ls"]), "");
+}
+
+#[test]
+fn tail_follows_files() {
+    let place = Place::new("tail-follow");
+    place.write("a", "1\n2\n");
+    place.write("b", "");
+    let mut child = place.start(&["tail", "-f", "-n", "1", "a", "b"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("its output is a pipe")).lines();
+    let mut next = || lines.next().expect("it goes on").expect("it prints text");
+    assert_eq!(
+        [next(), next(), next(), next()],
+        ["==> a <==", "2", "", "==> b <=="]
+    );
+    let append = |name: &str, text: &str| {
+        let file = fs::File::options().append(true).open(place.path(name));
+        file.expect("ours").write_all(text.as_bytes()).expect("ours");
+    };
+    append("b", "3\n");
+    assert_eq!(next(), "3");
+    append("a", "4\n");
+    assert_eq!([next(), next(), next()], ["", "==> a <==", "4"]);
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
 }

@@ -101,6 +101,20 @@ impl Date {
         }
     }
 
+    /// Converts to seconds since 1970; `None` for a day that no month has or a time that no day has.
+    pub fn to_seconds(&self) -> Option<i64> {
+        // As above: years that start in March.
+        let shifted_year = self.year - i64::from(self.month <= 2);
+        let shifted_month = (i64::from(self.month) + 9) % 12;
+        let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
+        let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(self.day) - 1;
+        let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = era * 146_097 + day_of_era - 719_468;
+        let rest = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        let seconds = days * DAY_SECONDS + rest;
+        (Self::from_seconds(seconds) == *self).then_some(seconds)
+    }
+
     /// Returns the month's English abbreviation.
     pub fn month_name(&self) -> &'static str {
         const NAMES: [&str; 12] = [
@@ -133,6 +147,38 @@ mod tests {
         assert_eq!(date(1_704_067_199), (2023, 12, 31, 23, 59, 59));
         assert_eq!(date(4_107_542_400), (2100, 3, 1, 0, 0, 0));
         assert_eq!(Date::from_seconds(951_782_400).month_name(), "Feb");
+    }
+
+    #[test]
+    fn the_calendar_can_be_inverted() {
+        for seconds in (-100_000_000_000..100_000_000_000).step_by(12_345_679) {
+            assert_eq!(Date::from_seconds(seconds).to_seconds(), Some(seconds));
+        }
+        let leap_day = Date {
+            day: 29,
+            ..Date::from_seconds(951_782_400)
+        };
+        assert!(leap_day.to_seconds().is_some());
+        for wrong in [
+            Date { day: 30, ..leap_day },
+            Date { day: 0, ..leap_day },
+            Date { month: 0, ..leap_day },
+            Date {
+                month: 13,
+                ..leap_day
+            },
+            Date { hour: 24, ..leap_day },
+            Date {
+                second: 60,
+                ..leap_day
+            },
+            Date {
+                year: 1999,
+                ..leap_day
+            },
+        ] {
+            assert_eq!(wrong.to_seconds(), None, "{wrong:?}");
+        }
     }
 
     #[test]

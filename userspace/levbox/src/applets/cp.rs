@@ -16,13 +16,7 @@ pub(super) fn run(call: &Call<'_>) -> i32 {
         ("force", b'f'),
         ("verbose", b'v'),
     ];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("adfiLPprRv")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("adfiLPprRv").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -20,12 +20,7 @@ pub(super) enum Amount {
 }
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
-    let arguments = modernize(call.arguments);
-    let call = &Call {
-        arguments: &arguments,
-        ..*call
-    };
-    let options = match Options::parse(call, &Grammar::of("qvn:c:")) {
+    let options = match parse(call, &Grammar::of("qvn:c:")) {
         Ok(options) => options,
         Err(status) => return status,
     };
@@ -43,14 +38,49 @@ pub(super) fn run(call: &Call<'_>) -> i32 {
             }
         },
     };
-    show_each(call, &options, |source| show(source, amount))
+    show_each(call, &options, |mut input| show(&mut input, amount))
+}
+
+/// An operand that is open.
+pub(super) struct Input {
+    /// What it is called in titles.
+    pub(super) name: Vec<u8>,
+    /// `None` for standard input.
+    pub(super) file: Option<fs::File>,
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        match &mut self.file {
+            Some(file) => file.read(buffer),
+            None => Descriptor(io::STDIN).read(buffer),
+        }
+    }
+}
+
+impl Input {
+    fn open(path: &[u8]) -> Result<Self> {
+        let (name, file) = match path {
+            b"-" => (&b"standard input"[..], None),
+            _ => (path, Some(fs::File::open(path)?)),
+        };
+        Ok(Self {
+            name: name.to_vec(),
+            file,
+        })
+    }
+}
+
+/// Reports whether inputs are shown under their names.
+pub(super) fn names_them(options: &Options) -> bool {
+    options.has(b'v') || options.operands.len() > 1 && !options.has(b'q')
 }
 
 /// Shows every operand, or standard input, under its name when there are several.
 pub(super) fn show_each(
     call: &Call<'_>,
     options: &Options,
-    mut show: impl FnMut(&mut dyn Read) -> Result<()>,
+    mut show: impl FnMut(Input) -> Result<()>,
 ) -> i32 {
     let standard_input = [b"-".to_vec()];
     let paths = if options.operands.is_empty() {
@@ -58,26 +88,16 @@ pub(super) fn show_each(
     } else {
         options.operands.as_slice()
     };
-    let names_them = options.has(b'v') || paths.len() > 1 && !options.has(b'q');
     let mut status = 0;
     let mut is_first = true;
     for path in paths {
-        let is_input = path == b"-";
-        let file = if is_input {
-            Ok(None)
-        } else {
-            fs::File::open(path).map(Some)
-        };
-        let result = file.and_then(|file| {
-            if names_them {
-                let name = if is_input { &b"standard input"[..] } else { path };
-                println!("{}==> {} <==", if is_first { "" } else { "\n" }, Text(name));
+        let result = Input::open(path).and_then(|input| {
+            if names_them(options) {
+                let between = if is_first { "" } else { "\n" };
+                println!("{between}==> {} <==", Text(&input.name));
                 is_first = false;
             }
-            match file {
-                Some(mut file) => show(&mut file),
-                None => show(&mut Descriptor(io::STDIN)),
-            }
+            show(input)
         });
         if let Err(errno) = result {
             call.complain_about(path, errno);
@@ -87,8 +107,17 @@ pub(super) fn show_each(
     status
 }
 
-/// Turns the old `-5` into `-n 5`.
-pub(super) fn modernize(arguments: &[Vec<u8>]) -> Vec<Vec<u8>> {
+/// Reads the options, with the old `-5` for `-n 5`.
+pub(super) fn parse(call: &Call<'_>, grammar: &Grammar) -> core::result::Result<Options, i32> {
+    let arguments = modernize(call.arguments);
+    let call = Call {
+        arguments: &arguments,
+        ..*call
+    };
+    Options::parse(&call, grammar)
+}
+
+fn modernize(arguments: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut arguments = arguments.to_vec();
     if let Some(first) = arguments.first_mut()
         && let [b'-', digits @ ..] = first.as_slice()

@@ -15,13 +15,7 @@ pub(super) fn run(call: &Call<'_>) -> i32 {
         ("no-dereference", b'n'),
         ("verbose", b'v'),
     ];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("fnsv")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("fnsv").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -48,13 +48,7 @@ pub(super) fn run(call: &Call<'_>) -> i32 {
         ("human-readable", b'h'),
         ("directory", b'd'),
     ];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("1aACdFhilnpRrSt")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("1aACdFhilnpRrSt").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -8,13 +8,7 @@ use crate::options::{Grammar, Options};
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
     let long = &[("parents", b'p'), ("verbose", b'v')];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("pvm:")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("pvm:").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -11,13 +11,7 @@ use crate::remove::{self, Removal};
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
     let long = &[("force", b'f'), ("no-clobber", b'n'), ("verbose", b'v')];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("finv")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("finv").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -21,13 +21,7 @@ pub(super) fn reboot(call: &Call<'_>) -> i32 {
 }
 
 fn end(call: &Call<'_>, how: Shutdown, signal: u32) -> i32 {
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long: &[("force", b'f')],
-            ..Grammar::of("f")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("f").with_long(&[("force", b'f')])) {
         Ok(options) => options,
         Err(status) => return status,
     };

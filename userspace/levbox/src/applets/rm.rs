@@ -8,13 +8,7 @@ use crate::remove::{self, Removal};
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
     let long = &[("recursive", b'r'), ("force", b'f'), ("verbose", b'v')];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("firRv")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("firRv").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

@@ -30,13 +30,7 @@ struct Key {
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
     let long = &[("reverse", b'r'), ("numeric-sort", b'n'), ("unique", b'u')];
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("bfnrsuk:t:o:")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("bfnrsuk:t:o:").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };

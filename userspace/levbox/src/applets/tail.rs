@@ -3,13 +3,17 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use rt::Result;
 use rt::io::{self, BUFFER_BYTES, Read};
 use rt::text::{self, Text};
+use rt::{Result, println, time};
 
-use super::head::{Amount, DEFAULT_LINES, modernize, show_each};
+use super::head::{Amount, DEFAULT_LINES, Input, names_them, parse, show_each};
+
 use crate::Call;
-use crate::options::{Grammar, Options};
+use crate::options::Grammar;
+
+/// Time between two looks at followed files, as long as in GNU's.
+const FOLLOW_INTERVAL_MS: u64 = 1000;
 
 /// Where the shown part begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +25,7 @@ enum From {
 }
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
-    let arguments = modernize(call.arguments);
-    let call = &Call {
-        arguments: &arguments,
-        ..*call
-    };
-    let options = match Options::parse(call, &Grammar::of("qvn:c:")) {
+    let options = match parse(call, &Grammar::of("fqvn:c:")) {
         Ok(options) => options,
         Err(status) => return status,
     };
@@ -56,7 +55,49 @@ pub(super) fn run(call: &Call<'_>) -> i32 {
             }
         }
     };
-    show_each(call, &options, |source| show(source, from))
+    let mut followed = Vec::new();
+    let status = show_each(call, &options, |mut input| {
+        show(&mut input, from)?;
+        if options.has(b'f') && input.file.is_some() {
+            followed.push(input);
+        }
+        Ok(())
+    });
+    if !followed.is_empty() {
+        follow(call, &mut followed, names_them(&options));
+        return 1;
+    }
+    status
+}
+
+/// Shows what is appended to files, until none of them can be read.
+fn follow(call: &Call<'_>, files: &mut Vec<Input>, names_them: bool) {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut last_name = files.last().map(|input| input.name.clone());
+    while !files.is_empty() {
+        files.retain_mut(|input| {
+            loop {
+                match input.read(&mut buffer) {
+                    Ok(0) => return true,
+                    Ok(length) => {
+                        if names_them && last_name.as_ref() != Some(&input.name) {
+                            println!("\n==> {} <==", Text(&input.name));
+                            last_name = Some(input.name.clone());
+                        }
+                        io::put(&buffer[..length]);
+                    }
+                    Err(errno) => {
+                        call.complain_about(&input.name, errno);
+                        return false;
+                    }
+                }
+            }
+        });
+        if io::flush().is_err() {
+            return;
+        }
+        time::sleep_ms(FOLLOW_INTERVAL_MS);
+    }
 }
 
 fn show(source: &mut dyn Read, from: From) -> Result<()> {

@@ -8,13 +8,7 @@ use crate::Call;
 use crate::options::{Grammar, Options};
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
-    let options = match Options::parse(
-        call,
-        &Grammar {
-            long: &[("all", b'a')],
-            ..Grammar::of("amnorsv")
-        },
-    ) {
+    let options = match Options::parse(call, &Grammar::of("amnorsv").with_long(&[("all", b'a')])) {
         Ok(options) => options,
         Err(status) => return status,
     };

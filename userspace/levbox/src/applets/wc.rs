@@ -23,13 +23,7 @@ struct Counts {
 
 pub(super) fn run(call: &Call<'_>) -> i32 {
     let long = &[("lines", b'l'), ("words", b'w'), ("bytes", b'c'), ("chars", b'm')];
-    let mut options = match Options::parse(
-        call,
-        &Grammar {
-            long,
-            ..Grammar::of("clmw")
-        },
-    ) {
+    let mut options = match Options::parse(call, &Grammar::of("clmw").with_long(long)) {
         Ok(options) => options,
         Err(status) => return status,
     };
