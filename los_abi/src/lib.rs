@@ -7,7 +7,8 @@
 //!
 //! * [`syscall`]: the table of calls and the types of their arguments
 //! * [`errno`]: the one error type
-//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`], [`time`], [`tty`], [`auxv`]: flags and structures
+//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`],
+//!   [`schedule`], [`time`], [`tty`], [`auxv`]: flags and structures
 //!
 //! Structures have the layout of the wire: they implement zerocopy's traits, name their padding, and can be
 //! copied to and from user memory byte by byte.
@@ -23,6 +24,7 @@ pub mod fs;
 pub mod isa;
 pub mod mm;
 pub mod poll;
+pub mod schedule;
 pub mod signal;
 pub mod syscall;
 pub mod task;

@@ -236,6 +236,8 @@ constants! {
         PR_SET_DUMPABLE = 4, "Sets whether there may be a core dump.";
         PR_GET_KEEPCAPS = 7, "Reads whether setuid keeps capabilities.";
         PR_SET_KEEPCAPS = 8, "Sets whether setuid keeps capabilities.";
+        PR_GET_TIMING = 13, "Reads how processor time is measured.";
+        PR_SET_TIMING = 14, "Sets how processor time is measured.";
         PR_SET_NAME = 15, "Sets the thread's name.";
         PR_GET_NAME = 16, "Reads the thread's name.";
         PR_GET_SECCOMP = 21, "Reads the seccomp mode.";
@@ -258,6 +260,14 @@ constants! {
         PR_SET_VMA = 0x5356_4d41, "Names a mapping.";
     }
 
+    /// Operations of PR_CAP_AMBIENT.
+    AMBIENT_OPERATIONS: u64 {
+        PR_CAP_AMBIENT_IS_SET = 1, "Tells whether the set has a capability.";
+        PR_CAP_AMBIENT_RAISE = 2, "Adds a capability.";
+        PR_CAP_AMBIENT_LOWER = 3, "Takes a capability away.";
+        PR_CAP_AMBIENT_CLEAR_ALL = 4, "Empties the set.";
+    }
+
     /// Commands of reboot(2).
     REBOOT_COMMANDS: u32 {
         LINUX_REBOOT_CMD_RESTART = 0x0123_4567, "Restarts.";
@@ -277,24 +287,6 @@ constants! {
         LINUX_REBOOT_MAGIC2A = 85_072_278, "Second word, too.";
         LINUX_REBOOT_MAGIC2B = 369_367_448, "Second word, too.";
         LINUX_REBOOT_MAGIC2C = 537_993_216, "Second word, too.";
-    }
-
-    /// Scheduling policies.
-    SCHED_POLICIES: u32 {
-        SCHED_NORMAL = 0, "Time sharing (`SCHED_OTHER`).";
-        SCHED_FIFO = 1, "First in, first out.";
-        SCHED_RR = 2, "Round robin.";
-        SCHED_BATCH = 3, "Batch.";
-        SCHED_IDLE = 5, "Only when idle.";
-        SCHED_DEADLINE = 6, "Deadline.";
-        SCHED_RESET_ON_FORK = 0x4000_0000, "Children are time-shared.";
-    }
-
-    /// Whose nice value getpriority(2) returns.
-    PRIORITY_WHO: i32 {
-        PRIO_PROCESS = 0, "A process.";
-        PRIO_PGRP = 1, "A process group.";
-        PRIO_USER = 2, "A user.";
     }
 }
 
@@ -472,13 +464,6 @@ wire! {
         flags: u32,
         /// Zero.
         reserved: u32,
-    }
-
-    /// Priority of a real-time thread.
-    #[derive(PartialEq, Eq)]
-    SchedParam {
-        /// 1 to 99, or 0 for time sharing.
-        sched_priority: i32,
     }
 }
 

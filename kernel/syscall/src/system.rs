@@ -7,12 +7,13 @@ use los_abi::syscall::UserPtr;
 use los_abi::task::{
     GetRandomFlags, LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT,
     LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1,
-    LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, Sysinfo, Utsname,
+    LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, Sysinfo, UTS_LEN,
+    Utsname,
 };
 use los_abi::time::NSEC_PER_SEC;
 use mm::io::Sink;
 use sync::{Once, Result, now_ns};
-use task::{Context, accounting, pid, version};
+use task::{Context, accounting, pid, uts, version};
 use vfs::Capability;
 
 /// What reboot(2) may do to the machine.
@@ -36,7 +37,7 @@ pub fn set_power(act: fn(Power)) {
 pub(crate) fn uname(ctx: &Context<'_>, name: UserPtr<Utsname>) -> Result<usize> {
     let mut names = Utsname::default();
     Utsname::set(&mut names.sysname, version::SYSTEM.as_bytes());
-    Utsname::set(&mut names.nodename, version::HOST.as_bytes());
+    Utsname::set(&mut names.nodename, uts::host().as_bytes());
     let personality = ctx.thread.attributes.personality();
     let release = if personality.contains(Personality::UNAME26) {
         version::RELEASE_26
@@ -50,8 +51,28 @@ pub(crate) fn uname(ctx: &Context<'_>, name: UserPtr<Utsname>) -> Result<usize> 
         _ => task::Abi::MACHINE,
     };
     Utsname::set(&mut names.machine, machine.as_bytes());
-    Utsname::set(&mut names.domainname, version::DOMAIN.as_bytes());
+    Utsname::set(&mut names.domainname, uts::domain().as_bytes());
     ctx.memory().write(name, &names)?;
+    Ok(0)
+}
+
+pub(crate) fn sethostname(ctx: &Context<'_>, name: UserPtr<u8>, length: i32) -> Result<usize> {
+    set_name(ctx, name, length, uts::set_host)
+}
+
+pub(crate) fn setdomainname(ctx: &Context<'_>, name: UserPtr<u8>, length: i32) -> Result<usize> {
+    set_name(ctx, name, length, uts::set_domain)
+}
+
+fn set_name(ctx: &Context<'_>, name: UserPtr<u8>, length: i32, set: fn(&[u8])) -> Result<usize> {
+    if !ctx.credentials().capable(Capability::SysAdmin) {
+        return Err(Errno::EPERM.into());
+    }
+    let length = usize::try_from(length).ok().filter(|&length| length <= UTS_LEN);
+    let mut bytes = [0; UTS_LEN];
+    let bytes = &mut bytes[..length.ok_or(Errno::EINVAL)?];
+    ctx.memory().read_bytes(name.addr(), bytes)?;
+    set(bytes);
     Ok(0)
 }
 

@@ -1,7 +1,7 @@
 //! What a thread has set for itself and its children start with, beside its identity and its place in the
-//! schedule: the personality (personality(2)).
+//! schedule: the personality (personality(2)), the slack of its timers and its I/O priority.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
@@ -11,18 +11,53 @@ use los_arch::CurrentAbi;
 /// The settings of a thread.
 pub struct ThreadAttributes {
     personality: AtomicU32,
+    io_priority: AtomicU32,
+    /// How late timers may be, and what the parent had. Nothing here is late on purpose.
+    timer_slack_ns: AtomicU64,
+    default_timer_slack_ns: AtomicU64,
 }
+
+/// Linux's default of PR_SET_TIMERSLACK.
+const TIMER_SLACK_NS: u64 = 50_000;
 
 impl ThreadAttributes {
     pub(crate) const fn new() -> Self {
         Self {
             personality: AtomicU32::new(0),
+            io_priority: AtomicU32::new(0),
+            timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
+            default_timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
         }
     }
 
     /// Takes over the settings of the parent.
     pub(crate) fn inherit(&self, parent: &Self) {
         self.store_personality(parent.personality());
+        self.set_io_priority(parent.io_priority());
+        let slack_ns = parent.timer_slack_ns();
+        self.default_timer_slack_ns.store(slack_ns, Ordering::Relaxed);
+        self.timer_slack_ns.store(slack_ns, Ordering::Relaxed);
+    }
+
+    /// Returns class and level of the I/O priority, 0 when it was never set.
+    pub fn io_priority(&self) -> u32 {
+        self.io_priority.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_io_priority(&self, priority: u32) {
+        self.io_priority.store(priority, Ordering::Relaxed);
+    }
+
+    /// Returns how late the thread's timers may be.
+    pub fn timer_slack_ns(&self) -> u64 {
+        self.timer_slack_ns.load(Ordering::Relaxed)
+    }
+
+    /// Sets how late the thread's timers may be; `None` for what the parent had.
+    pub fn set_timer_slack_ns(&self, slack_ns: Option<u64>) {
+        let default = self.default_timer_slack_ns.load(Ordering::Relaxed);
+        self.timer_slack_ns
+            .store(slack_ns.unwrap_or(default), Ordering::Relaxed);
     }
 
     /// Returns the personality.
@@ -59,5 +94,18 @@ mod tests {
         assert_eq!(parent.set_personality(odd), Ok(Personality::empty()));
         child.inherit(&parent);
         assert_eq!(child.personality(), odd);
+    }
+
+    #[test]
+    fn the_default_slack_is_the_parents() {
+        let (parent, child) = (ThreadAttributes::new(), ThreadAttributes::new());
+        parent.set_timer_slack_ns(Some(7));
+        child.inherit(&parent);
+        child.set_timer_slack_ns(Some(9));
+        assert_eq!(child.timer_slack_ns(), 9);
+        child.set_timer_slack_ns(None);
+        assert_eq!(child.timer_slack_ns(), 7);
+        parent.set_timer_slack_ns(None);
+        assert_eq!(parent.timer_slack_ns(), TIMER_SLACK_NS);
     }
 }

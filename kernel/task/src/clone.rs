@@ -204,7 +204,6 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
         fs: Some(child_fs(ctx, flags)),
         user_state: child_state(parent, request)?,
         is_user: true,
-        nice: parent.nice(),
     };
     let frame = child_frame(ctx, request);
     let stored_tid = if flags.contains(CloneFlags::CHILD_SETTID) {
@@ -214,6 +213,7 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
     };
     let thread = Thread::new(new, Box::new(move || start_child(frame, stored_tid)))?;
     thread.attributes.inherit(&parent.attributes);
+    thread.entity.inherit(&parent.entity);
     if flags.contains(CloneFlags::CHILD_CLEARTID) {
         let word = request.child_tid.addr();
         thread.clear_child_tid.store(word, Ordering::Relaxed);
@@ -249,6 +249,10 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     let adjustment = parent.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
     process.set_dumpable(parent.is_dumpable());
+    let has_huge_pages_disabled = parent.has_huge_pages_disabled.load(Ordering::Relaxed);
+    process
+        .has_huge_pages_disabled
+        .store(has_huge_pages_disabled, Ordering::Relaxed);
     Ok(process)
 }
 

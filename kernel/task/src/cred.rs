@@ -1,5 +1,7 @@
 //! Changing identity: setuid(2) and its relatives, with what they do to capabilities (capabilities(7)).
 
+pub mod capabilities;
+
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -13,6 +15,17 @@ use crate::thread::Thread;
 
 /// The number that stands for "leave it alone" in setreuid(2) and its relatives.
 const KEEP: u32 = u32::MAX;
+
+/// Capabilities that come and go with user 0 as the user for access to files (capabilities(7), "Effect of user ID
+/// changes on capabilities").
+const FILE_CAPABILITIES: u64 = Capability::Chown.bit()
+    | Capability::DacOverride.bit()
+    | Capability::DacReadSearch.bit()
+    | Capability::Fowner.bit()
+    | Capability::Fsetid.bit()
+    | Capability::LinuxImmutable.bit()
+    | Capability::Mknod.bit()
+    | Capability::MacOverride.bit();
 
 bitflags! {
     /// `SECBIT_*` of `linux/securebits.h`: how far user 0 is special. Each has a lock in the next higher bit.
@@ -195,6 +208,48 @@ pub fn set_resgid(credentials: &mut Credentials, new: [u32; 3]) -> Result<(), Er
     Ok(())
 }
 
+/// Sets the user for access to files as setfsuid(2), with the capabilities that are about files.
+///
+/// # Errors
+/// EPERM, which the call itself does not tell; EINVAL for -1.
+pub fn set_fsuid(credentials: &mut Credentials, uid: u32) -> Result<(), Errno> {
+    let old = credentials.clone();
+    if uid == KEEP {
+        return Err(Errno::EINVAL);
+    }
+    let is_own = [old.uid, old.euid, old.suid, old.fsuid].contains(&uid);
+    if !is_own && !old.capable(Capability::Setuid) {
+        return Err(Errno::EPERM);
+    }
+    credentials.fsuid = uid;
+    if !SecureBits::of(&old).contains(SecureBits::NO_SETUID_FIXUP) {
+        if old.fsuid == 0 && uid != 0 {
+            credentials.effective &= !FILE_CAPABILITIES;
+        }
+        if old.fsuid != 0 && uid == 0 {
+            credentials.effective |= old.permitted & FILE_CAPABILITIES;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the group for access to files as setfsgid(2).
+///
+/// # Errors
+/// EPERM, which the call itself does not tell; EINVAL for -1.
+pub fn set_fsgid(credentials: &mut Credentials, gid: u32) -> Result<(), Errno> {
+    let old = &*credentials;
+    if gid == KEEP {
+        return Err(Errno::EINVAL);
+    }
+    let is_own = [old.gid, old.egid, old.sgid, old.fsgid].contains(&gid);
+    if !is_own && !old.capable(Capability::Setgid) {
+        return Err(Errno::EPERM);
+    }
+    credentials.fsgid = gid;
+    Ok(())
+}
+
 /// Sets the supplementary groups as setgroups(2).
 ///
 /// # Errors
@@ -204,7 +259,7 @@ pub fn set_groups(credentials: &mut Credentials, mut groups: Vec<u32>) -> Result
         return Err(Errno::EPERM);
     }
     groups.sort_unstable();
-    credentials.groups = Arc::from(groups);
+    credentials.groups = Arc::new(groups);
     Ok(())
 }
 
@@ -253,6 +308,21 @@ mod tests {
         assert!(!credentials.capable(Capability::Kill));
         set_resuid(&mut credentials, [KEEP, 0, KEEP]).unwrap();
         assert!(credentials.capable(Capability::Kill));
+    }
+
+    #[test]
+    fn file_access_is_given_up_and_taken_back() {
+        let mut credentials = Credentials::root();
+        set_fsuid(&mut credentials, 1000).unwrap();
+        assert_eq!((credentials.fsuid, credentials.euid), (1000, 0));
+        assert!(!credentials.capable(Capability::DacOverride) && credentials.capable(Capability::Kill));
+        set_fsuid(&mut credentials, 0).unwrap();
+        assert_eq!(credentials.effective, Capability::ALL);
+        let mut user = Credentials::user(1000, 1000);
+        assert_eq!(set_fsuid(&mut user, 0), Err(Errno::EPERM));
+        assert_eq!(set_fsgid(&mut user, 0), Err(Errno::EPERM));
+        assert_eq!(set_fsgid(&mut user, 1000), Ok(()));
+        assert_eq!(set_fsuid(&mut user, KEEP), Err(Errno::EINVAL));
     }
 
     #[test]

@@ -67,6 +67,5 @@ fn kernel_thread(process: &Arc<Process>, tid: Pid, name: &str) -> NewThread {
         fs: None,
         user_state: Current::initial_user_state(),
         is_user: false,
-        nice: 0,
     }
 }

@@ -23,6 +23,7 @@ pub mod job_control;
 pub mod kernel_thread;
 mod name;
 pub mod pid;
+pub mod priority;
 pub mod process;
 pub mod rlimit;
 pub mod sched;
@@ -32,6 +33,7 @@ pub mod thread;
 pub mod timer;
 mod tree;
 pub mod user_loop;
+pub mod uts;
 pub mod version;
 pub mod wait;
 

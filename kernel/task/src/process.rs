@@ -42,6 +42,8 @@ pub struct Process {
     pub(crate) has_execed: AtomicBool,
     /// Whether orphaned descendants come to this process (PR_SET_CHILD_SUBREAPER).
     pub is_subreaper: AtomicBool,
+    /// Whether PR_SET_THP_DISABLE was asked for; no memory is given in huge pages anyway.
+    pub has_huge_pages_disabled: AtomicBool,
     /// Whether others with the same ids may look into the process (PR_SET_DUMPABLE).
     is_dumpable: AtomicBool,
     /// Whether signals without a handler are dropped, as for the first process.
@@ -114,6 +116,7 @@ impl Process {
             session: AtomicU32::new(0),
             has_execed: AtomicBool::new(false),
             is_subreaper: AtomicBool::new(false),
+            has_huge_pages_disabled: AtomicBool::new(false),
             is_dumpable: AtomicBool::new(true),
             is_unkillable: AtomicBool::new(new.pid == pid::INIT),
             exit_signal: AtomicU32::new(new.exit_signal),

@@ -1,12 +1,15 @@
-//! The scheduler: one fair run queue a CPU, switching, parking, the timer tick and the idle loop.
+//! The scheduler: one run queue a CPU, switching, parking, the timer tick and the idle loop.
 //!
+//! Real-time threads go first, by priority (`real_time`); the others share what is left.
 //! Each thread's virtual runtime advances with the time that it runs, the slower the higher its priority;
 //! the runnable thread with the least goes next. A thread that wakes up starts a little before the others,
 //! so interactive threads get in soon. Kernel code is not preempted: the interrupt leaves a note, and the
 //! user loop reads it on the way back.
 
 mod entity;
+mod policy;
 mod queue;
+mod real_time;
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -25,6 +28,7 @@ use crate::{accounting, job_control, timer};
 pub(crate) use entity::Entity;
 use entity::State;
 pub use entity::{NICE_MAX, NICE_MIN};
+pub use policy::{Policy, REAL_TIME_PRIORITY_MAX, Schedule};
 use queue::RunQueue;
 
 /// Time between looks at the running thread, and so the time slice.
@@ -138,8 +142,21 @@ pub(crate) fn exit_current() -> ! {
 /// Makes a new thread runnable.
 pub(crate) fn start(thread: &Arc<Thread>) {
     let mut queue = QUEUES.current().lock();
-    thread.entity.start_at(queue.least_runtime());
-    queue.push(thread.clone());
+    queue.start(thread.clone());
+}
+
+/// Changes how a thread is scheduled.
+pub(crate) fn set_schedule(thread: &Arc<Thread>, schedule: Schedule) {
+    QUEUES.current().lock().change(thread, schedule);
+}
+
+/// Returns how long a thread of a policy runs before its like: nothing limits [`Policy::Fifo`].
+pub fn turn_ns(policy: Policy) -> u64 {
+    match policy {
+        Policy::Fifo => 0,
+        Policy::RoundRobin => entity::ROUND_ROBIN_NS,
+        _ => TICK_NS,
+    }
 }
 
 /// Gives the thread its token, and makes it runnable if it is parked.
@@ -183,7 +200,7 @@ pub fn timer_interrupt() {
         return;
     }
     queue.charge(now);
-    queue.tick(&thread);
+    queue.tick(&thread, now);
     let in_user = thread.in_user.load(Ordering::Relaxed);
     queue.ticks[usize::from(!in_user)] += 1;
     drop(queue);
@@ -330,7 +347,7 @@ fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
         queue.current = Some(previous);
         return None;
     }
-    let next = queue.pick();
+    let next = queue.pick(now);
     if Arc::ptr_eq(&previous, &next) {
         queue.current = Some(next);
         return None;

@@ -67,7 +67,6 @@ fn thread_of(process: &Arc<Process>, fs: Option<FsContext>) -> Arc<Thread> {
         fs: fs.map(|fs| Arc::new(Mutex::new(Rank::FsContext, fs))),
         user_state: Current::initial_user_state(),
         is_user: false,
-        nice: 0,
     };
     let thread = Thread::new(new, Box::new(|| {})).unwrap();
     process.add_thread(&thread).unwrap();

@@ -20,7 +20,7 @@ use crate::fd_table::FdTable;
 use crate::futex::FutexState;
 use crate::pid::Pid;
 use crate::process::Process;
-use crate::sched::{self, Entity};
+use crate::sched::{self, Entity, Schedule};
 use crate::signal::pending::PendingQueue;
 use crate::signal::stack::AlternateStack;
 use crate::timer::{self, Expire, Timer};
@@ -121,7 +121,6 @@ pub(crate) struct NewThread {
     pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
     pub(crate) user_state: UserState,
     pub(crate) is_user: bool,
-    pub(crate) nice: i32,
 }
 
 impl Thread {
@@ -175,7 +174,7 @@ impl Thread {
             ),
             context,
             user_state: SpinLock::new(Rank::UserState, new.user_state),
-            entity: Entity::new(new.nice),
+            entity: Entity::new(),
             accounting: ThreadAccounting::new(),
             in_user: AtomicBool::new(false),
             is_user: AtomicBool::new(new.is_user),
@@ -366,9 +365,14 @@ impl Thread {
         self.entity.nice()
     }
 
-    /// Sets the nice value, clamped to its range.
-    pub fn set_nice(&self, nice: i32) {
-        self.entity.set_nice(nice);
+    /// Returns policy, priority and nice value.
+    pub fn schedule(&self) -> Schedule {
+        self.entity.schedule()
+    }
+
+    /// Returns the CPUs that the thread may run on, one bit each.
+    pub fn affinity(&self) -> u64 {
+        self.entity.affinity() & sched::cpu_mask()
     }
 
     /// Returns the counted form of a thread that still exists.

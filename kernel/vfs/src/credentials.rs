@@ -1,6 +1,7 @@
 //! Who is asking: user and group numbers and capabilities (credentials(7), capabilities(7)).
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 /// A privilege, by its number in `linux/capability.h`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +81,7 @@ pub struct Credentials {
     /// Group for access to files.
     pub fsgid: u32,
     /// Supplementary groups, sorted.
-    pub groups: Arc<[u32]>,
+    pub groups: Arc<Vec<u32>>,
     /// Capabilities in force.
     pub effective: u64,
     /// Capabilities that may be put in force.
@@ -118,7 +119,7 @@ impl Credentials {
             egid: gid,
             sgid: gid,
             fsgid: gid,
-            groups: Arc::from([]),
+            groups: Arc::new(Vec::new()),
             effective: 0,
             permitted: 0,
             inheritable: 0,
@@ -170,7 +171,7 @@ mod tests {
     #[test]
     fn groups_are_found() {
         let user = Credentials {
-            groups: Arc::from([4, 20, 24]),
+            groups: Arc::new(alloc::vec![4, 20, 24]),
             ..Credentials::user(1000, 1000)
         };
         assert!(user.in_group(1000) && user.in_group(20) && !user.in_group(21));

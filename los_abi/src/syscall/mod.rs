@@ -13,12 +13,14 @@ pub use sysno::{Call, Support, Sysno, format_call};
 /// Every type that a row of the table names: import it by glob where a callback is expanded.
 pub mod prelude {
     pub use super::arg::{Arg, Fd, UserCStr, UserPtr};
+    pub use crate::credentials::{CapUserData, CapUserHeader};
     pub use crate::fs::{
         AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
     pub use crate::mm::{MapFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::PollFd;
+    pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::task::{
         FutexWaitv, GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,

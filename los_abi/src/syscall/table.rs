@@ -171,6 +171,16 @@ macro_rules! for_each_syscall {
             { setuid, x86_64: 105, aarch64: 146, (uid: u32), Full, "" }
             { setgid, x86_64: 106, aarch64: 144, (gid: u32), Full, "" }
             { setgroups, x86_64: 116, aarch64: 159, (size: i32, groups: UserPtr<u32>), Full, "" }
+            { getresuid, x86_64: 118, aarch64: 148, (real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>), Full, "" }
+            { setresuid, x86_64: 117, aarch64: 147, (real: u32, effective: u32, saved: u32), Full, "" }
+            { getresgid, x86_64: 120, aarch64: 150, (real: UserPtr<u32>, effective: UserPtr<u32>, saved: UserPtr<u32>), Full, "" }
+            { setresgid, x86_64: 119, aarch64: 149, (real: u32, effective: u32, saved: u32), Full, "" }
+            { setreuid, x86_64: 113, aarch64: 145, (real: u32, effective: u32), Full, "" }
+            { setregid, x86_64: 114, aarch64: 143, (real: u32, effective: u32), Full, "" }
+            { setfsuid, x86_64: 122, aarch64: 151, (uid: u32), Full, "" }
+            { setfsgid, x86_64: 123, aarch64: 152, (gid: u32), Full, "" }
+            { capget, x86_64: 125, aarch64: 90, (header: UserPtr<CapUserHeader>, data: UserPtr<CapUserData>), Full, "" }
+            { capset, x86_64: 126, aarch64: 91, (header: UserPtr<CapUserHeader>, data: UserPtr<CapUserData>), Full, "" }
             { times, x86_64: 100, aarch64: 153, (buffer: UserPtr<Tms>), Full, "" }
             { getrusage, x86_64: 98, aarch64: 165, (who: i32, usage: UserPtr<Rusage>), Full, "" }
             { getrlimit, x86_64: 97, aarch64: 163, (resource: u32, limit: UserPtr<Rlimit64>), Full, "" }
@@ -178,6 +188,20 @@ macro_rules! for_each_syscall {
             { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "RLIMIT_MEMLOCK, MSGQUEUE, NICE, RTPRIO, RTTIME and LOCKS are recorded and not enforced" }
             { sched_yield, x86_64: 24, aarch64: 124, (), Full, "" }
             { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
+            { sched_setaffinity, x86_64: 203, aarch64: 122, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
+            { sched_getscheduler, x86_64: 145, aarch64: 120, (pid: i32), Full, "" }
+            { sched_setscheduler, x86_64: 144, aarch64: 119, (pid: i32, policy: i32, param: UserPtr<SchedParam>), Partial, "no SCHED_DEADLINE" }
+            { sched_getparam, x86_64: 143, aarch64: 121, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
+            { sched_setparam, x86_64: 142, aarch64: 118, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
+            { sched_getattr, x86_64: 315, aarch64: 275, (pid: i32, attributes: UserPtr<SchedAttr>, size: u32, flags: u32), Full, "" }
+            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no SCHED_DEADLINE, no limits of utilization" }
+            { sched_get_priority_max, x86_64: 146, aarch64: 125, (policy: i32), Full, "" }
+            { sched_get_priority_min, x86_64: 147, aarch64: 126, (policy: i32), Full, "" }
+            { sched_rr_get_interval, x86_64: 148, aarch64: 127, (pid: i32, interval: UserPtr<Timespec>), Full, "" }
+            { getpriority, x86_64: 140, aarch64: 141, (which: i32, who: i32), Full, "" }
+            { setpriority, x86_64: 141, aarch64: 140, (which: i32, who: i32, nice: i32), Full, "" }
+            { ioprio_get, x86_64: 252, aarch64: 31, (which: i32, who: i32), Full, "" }
+            { ioprio_set, x86_64: 251, aarch64: 30, (which: i32, who: i32, priority: i32), Partial, "kept and told; no device has a queue that it could order" }
             { getcpu, x86_64: 309, aarch64: 168, (cpu: UserPtr<u32>, node: UserPtr<u32>, cache: u64), Full, "" }
             { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; of the flags, only UNAME26 has an effect" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
@@ -189,7 +213,7 @@ macro_rules! for_each_syscall {
             { futex_wait, x86_64: 455, aarch64: 455, (word: UserPtr<u32>, value: u64, mask: u64, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
             { futex_requeue, x86_64: 456, aarch64: 456, (waiters: UserPtr<FutexWaitv>, flags: u32, wake: i32, limit: i32), Full, "" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
-            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "names, subreaper, parent-death signal, no_new_privs and dumpable only" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_MM changes nothing; no seccomp, PR_SET_VMA, PR_MCE_KILL, PR_SET_TSC, PR_SET_MDWE or speculation control" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
             { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }
@@ -216,6 +240,8 @@ macro_rules! for_each_syscall {
             { time, x86_64: 201, aarch64: none, (seconds: UserPtr<i64>), Full, "" }
             // The system.
             { uname, x86_64: 63, aarch64: 160, (name: UserPtr<Utsname>), Full, "" }
+            { sethostname, x86_64: 170, aarch64: 161, (name: UserPtr<u8>, length: i32), Full, "" }
+            { setdomainname, x86_64: 171, aarch64: 162, (name: UserPtr<u8>, length: i32), Full, "" }
             { sysinfo, x86_64: 99, aarch64: 179, (info: UserPtr<Sysinfo>), Full, "" }
             { getrandom, x86_64: 318, aarch64: 278, (buffer: UserPtr<u8>, count: usize, flags: GetRandomFlags), Full, "" }
             { reboot, x86_64: 169, aarch64: 142, (magic: u32, magic2: u32, command: u32, argument: UserPtr<u8>), Full, "" }

@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
-use los_abi::{Isa, auxv, credentials, fs, poll, signal, task, time, tty};
+use los_abi::{Isa, auxv, credentials, fs, poll, schedule, signal, task, time, tty};
 
 use crate::headers::headers;
 
@@ -147,7 +147,7 @@ fn structures_of_x86_64() {
 fn structures_outside_the_headers() {
     assert_eq!(size_of::<task::Tms>(), 32);
     assert_eq!(size_of::<auxv::AuxEntry>(), 16);
-    assert_eq!(size_of::<task::SchedParam>(), 4);
+    assert_eq!(size_of::<schedule::SchedParam>(), 4);
     assert_eq!(offset_of!(x86_64::UContext, uc_mcontext), 40);
     assert_eq!(offset_of!(x86_64::UContext, uc_sigmask), 296);
     assert_eq!(offset_of!(x86_64::SigContext, rip), 128);

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use bitflags::Flags;
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::syscall::Sysno;
-use los_abi::{Errno, Isa, auxv, credentials, fs, mm, poll, signal, task, time, tty};
+use los_abi::{Errno, Isa, auxv, credentials, fs, mm, poll, schedule, signal, task, time, tty};
 
 use crate::headers::headers;
 
@@ -144,8 +144,9 @@ fn constants_of_both_machines() {
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
         signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, task::RESOURCES, task::RUSAGE_WHO,
         task::FUTEX_OPERATIONS, task::FUTEX_FLAGS, task::FUTEX_OPS,
-        task::FUTEX_COMPARISONS, task::FUTEX2_FLAGS, task::PRCTL_OPTIONS, task::REBOOT_COMMANDS,
-        task::REBOOT_MAGICS, task::SCHED_POLICIES, task::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS,
+        task::FUTEX_COMPARISONS, task::FUTEX2_FLAGS, task::PRCTL_OPTIONS, task::AMBIENT_OPERATIONS,
+        task::REBOOT_COMMANDS, task::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
+        schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS,
         time::CLOCKS, time::TIMER_FLAGS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
         tty::TERMIOS_FIELDS, tty::IOCTLS, tty::FLOW_ACTIONS, tty::FLUSH_QUEUES,
     );

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use ::task::{pid, rlimit, version as names};
+use ::task::{pid, rlimit, uts, version as names};
 use los_abi::errno::Errno;
 use sync::Once;
 
@@ -37,7 +37,8 @@ pub(super) static TABLE: &[Entry<System>] = &[
     directory(
         "kernel",
         &[
-            text("hostname", |_, text| line(text, names::HOST)),
+            text("domainname", |_, text| name(text, &uts::domain())),
+            text("hostname", |_, text| name(text, &uts::host())),
             text("osrelease", |_, text| line(text, names::RELEASE)),
             text("ostype", |_, text| line(text, names::SYSTEM)),
             text("pid_max", |_, text| line(text, pid::PID_MAX)),
@@ -54,6 +55,12 @@ pub(super) static TABLE: &[Entry<System>] = &[
     // Memory is promised without looking whether it exists, as far as it is not absurd.
     directory("vm", &[text("overcommit_memory", |_, text| line(text, 0))]),
 ];
+
+fn name(text: &mut Text, name: &uts::UtsName) -> Done {
+    text.bytes(name.as_bytes());
+    text.bytes(b"\n");
+    Ok(())
+}
 
 fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
     writeln!(text, "{value}");

@@ -47,6 +47,70 @@ pub(crate) fn setgid(ctx: &Context<'_>, gid: u32) -> Result<usize> {
     Ok(0)
 }
 
+pub(crate) fn getresuid(
+    ctx: &Context<'_>,
+    real: UserPtr<u32>,
+    effective: UserPtr<u32>,
+    saved: UserPtr<u32>,
+) -> Result<usize> {
+    let who = ctx.credentials();
+    write_all(ctx, [(real, who.uid), (effective, who.euid), (saved, who.suid)])
+}
+
+pub(crate) fn getresgid(
+    ctx: &Context<'_>,
+    real: UserPtr<u32>,
+    effective: UserPtr<u32>,
+    saved: UserPtr<u32>,
+) -> Result<usize> {
+    let who = ctx.credentials();
+    write_all(ctx, [(real, who.gid), (effective, who.egid), (saved, who.sgid)])
+}
+
+fn write_all(ctx: &Context<'_>, values: [(UserPtr<u32>, u32); 3]) -> Result<usize> {
+    for (place, value) in values {
+        ctx.memory().write(place, &value)?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn setresuid(ctx: &Context<'_>, real: u32, effective: u32, saved: u32) -> Result<usize> {
+    cred::change(ctx, |credentials| {
+        cred::set_resuid(credentials, [real, effective, saved])
+    })?;
+    Ok(0)
+}
+
+pub(crate) fn setresgid(ctx: &Context<'_>, real: u32, effective: u32, saved: u32) -> Result<usize> {
+    cred::change(ctx, |credentials| {
+        cred::set_resgid(credentials, [real, effective, saved])
+    })?;
+    Ok(0)
+}
+
+pub(crate) fn setreuid(ctx: &Context<'_>, real: u32, effective: u32) -> Result<usize> {
+    cred::change(ctx, |credentials| cred::set_reuid(credentials, real, effective))?;
+    Ok(0)
+}
+
+pub(crate) fn setregid(ctx: &Context<'_>, real: u32, effective: u32) -> Result<usize> {
+    cred::change(ctx, |credentials| cred::set_regid(credentials, real, effective))?;
+    Ok(0)
+}
+
+pub(crate) fn setfsuid(ctx: &Context<'_>, uid: u32) -> Result<usize> {
+    let old = ctx.credentials().fsuid;
+    // It tells of no error: the caller sees it from the next answer.
+    let _refused = cred::change(ctx, |credentials| cred::set_fsuid(credentials, uid));
+    Ok(old as usize)
+}
+
+pub(crate) fn setfsgid(ctx: &Context<'_>, gid: u32) -> Result<usize> {
+    let old = ctx.credentials().fsgid;
+    let _refused = cred::change(ctx, |credentials| cred::set_fsgid(credentials, gid));
+    Ok(old as usize)
+}
+
 pub(crate) fn getgroups(ctx: &Context<'_>, size: i32, groups: UserPtr<u32>) -> Result<usize> {
     let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?;
     let own = &ctx.credentials().groups;

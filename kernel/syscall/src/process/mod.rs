@@ -1,19 +1,21 @@
 //! Processes: birth, programs, death, and what a process may ask about itself and others.
 
 mod birth;
-mod control;
+mod capabilities;
 mod credentials;
 mod exec;
 mod futex;
 mod groups;
 mod limits;
+mod prctl;
 mod schedule;
 mod wait;
 
 pub(crate) use birth::{clone, exit, exit_group, fork, vfork};
-pub(crate) use control::{arch_prctl, personality, prctl};
+pub(crate) use capabilities::{capget, capset};
 pub(crate) use credentials::{
-    getegid, geteuid, getgid, getgroups, getpid, getppid, gettid, getuid, setgid, setgroups, setuid,
+    getegid, geteuid, getgid, getgroups, getpid, getppid, getresgid, getresuid, gettid, getuid, setfsgid,
+    setfsuid, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid,
 };
 pub(crate) use exec::execve;
 pub(crate) use futex::{
@@ -22,5 +24,10 @@ pub(crate) use futex::{
 };
 pub(crate) use groups::{getpgid, getpgrp, getsid, setpgid, setsid};
 pub(crate) use limits::{getrlimit, getrusage, prlimit64, setrlimit, times};
-pub(crate) use schedule::{getcpu, sched_getaffinity, sched_yield};
+pub(crate) use prctl::{arch_prctl, personality, prctl};
+pub(crate) use schedule::{
+    getcpu, getpriority, ioprio_get, ioprio_set, sched_get_priority_max, sched_get_priority_min,
+    sched_getaffinity, sched_getattr, sched_getparam, sched_getscheduler, sched_rr_get_interval,
+    sched_setaffinity, sched_setattr, sched_setparam, sched_setscheduler, sched_yield, setpriority,
+};
 pub(crate) use wait::{wait4, waitid};

@@ -62,7 +62,6 @@ pub fn start_first_program(first: FirstProgram) -> Result<(), Errno> {
         fs: Some(Arc::new(Mutex::new(Rank::FsContext, first.fs.clone()))),
         user_state: Current::initial_user_state(),
         is_user: true,
-        nice: 0,
     };
     let main: KernelMain = Box::new(move || run(first));
     let thread = Thread::new(new, main)?;

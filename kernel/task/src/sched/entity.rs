@@ -1,6 +1,8 @@
 //! What the scheduler keeps of a thread.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::policy::{Policy, Schedule};
 
 /// Highest priority of setpriority(2).
 pub const NICE_MIN: i32 = -20;
@@ -16,6 +18,12 @@ const WEIGHTS: [u32; 40] = [
     2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29,
     23, 18, 15,
 ];
+
+/// Weight of threads of [`Policy::Idle`], below that of any nice value.
+const WEIGHT_IDLE: u32 = 3;
+
+/// How long a thread of [`Policy::RoundRobin`] runs before others of its priority (`sched_rr_timeslice_ms`).
+pub(super) const ROUND_ROBIN_NS: u64 = 100_000_000;
 
 /// Whether a thread can run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,16 +44,104 @@ pub(crate) struct Entity {
     pub(crate) token: AtomicBool,
     virtual_ns: AtomicU64,
     nice: AtomicI32,
+    policy: AtomicU8,
+    priority: AtomicU32,
+    resets_on_fork: AtomicBool,
+    /// What is left of a turn of [`Policy::RoundRobin`].
+    turn_ns: AtomicU64,
+    /// Real time that the thread has taken since it last waited (RLIMIT_RTTIME).
+    unslept_ns: AtomicU64,
+    /// CPUs that the thread may run on, one bit each.
+    affinity: AtomicU64,
 }
 
 impl Entity {
-    pub(crate) const fn new(nice: i32) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             state: AtomicU8::new(State::Runnable as u8),
             token: AtomicBool::new(false),
             virtual_ns: AtomicU64::new(0),
-            nice: AtomicI32::new(nice),
+            nice: AtomicI32::new(0),
+            policy: AtomicU8::new(Policy::Normal as u8),
+            priority: AtomicU32::new(0),
+            resets_on_fork: AtomicBool::new(false),
+            turn_ns: AtomicU64::new(ROUND_ROBIN_NS),
+            unslept_ns: AtomicU64::new(0),
+            affinity: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Starts as a child of a thread with this part.
+    pub(crate) fn inherit(&self, parent: &Self) {
+        self.set_schedule(parent.schedule().of_child());
+        self.set_affinity(parent.affinity());
+    }
+
+    /// Returns how the thread is scheduled.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            policy: self.policy(),
+            priority: self.priority(),
+            nice: self.nice(),
+            resets_on_fork: self.resets_on_fork.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sets how the thread is scheduled. It is in no queue, or its queue is locked and arranges it anew.
+    pub(super) fn set_schedule(&self, schedule: Schedule) {
+        self.policy.store(schedule.policy as u8, Ordering::Relaxed);
+        self.priority.store(schedule.priority, Ordering::Relaxed);
+        self.resets_on_fork
+            .store(schedule.resets_on_fork, Ordering::Relaxed);
+        self.set_nice(schedule.nice);
+    }
+
+    #[inline]
+    pub(super) fn policy(&self) -> Policy {
+        Policy::from_number(u32::from(self.policy.load(Ordering::Relaxed))).unwrap_or_default()
+    }
+
+    /// Returns the real-time priority, 0 for threads that share.
+    #[inline]
+    pub(super) fn priority(&self) -> u32 {
+        self.priority.load(Ordering::Relaxed)
+    }
+
+    /// Takes time off the turn; a real-time thread only.
+    pub(super) fn take_turn(&self, ran_ns: u64) {
+        let left = self.turn_ns.load(Ordering::Relaxed).saturating_sub(ran_ns);
+        self.turn_ns.store(left, Ordering::Relaxed);
+        let unslept = self.unslept_ns() + ran_ns;
+        self.unslept_ns.store(unslept, Ordering::Relaxed);
+    }
+
+    /// Tells whether others of the priority are to go on, now that they were told of the end of the turn.
+    pub(super) fn is_turn_over(&self) -> bool {
+        self.policy() == Policy::RoundRobin && self.turn_ns.load(Ordering::Relaxed) == 0
+    }
+
+    pub(super) fn renew_turn(&self) {
+        self.turn_ns.store(ROUND_ROBIN_NS, Ordering::Relaxed);
+    }
+
+    /// Returns the time that the thread has taken as a real-time one since it last waited.
+    pub(crate) fn unslept_ns(&self) -> u64 {
+        self.unslept_ns.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the thread has waited.
+    #[inline]
+    pub(super) fn has_slept(&self) {
+        self.unslept_ns.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns the CPUs that the thread may run on.
+    pub(crate) fn affinity(&self) -> u64 {
+        self.affinity.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_affinity(&self, mask: u64) {
+        self.affinity.store(mask, Ordering::Relaxed);
     }
 
     #[inline]
@@ -87,10 +183,12 @@ impl Entity {
     #[inline]
     pub(crate) fn advance(&self, ran_ns: u64) {
         let nice = self.nice();
-        let virtual_ns = if nice == 0 {
+        let is_idle = self.policy.load(Ordering::Relaxed) == Policy::Idle as u8;
+        let virtual_ns = if nice == 0 && !is_idle {
             ran_ns
         } else {
-            ran_ns.saturating_mul(WEIGHT_UNIT) / u64::from(weight(nice))
+            let weight = if is_idle { WEIGHT_IDLE } else { weight(nice) };
+            ran_ns.saturating_mul(WEIGHT_UNIT) / u64::from(weight)
         };
         self.virtual_ns
             .store(self.virtual_ns() + virtual_ns, Ordering::Relaxed);
@@ -100,7 +198,7 @@ impl Entity {
         self.nice.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_nice(&self, nice: i32) {
+    fn set_nice(&self, nice: i32) {
         self.nice.store(nice.clamp(NICE_MIN, NICE_MAX), Ordering::Relaxed);
     }
 }
@@ -116,7 +214,8 @@ mod tests {
     #[test]
     fn nice_threads_age_faster() {
         let ages = [-20, 0, 19].map(|nice| {
-            let entity = Entity::new(nice);
+            let entity = Entity::new();
+            entity.set_nice(nice);
             entity.advance(1_000_000);
             entity.virtual_ns()
         });
@@ -125,8 +224,43 @@ mod tests {
     }
 
     #[test]
+    fn idle_threads_age_fastest_of_all() {
+        let idle = Entity::new();
+        idle.set_schedule(Schedule {
+            policy: Policy::Idle,
+            ..Schedule::default()
+        });
+        let nicest = Entity::new();
+        nicest.set_nice(19);
+        for entity in [&idle, &nicest] {
+            entity.advance(1_000_000);
+        }
+        assert!(idle.virtual_ns() > nicest.virtual_ns());
+    }
+
+    #[test]
+    fn turns_end_for_those_who_take_turns() {
+        let entity = Entity::new();
+        for (policy, ends) in [(Policy::RoundRobin, true), (Policy::Fifo, false)] {
+            entity.set_schedule(Schedule {
+                policy,
+                priority: 1,
+                ..Schedule::default()
+            });
+            entity.renew_turn();
+            entity.take_turn(ROUND_ROBIN_NS - 1);
+            assert!(!entity.is_turn_over());
+            entity.take_turn(2);
+            assert_eq!(entity.is_turn_over(), ends);
+        }
+        assert_eq!(entity.unslept_ns(), 2 * (ROUND_ROBIN_NS + 1));
+        entity.has_slept();
+        assert_eq!(entity.unslept_ns(), 0);
+    }
+
+    #[test]
     fn sleepers_do_not_save_time_up() {
-        let entity = Entity::new(0);
+        let entity = Entity::new();
         entity.start_at(500);
         entity.start_at(100);
         assert_eq!(entity.virtual_ns(), 500);

@@ -1,6 +1,7 @@
 //! All cases, by subject, and what they share.
 
 mod bad_input;
+mod capabilities;
 mod credentials;
 mod exec;
 mod files;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signal_stack::CASES,
         time::CASES,
         credentials::CASES,
+        capabilities::CASES,
         schedule::CASES,
         vdso::CASES,
         bad_input::CASES,
@@ -67,6 +69,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
     match words {
         [what, seconds] if what == b"stress" => thread_stress::run_for(seconds),
+        [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
         _ => exec::helper(words, environment),
     }
 }
