@@ -35,6 +35,8 @@ pub(crate) struct CommandLine {
     pub(crate) init: Option<Vec<u8>>,
     /// `fork=eager|cow`: whether fork copies all memory at once.
     pub(crate) eager_fork: Option<bool>,
+    /// `norandmaps`: programs find everything at the same addresses each time.
+    pub(crate) no_random_maps: bool,
     /// Names given by `console=`, in order.
     pub(crate) consoles: Vec<Vec<u8>>,
     /// Arguments for init: unknown words without `=`, and everything after `--`.
@@ -52,6 +54,7 @@ impl Default for CommandLine {
             ramdisk_init: None,
             init: None,
             eager_fork: None,
+            no_random_maps: false,
             consoles: Vec::new(),
             init_arguments: Vec::new(),
             init_environment: Vec::new(),
@@ -97,6 +100,7 @@ impl CommandLine {
             (b"fork", Some(b"eager")) => self.eager_fork = Some(true),
             (b"fork", Some(b"cow")) => self.eager_fork = Some(false),
             (b"fork", _) => return false,
+            (b"norandmaps", None) => self.no_random_maps = true,
             // Module parameters (`name.key=value`) are not init's business.
             _ if key.contains(&b'.') => {}
             (_, Some(_)) => self.init_environment.push(word.to_owned()),
@@ -201,11 +205,13 @@ mod tests {
 
     #[test]
     fn kernel_words_are_taken_and_the_rest_is_for_init() {
-        let line =
-            CommandLine::parse(b"console=ttyS0 quiet panic=-1 HOME=/x single usb.foo=1 -- a \"b c\" quiet");
+        let line = CommandLine::parse(
+            b"console=ttyS0 quiet norandmaps panic=-1 HOME=/x single usb.foo=1 -- a \"b c\" quiet",
+        );
         assert_eq!(line.early.log_level, QUIET_LOG_LEVEL);
         assert_eq!(line.early.panic, PanicAction::RebootNow);
         assert_eq!(line.consoles, [b"ttyS0"]);
+        assert!(line.no_random_maps && !CommandLine::parse(b"").no_random_maps);
         assert_eq!(line.init_environment, [b"HOME=/x"]);
         let arguments: [&[u8]; 4] = [b"single", b"a", b"b c", b"quiet"];
         assert_eq!(line.init_arguments, arguments);

@@ -52,6 +52,9 @@ fn connect(command_line: &CommandLine) -> Result<(), Errno> {
         };
         task::clone::set_fork_policy(policy);
     }
+    if command_line.no_random_maps {
+        task::exec::set_randomization(0);
+    }
     task::set_syscall_handler(syscall::dispatch);
     syscall::set_power(act);
     devfs::random::init(seed);

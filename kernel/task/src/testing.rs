@@ -207,9 +207,13 @@ impl FileSystem for TestFileSystem {
     fn root(&self) -> Arc<dyn Inode> {
         let mut other_machine = sample_program();
         other_machine[18] = 183;
-        let files: [(&[u8], Vec<u8>); 6] = [
+        let mut unmappable = sample_program();
+        // The first segment's offset does not match its address any more.
+        unmappable[64 + 8] = 1;
+        let files: [(&[u8], Vec<u8>); 7] = [
             (b"program", sample_program()),
             (b"other-machine", other_machine),
+            (b"unmappable", unmappable),
             (b"script", b"#!/program -x\n".to_vec()),
             (b"lost-script", b"#!/nowhere\n".to_vec()),
             (b"loop", b"#!/loop\n".to_vec()),

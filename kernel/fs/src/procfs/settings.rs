@@ -1,12 +1,12 @@
-//! /proc/sys: what sysctl(8) shows. Nothing of it can be changed.
+//! /proc/sys: what sysctl(8) shows and sets. Only settings with a `Store` can be changed.
 
 use alloc::string::String;
 
-use ::task::{pid, rlimit, uts, version as names};
+use ::task::{exec, pid, rlimit, uts, version as names};
 use los_abi::errno::Errno;
 use sync::Once;
 
-use super::node::{Content, Entry};
+use super::node::{Content, Entry, Show, Store};
 use super::root::{System, text};
 use super::text::Text;
 
@@ -20,6 +20,14 @@ const fn directory(name: &'static str, table: &'static [Entry<System>]) -> Entry
         name,
         mode: 0o555,
         content: Content::Table(table),
+    }
+}
+
+const fn setting(name: &'static str, show: Show<System>, store: Store<System>) -> Entry<System> {
+    Entry {
+        name,
+        mode: 0o644,
+        content: Content::Setting(show, store),
     }
 }
 
@@ -49,6 +57,11 @@ pub(super) static TABLE: &[Entry<System>] = &[
                     text("uuid", |_, text| line(text, uuid())),
                 ],
             ),
+            setting(
+                "randomize_va_space",
+                |_, text| line(text, exec::randomization()),
+                |_, value| integer(value).map(exec::set_randomization),
+            ),
             text("version", |_, text| line(text, names::VERSION)),
         ],
     ),
@@ -65,6 +78,12 @@ fn name(text: &mut Text, name: &uts::UtsName) -> Done {
 fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
     writeln!(text, "{value}");
     Ok(())
+}
+
+/// Reads the one number that was written.
+fn integer(written: &[u8]) -> Result<i32, Errno> {
+    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
+    text.trim().parse().map_err(|_| Errno::EINVAL)
 }
 
 fn boot_id(_: &System, text: &mut Text) -> Done {
@@ -93,6 +112,15 @@ fn uuid() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_read() {
+        assert_eq!(integer(b"1\n"), Ok(1));
+        assert_eq!(integer(b" 0 "), Ok(0));
+        for wrong in [&b""[..], b"x", b"1 2", b"99999999999"] {
+            assert_eq!(integer(wrong), Err(Errno::EINVAL));
+        }
+    }
 
     #[test]
     fn uuids_are_of_version_four() {

@@ -1,14 +1,15 @@
 //! Reading ELF files: the header and the program headers, checked before anything is believed (elf(5)).
 //!
-//! What leaves this module is consistent: segments lie in user memory, in ascending order, and their pages
-//! in the file match their pages in memory. Every malformed file is ENOEXEC.
+//! Two steps, as Linux has them. [`Program::parse`] reads the headers; what it refuses is ENOEXEC. Then, when
+//! Linux would have given up the old program already, [`Program::segments`] checks what is to be mapped: they lie
+//! in user memory and their pages in the file match those in memory, but may have any order and overlap.
 
 use alloc::vec::Vec;
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::ProgramHeader;
 use goblin::elf::header::{EI_CLASS, ELFCLASS64, ELFMAG, ET_DYN, ET_EXEC};
-use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD, PT_PHDR};
+use goblin::elf::program_header::{PF_R, PF_W, PF_X, PT_GNU_STACK, PT_INTERP, PT_LOAD};
 use goblin::elf64::header::{Header as RawHeader, SIZEOF_EHDR};
 use goblin::elf64::program_header::SIZEOF_PHDR;
 use los_abi::errno::Errno;
@@ -57,20 +58,31 @@ pub(crate) struct Segment {
     pub(crate) protection: ProtFlags,
 }
 
-/// A program or an interpreter, ready to be mapped.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// A program or an interpreter.
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Program {
     pub(crate) header: Header,
-    /// At least one, ascending, without overlap.
-    pub(crate) segments: Vec<Segment>,
+    /// What is to be mapped, unchecked.
+    loads: Vec<ProgramHeader>,
     /// Offset and length in the file of the interpreter's path, with its NUL.
     pub(crate) interpreter: Option<(u64, usize)>,
+    pub(crate) has_executable_stack: bool,
+}
+
+/// The segments of a file, each of which can be mapped.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Segments {
+    /// At least one, in the order of the file: later ones replace earlier ones.
+    pub(crate) list: Vec<Segment>,
     /// Where the program headers appear in memory; 0 if they do not.
     pub(crate) table_address: u64,
     /// The strictest alignment that a segment asks for.
     pub(crate) alignment: u64,
-    pub(crate) has_executable_stack: bool,
 }
+
+/// The file cannot be mapped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Unmappable;
 
 impl Header {
     /// Checks an ELF header for the machine with this `e_machine`.
@@ -113,105 +125,122 @@ impl Header {
 }
 
 impl Program {
-    /// Checks the program headers, `table`, which lie at the header's `table_offset`; segments must end below
-    /// `user_end`.
+    /// Checks the program headers, `table`, which lie at the header's `table_offset`.
     ///
     /// # Errors
     /// ENOEXEC; ENOMEM.
-    pub(crate) fn parse(header: Header, table: &[u8], user_end: u64) -> Result<Self, Errno> {
+    pub(crate) fn parse(header: Header, table: &[u8]) -> Result<Self, Errno> {
         if table.len() != header.table_bytes() {
             return Err(Errno::ENOEXEC);
         }
         let context = Ctx::new(Container::Big, Endian::Little);
-        let headers =
+        let mut headers =
             ProgramHeader::parse(table, 0, header.table_count, context).map_err(|_| Errno::ENOEXEC)?;
         let mut program = Self {
             header,
-            segments: Vec::new(),
+            loads: Vec::new(),
             interpreter: None,
-            table_address: 0,
-            alignment: PAGE_SIZE as u64,
             has_executable_stack: false,
         };
         for entry in &headers {
             match entry.p_type {
-                PT_LOAD => program.add_segment(entry, user_end)?,
                 PT_INTERP => program.set_interpreter(entry)?,
-                PT_PHDR => program.table_address = entry.p_vaddr,
                 PT_GNU_STACK => program.has_executable_stack = entry.p_flags & PF_X != 0,
                 _ => {}
             }
         }
-        if program.segments.is_empty() {
-            return Err(Errno::ENOEXEC);
-        }
-        if program.table_address == 0 {
-            program.table_address = program.address_of_offset(header.table_offset).unwrap_or(0);
-        }
+        headers.retain(|entry| entry.p_type == PT_LOAD);
+        program.loads = headers;
         Ok(program)
     }
 
-    fn add_segment(&mut self, entry: &ProgramHeader, user_end: u64) -> Result<(), Errno> {
-        if entry.p_memsz == 0 {
-            return Ok(());
-        }
-        let segment = Segment {
-            address: entry.p_vaddr,
-            memory_bytes: entry.p_memsz,
-            file_offset: entry.p_offset,
-            file_bytes: entry.p_filesz,
-            protection: protection_of(entry.p_flags),
+    /// Checks the segments, which must end below `user_end`.
+    ///
+    /// # Errors
+    /// When there is none, or one that cannot be mapped.
+    pub(crate) fn segments(&self, user_end: u64) -> Result<Segments, Unmappable> {
+        let mut segments = Segments {
+            list: Vec::new(),
+            table_address: 0,
+            alignment: PAGE_SIZE as u64,
         };
-        let end = entry.p_vaddr.checked_add(entry.p_memsz);
-        let file_end = entry.p_offset.checked_add(entry.p_filesz);
-        let previous_end = self.segments.last().map_or(0, Segment::end);
-        let is_sound = entry.p_filesz <= entry.p_memsz
-            && end.is_some_and(|end| end <= user_end)
-            && file_end.is_some_and(|end| end <= i64::MAX as u64)
-            && (entry.p_vaddr ^ entry.p_offset) & PAGE_MASK == 0
-            && entry.p_vaddr >= previous_end;
-        if !is_sound {
-            return Err(Errno::ENOEXEC);
+        segments
+            .list
+            .try_reserve(self.loads.len())
+            .map_err(|_| Unmappable)?;
+        for entry in &self.loads {
+            let segment = Segment::check(entry, user_end)?;
+            if entry.p_align.is_power_of_two() && entry.p_align < user_end {
+                segments.alignment = segments.alignment.max(entry.p_align);
+            }
+            if let Some(address) = segment.address_of_offset(self.header.table_offset) {
+                segments.table_address = address;
+            }
+            if segment.memory_bytes > 0 {
+                segments.list.push(segment);
+            }
         }
-        if entry.p_align.is_power_of_two() && entry.p_align < user_end {
-            self.alignment = self.alignment.max(entry.p_align);
+        if segments.list.is_empty() {
+            return Err(Unmappable);
         }
-        self.segments.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        self.segments.push(segment);
-        Ok(())
+        Ok(segments)
     }
 
     fn set_interpreter(&mut self, entry: &ProgramHeader) -> Result<(), Errno> {
+        if self.interpreter.is_some() {
+            return Ok(());
+        }
         let is_sound = (2..=INTERPRETER_MAX_BYTES).contains(&entry.p_filesz)
             && entry.p_offset <= i64::MAX as u64 - INTERPRETER_MAX_BYTES;
         if !is_sound {
             return Err(Errno::ENOEXEC);
         }
-        self.interpreter
-            .get_or_insert((entry.p_offset, entry.p_filesz as usize));
+        self.interpreter = Some((entry.p_offset, entry.p_filesz as usize));
         Ok(())
     }
+}
 
-    fn address_of_offset(&self, offset: u64) -> Option<u64> {
-        let holds = |segment: &&Segment| {
-            offset >= segment.file_offset && offset - segment.file_offset < segment.file_bytes
-        };
-        let segment = self.segments.iter().find(holds)?;
-        Some(segment.address + (offset - segment.file_offset))
-    }
-
+impl Segments {
     /// Returns the first page and the end of the last page of all segments.
     pub(crate) fn span(&self) -> (u64, u64) {
-        let start = self
-            .segments
-            .first()
-            .map_or(0, |segment| segment.address & !PAGE_MASK);
-        let end = self.segments.last().map_or(0, Segment::end);
-        (start, (end + PAGE_MASK) & !PAGE_MASK)
+        let start = self.list.iter().map(|segment| segment.address).min();
+        (
+            start.unwrap_or(0) & !PAGE_MASK,
+            (self.end() + PAGE_MASK) & !PAGE_MASK,
+        )
+    }
+
+    /// Returns the address behind the last byte of all.
+    pub(crate) fn end(&self) -> u64 {
+        self.list.iter().map(Segment::end).max().unwrap_or(0)
     }
 }
 
 impl Segment {
+    fn check(entry: &ProgramHeader, user_end: u64) -> Result<Self, Unmappable> {
+        let end = entry.p_vaddr.checked_add(entry.p_memsz);
+        let file_end = entry.p_offset.checked_add(entry.p_filesz);
+        let is_sound = entry.p_filesz <= entry.p_memsz
+            && end.is_some_and(|end| end <= user_end)
+            && file_end.is_some_and(|end| end <= i64::MAX as u64)
+            && (entry.p_filesz == 0 || (entry.p_vaddr ^ entry.p_offset) & PAGE_MASK == 0);
+        if !is_sound {
+            return Err(Unmappable);
+        }
+        Ok(Self {
+            address: entry.p_vaddr,
+            memory_bytes: entry.p_memsz,
+            file_offset: entry.p_offset,
+            file_bytes: entry.p_filesz,
+            protection: protection_of(entry.p_flags),
+        })
+    }
+
+    fn address_of_offset(&self, offset: u64) -> Option<u64> {
+        let distance = offset.checked_sub(self.file_offset)?;
+        (distance < self.file_bytes).then(|| self.address + distance)
+    }
+
     /// Returns the address behind the last byte in memory.
     pub(crate) fn end(&self) -> u64 {
         self.address + self.memory_bytes
@@ -247,50 +276,96 @@ mod tests {
     const MACHINE: u16 = 62;
     const USER_END: u64 = 0x7fff_ffff_f000;
 
-    fn parse(bytes: &[u8]) -> Result<Program, Errno> {
+    /// What is refused, or what cannot be mapped.
+    #[derive(PartialEq, Debug)]
+    enum Fault {
+        Refused(Errno),
+        Unmappable,
+    }
+
+    fn parse(bytes: &[u8]) -> Result<(Program, Segments), Fault> {
+        let program = parse_headers(bytes).map_err(Fault::Refused)?;
+        let segments = program.segments(USER_END).map_err(|_| Fault::Unmappable)?;
+        Ok((program, segments))
+    }
+
+    fn parse_headers(bytes: &[u8]) -> Result<Program, Errno> {
         let header = Header::parse(bytes, MACHINE)?;
         let start = usize::try_from(header.table_offset).map_err(|_| Errno::ENOEXEC)?;
         let end = start.checked_add(header.table_bytes()).ok_or(Errno::ENOEXEC)?;
-        let table = bytes.get(start..end).ok_or(Errno::ENOEXEC)?;
-        Program::parse(header, table, USER_END)
+        Program::parse(header, bytes.get(start..end).ok_or(Errno::ENOEXEC)?)
     }
 
     #[test]
     fn a_static_program_is_understood() {
-        let program = parse(&sample()).unwrap();
+        let (program, segments) = parse(&sample()).unwrap();
         assert_eq!(program.header.entry, 0x40_1000);
         assert_eq!(program.header.placement, Placement::Fixed);
-        assert_eq!(program.table_address, 0x40_0040);
-        assert_eq!(program.span(), (0x40_0000, 0x40_6000));
-        assert_eq!(program.segments[1].protection, ProtFlags::READ | ProtFlags::EXEC);
-        assert_eq!(program.segments[2].file_end(), 0x40_2030);
+        assert_eq!(segments.table_address, 0x40_0040);
+        assert_eq!(segments.span(), (0x40_0000, 0x40_6000));
+        assert_eq!(segments.list[1].protection, ProtFlags::READ | ProtFlags::EXEC);
+        assert_eq!(segments.list[2].file_end(), 0x40_2030);
     }
 
     #[test]
     fn other_machines_and_classes_are_refused() {
+        let refused = Err(Fault::Refused(Errno::ENOEXEC));
         let mut wrong = sample();
         wrong[18] = 183;
-        assert_eq!(parse(&wrong), Err(Errno::ENOEXEC));
+        assert_eq!(parse(&wrong), refused);
         let mut narrow = sample();
         narrow[EI_CLASS] = 1;
-        assert_eq!(parse(&narrow), Err(Errno::ENOEXEC));
-        assert_eq!(parse(b"#!/bin/sh\n"), Err(Errno::ENOEXEC));
-        assert_eq!(parse(&[]), Err(Errno::ENOEXEC));
+        assert_eq!(parse(&narrow), refused);
+        assert_eq!(parse(b"#!/bin/sh\n"), refused);
+        assert_eq!(parse(&[]), refused);
+    }
+
+    /// Returns the sample with words of the second program header replaced.
+    fn with(fields: &[(usize, u64)]) -> Vec<u8> {
+        let second = HEADER_BYTES + PROGRAM_HEADER_BYTES;
+        let mut bytes = sample();
+        for (field, value) in fields {
+            bytes[second + field..second + field + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
     }
 
     #[test]
-    fn segments_must_fit_and_ascend() {
-        let second = HEADER_BYTES + PROGRAM_HEADER_BYTES;
+    fn segments_must_fit() {
         for (field, value) in [
-            (16, 0x3f_f000_u64),
             (16, u64::MAX - 0xfff),
+            (16, USER_END),
             (40, u64::MAX),
+            (40, 1 << 60),
             (32, 0x81),
             (8, 0x1001),
         ] {
-            let mut bytes = sample();
-            bytes[second + field..second + field + 8].copy_from_slice(&value.to_le_bytes());
-            assert_eq!(parse(&bytes), Err(Errno::ENOEXEC), "field {field} = {value:#x}");
+            assert_eq!(
+                parse(&with(&[(field, value)])),
+                Err(Fault::Unmappable),
+                "field {field} = {value:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn segments_may_overlap_descend_and_have_no_bytes() {
+        let (_, descending) = parse(&with(&[(16, 0x3f_f000)])).unwrap();
+        assert_eq!(descending.span(), (0x3f_f000, 0x40_6000));
+        let (_, overlapping) = parse(&with(&[(16, 0x40_2000)])).unwrap();
+        assert_eq!(overlapping.list.len(), 3);
+        // Without bytes in the file the place in it means nothing.
+        let (_, zeros) = parse(&with(&[(32, 0), (8, 5)])).unwrap();
+        assert_eq!(zeros.list[1].file_bytes, 0);
+        let (_, nothing) = parse(&with(&[(32, 0), (40, 0)])).unwrap();
+        assert_eq!(nothing.list.len(), 2);
+    }
+
+    #[test]
+    fn the_strictest_power_of_two_is_the_alignment() {
+        for (asked, granted) in [(0, 4096), (0x3000, 4096), (1 << 21, 1 << 21), (1 << 62, 4096)] {
+            let (_, segments) = parse(&with(&[(48, asked)])).unwrap();
+            assert_eq!(segments.alignment, granted, "{asked:#x}");
         }
     }
 
@@ -305,14 +380,12 @@ mod tests {
                 bytes[place] = value;
             }
             bytes.truncate(length.max(100));
-            if let Ok(program) = parse(&bytes) {
-                let mut end = 0;
-                for segment in &program.segments {
-                    prop_assert!(segment.address >= end && segment.end() <= USER_END);
+            if let Ok((_, segments)) = parse(&bytes) {
+                for segment in &segments.list {
+                    prop_assert!(segment.end() <= USER_END);
                     prop_assert!(segment.file_bytes <= segment.memory_bytes);
-                    end = segment.end();
                 }
-                let (first, last) = program.span();
+                let (first, last) = segments.span();
                 prop_assert!(first < last);
             }
         }

@@ -13,7 +13,7 @@ use los_arch::{Current, TrapFrame};
 use sync::{Mutex, Rank};
 use vfs::{At, Caller, Credentials, FsContext, OpenFile};
 
-use super::{Budget, ExecRequest, Prepared, StringList, open, prepare};
+use super::{Budget, ExecRequest, Failure, Prepared, StringList, open, prepare};
 use crate::fd_table::{FdTable, OnExec};
 use crate::pid::{self, NewPid};
 use crate::process::{Image, NewProcess, Process};
@@ -131,7 +131,7 @@ fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<Trap
         environment,
         budget,
     };
-    let prepared: Prepared = prepare(&caller, thread, request)?;
+    let prepared: Prepared = prepare(&caller, thread, request).map_err(Failure::errno)?;
     log::info!("Run {} as init process", text(path));
     let files = thread.files().ok_or(Errno::ESRCH)?;
     Ok(prepared.commit(thread, files))

@@ -12,26 +12,25 @@ use los_abi::auxv::{
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::mm::{MapFlags, ProtFlags};
-use los_abi::syscall::{UserPtr, UserSlice};
 use los_abi::time::USER_HZ;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::{Cpu, Paging};
 use los_arch::{Current, CurrentAbi};
-use mm::io::{Sink, SliceSink};
+use mm::io::SliceSink;
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
 use vfs::text::DenyWrite;
 use vfs::{At, Caller, OpenFile};
 
 use super::arguments::StringList;
-use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program, Segment};
+use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program};
 use super::identity::Identity;
+use super::layout::Layout;
+use super::load::{self, Placed};
 use super::stack::StackContents;
-use super::vdso;
+use super::{Failure, vdso};
 use crate::process::Image;
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
-/// Where movable programs go: two thirds up the user half, as Linux's ELF_ET_DYN_BASE.
-const MOVABLE_BASE: u64 = Current::USER_END / 3 * 2;
 /// Stack that is mapped below the strings from the start; more comes by growth.
 const STACK_ROOM_BYTES: u64 = 128 << 10;
 
@@ -56,16 +55,6 @@ pub(super) struct Start<'a> {
     pub(super) limits: Limits,
 }
 
-/// Where a program or an interpreter was mapped.
-struct Placed {
-    /// What is added to the addresses in the file.
-    bias: u64,
-    entry: u64,
-    table_address: u64,
-    /// Behind the last byte.
-    end: u64,
-}
-
 /// Reads and checks a file's ELF headers.
 ///
 /// # Errors
@@ -81,7 +70,7 @@ pub(super) fn read_program(file: &Arc<OpenFile>) -> Result<Program, Errno> {
     if read_at(file, header.table_offset, &mut table)? != bytes {
         return Err(Errno::ENOEXEC);
     }
-    Program::parse(header, &table, Current::USER_END)
+    Program::parse(header, &table)
 }
 
 /// Fills a buffer from a place in a file, as far as it goes, and returns how much that was.
@@ -107,26 +96,41 @@ impl Start<'_> {
     /// Builds the program's memory.
     ///
     /// # Errors
-    /// ENOEXEC; E2BIG for arguments that the stack limit forbids; ENOMEM; ETXTBSY; ELIBBAD and those of opening an
-    /// interpreter.
-    pub(super) fn build(&self, caller: &Caller<'_>) -> Result<Loaded, Errno> {
+    /// ENOEXEC; E2BIG for arguments that the stack limit forbids; ENOMEM; ETXTBSY; EIO and ELIBBAD for a wrong
+    /// interpreter and those of opening it; [`Failure::Fatal`] for segments that cannot be mapped.
+    pub(super) fn build(&self, caller: &Caller<'_>) -> Result<Loaded, Failure> {
         let interpreter = self.open_interpreter(caller)?;
+        let unwritable = DenyWrite::new(self.file.inode())?;
         let space = AddressSpace::new()?;
         space.set_limits(self.limits);
-        let placed = place(&space, self.file, self.program, Role::Program)?;
+        let layout = Layout::choose(self.identity.personality, self.limits.stack);
+        space.set_mmap_base(layout.mmap_base);
+        let program_base = interpreter.is_some().then_some(layout.movable_base);
+        let placed = load::place(&space, self.file, self.program, program_base)?;
         let loader = match &interpreter {
-            Some((file, program)) => Some(place(&space, file, program, Role::Interpreter)?),
+            Some((file, program)) => Some(load::place(&space, file, program, None)?),
             None => None,
         };
-        space.init_break(page_up(placed.end));
+        let entry = loader.as_ref().unwrap_or(&placed).entry;
+        if entry >= Current::USER_END {
+            return Err(Failure::Fatal);
+        }
+        let is_among_mappings = self.program.header.placement == Placement::Movable && loader.is_none();
+        space.init_break(layout.break_start(placed.end, is_among_mappings));
         let vdso = vdso::map(&space)?;
         let auxv = self.auxv(&placed, loader.as_ref(), vdso.header);
-        let mut image = self.describe(&placed)?;
+        let mut image = Image {
+            executable: Some(self.file.clone()),
+            _unwritable: Some(unwritable),
+            code: placed.code,
+            data: placed.data,
+            ..Image::default()
+        };
         image.signal_return = vdso.signal_return;
-        let stack_pointer = self.build_stack(&space, &auxv, &mut image)?;
+        let stack_pointer = self.build_stack(&space, &layout, &auxv, &mut image)?;
         Ok(Loaded {
             space,
-            entry: loader.map_or(placed.entry, |loader| loader.entry),
+            entry,
             stack_pointer,
             image,
         })
@@ -143,12 +147,10 @@ impl Start<'_> {
             return Err(Errno::ENOEXEC);
         }
         let file = super::open(caller, At::Cwd, &path)?;
-        let program = read_program(&file).map_err(|error| {
-            if error == Errno::ENOEXEC {
-                Errno::ELIBBAD
-            } else {
-                error
-            }
+        let program = read_program(&file).map_err(|error| match error {
+            Errno::ENOEXEC if file.metadata().is_ok_and(|one| one.size < HEADER_BYTES as u64) => Errno::EIO,
+            Errno::ENOEXEC => Errno::ELIBBAD,
+            _ => error,
         })?;
         Ok(Some((file, program)))
     }
@@ -184,9 +186,10 @@ impl Start<'_> {
     fn build_stack(
         &self,
         space: &AddressSpace,
+        layout: &Layout,
         auxv: &[(u64, u64)],
         image: &mut Image,
-    ) -> Result<u64, Errno> {
+    ) -> Result<u64, Failure> {
         let mut random = [0; 16];
         vfs::random::fill(&mut random);
         let contents = StackContents {
@@ -195,25 +198,33 @@ impl Start<'_> {
             file_name: self.path,
             platform: Current::platform().as_bytes(),
             random,
+            shift: layout.stack_shift,
             auxv,
         };
-        let top = Current::USER_END;
+        let top = layout.stack_top;
         let stack = contents.lay_out(top)?;
-        let bytes = page_up(stack.bytes.len() as u64 + STACK_ROOM_BYTES);
+        let bytes = (stack.bytes.len() as u64 + STACK_ROOM_BYTES).next_multiple_of(PAGE_BYTES);
         if stack.bytes.len() as u64 > self.limits.stack {
-            return Err(Errno::E2BIG);
+            return Err(Errno::E2BIG.into());
         }
         let mut protection = ProtFlags::READ | ProtFlags::WRITE;
         if self.program.has_executable_stack {
             protection |= ProtFlags::EXEC;
         }
-        space.map(MapRequest {
+        // A fixed program may lie where the stack must be.
+        let place = MapFlags::FIXED | MapFlags::FIXED_NOREPLACE;
+        let flags = MapFlags::PRIVATE | place | MapFlags::GROWSDOWN | MapFlags::STACK;
+        let request = MapRequest {
             address: top - bytes,
             length: bytes,
             protection,
-            flags: MapFlags::PRIVATE | MapFlags::FIXED | MapFlags::GROWSDOWN | MapFlags::STACK,
+            flags,
             source: Source::Anonymous,
             kind: VmaKind::Stack,
+        };
+        space.map(request).map_err(|error| match error {
+            Errno::EEXIST => Failure::Fatal,
+            _ => Failure::Refused(error),
         })?;
         space
             .write_bytes(stack.pointer, &stack.bytes)
@@ -224,144 +235,4 @@ impl Start<'_> {
         image.auxv = stack.auxv;
         Ok(stack.pointer)
     }
-
-    fn describe(&self, placed: &Placed) -> Result<Image, Errno> {
-        let range = |wanted: fn(&Segment) -> bool| {
-            let mut chosen = self.program.segments.iter().filter(|segment| wanted(segment));
-            let first = chosen.next();
-            let last = chosen.next_back().or(first);
-            match (first, last) {
-                (Some(first), Some(last)) => (placed.bias + first.address, placed.bias + last.file_end()),
-                _ => (0, 0),
-            }
-        };
-        Ok(Image {
-            executable: Some(self.file.clone()),
-            _unwritable: Some(DenyWrite::new(self.file.inode())?),
-            code: range(|segment| segment.protection.contains(ProtFlags::EXEC)),
-            data: range(|segment| segment.protection.contains(ProtFlags::WRITE)),
-            ..Image::default()
-        })
-    }
-}
-
-/// What a file is to the program.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Program,
-    Interpreter,
-}
-
-/// Maps all segments of a file.
-fn place(space: &AddressSpace, file: &Arc<OpenFile>, program: &Program, role: Role) -> Result<Placed, Errno> {
-    let (start, end) = program.span();
-    let base = match (program.header.placement, role) {
-        (Placement::Fixed, _) => start,
-        (Placement::Movable, Role::Program) => MOVABLE_BASE & !(program.alignment - 1),
-        (Placement::Movable, Role::Interpreter) => find_room(space, end - start, program.alignment)?,
-    };
-    // A movable file's first address is not always 0, and the sum wraps back to what it should be.
-    let bias = base.wrapping_sub(start);
-    base.checked_add(end - start)
-        .filter(|end| *end <= Current::USER_END)
-        .ok_or(Errno::ENOMEM)?;
-    for segment in &program.segments {
-        map_segment(space, file, segment, bias)?;
-    }
-    let table = program.table_address;
-    Ok(Placed {
-        bias,
-        entry: program.header.entry.wrapping_add(bias),
-        table_address: if table == 0 { 0 } else { table.wrapping_add(bias) },
-        end: program
-            .segments
-            .last()
-            .map_or(0, |segment| segment.end().wrapping_add(bias)),
-    })
-}
-
-/// Finds a free range of user memory.
-///
-/// # Errors
-/// ENOMEM.
-pub(super) fn find_room(space: &AddressSpace, bytes: u64, alignment: u64) -> Result<u64, Errno> {
-    let room = bytes.checked_add(alignment - PAGE_BYTES).ok_or(Errno::ENOMEM)?;
-    let start = space.map(MapRequest {
-        address: 0,
-        length: room,
-        protection: ProtFlags::empty(),
-        flags: MapFlags::PRIVATE | MapFlags::NORESERVE,
-        source: Source::Anonymous,
-        kind: VmaKind::Plain,
-    })?;
-    space.unmap(start, room)?;
-    Ok((start + alignment - 1) & !(alignment - 1))
-}
-
-/// Maps one segment: pages of the file, then pages of zeros, with the page between them zero behind its
-/// bytes from the file.
-fn map_segment(
-    space: &AddressSpace,
-    file: &Arc<OpenFile>,
-    segment: &Segment,
-    bias: u64,
-) -> Result<(), Errno> {
-    let start = segment.address.wrapping_add(bias);
-    let first_page = page_down(start);
-    let file_end = start + segment.file_bytes;
-    let end = start + segment.memory_bytes;
-    let mut zeros = first_page;
-    if segment.file_bytes > 0 {
-        zeros = page_up(file_end);
-        let source = Source::File {
-            pager: file.pager()?,
-            offset: page_down(segment.file_offset),
-            max_protection: ProtFlags::READ | ProtFlags::WRITE | ProtFlags::EXEC,
-        };
-        map_fixed(space, first_page, zeros - first_page, segment.protection, source)?;
-        let is_mixed = file_end < zeros && end > file_end;
-        if is_mixed && segment.protection.contains(ProtFlags::WRITE) {
-            zero(space, file_end, (zeros - file_end) as usize)?;
-        }
-    }
-    let last = page_up(end);
-    if zeros < last {
-        map_fixed(space, zeros, last - zeros, segment.protection, Source::Anonymous)?;
-    }
-    Ok(())
-}
-
-fn map_fixed(
-    space: &AddressSpace,
-    address: u64,
-    length: u64,
-    protection: ProtFlags,
-    source: Source,
-) -> Result<(), Errno> {
-    space.map(MapRequest {
-        address,
-        length,
-        protection,
-        flags: MapFlags::PRIVATE | MapFlags::FIXED,
-        source,
-        kind: VmaKind::Plain,
-    })?;
-    Ok(())
-}
-
-/// Zeroes memory that the file has bytes for; a file that is too short has not.
-fn zero(space: &AddressSpace, address: u64, bytes: usize) -> Result<(), Errno> {
-    let slice = UserSlice::new(UserPtr::new(address), bytes);
-    match space.writer(slice).put_zeros(bytes) {
-        Ok(done) if done == bytes => Ok(()),
-        _ => Err(Errno::ENOEXEC),
-    }
-}
-
-const fn page_down(address: u64) -> u64 {
-    address & !(PAGE_BYTES - 1)
-}
-
-const fn page_up(address: u64) -> u64 {
-    (address + PAGE_BYTES - 1) & !(PAGE_BYTES - 1)
 }

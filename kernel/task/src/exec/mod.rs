@@ -8,6 +8,8 @@ mod elf;
 mod first;
 mod identity;
 mod image;
+mod layout;
+mod load;
 mod script;
 mod stack;
 mod vdso;
@@ -24,14 +26,17 @@ use vfs::{At, Caller, OpenFile};
 
 pub use arguments::{Budget, StringList};
 pub use first::{FirstProgram, start_first_program};
+pub use layout::{randomization, set_randomization};
 
 use crate::context::Context;
 use crate::fd_table::FdTable;
 use crate::futex::Afterwards;
 use crate::signal::actions::SignalActions;
+use crate::signal::send;
 use crate::signal::stack::AlternateStack;
 use crate::thread::Thread;
 use crate::{exit, sched};
+use elf::Unmappable;
 use identity::Identity;
 use image::{Loaded, Start};
 
@@ -61,15 +66,51 @@ pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, E
 ///
 /// # Errors
 /// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending; those of
-/// opening interpreters. The caller is as it was.
+/// opening interpreters. The caller is as it was, but where Linux has given up its program before it finds out
+/// that the new one cannot be mapped, a SIGSEGV that nothing stops is on its way.
 pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
-    let prepared = prepare(&ctx.caller(), ctx.thread, request)?;
+    let prepared = prepare(&ctx.caller(), ctx.thread, request).map_err(|failure| {
+        if failure == Failure::Fatal {
+            send::force_fatal(ctx.thread);
+        }
+        failure.errno()
+    })?;
     let files = own_files(ctx)?;
     exit::become_only_thread(ctx)?;
     exit::release_user(ctx, Afterwards::GoesOn);
     let frame = prepared.commit(ctx.thread, files);
     *ctx.frame_mut() = frame;
     Ok(0)
+}
+
+/// Why there is no new program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Failure {
+    /// The caller goes on.
+    Refused(Errno),
+    /// The file cannot be mapped, which ends the caller.
+    Fatal,
+}
+
+impl Failure {
+    fn errno(self) -> Errno {
+        match self {
+            Self::Refused(errno) => errno,
+            Self::Fatal => Errno::ENOEXEC,
+        }
+    }
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self::Refused(errno)
+    }
+}
+
+impl From<Unmappable> for Failure {
+    fn from(_: Unmappable) -> Self {
+        Self::Fatal
+    }
 }
 
 /// A program that is ready to replace another one.
@@ -81,7 +122,7 @@ struct Prepared {
 }
 
 /// Does everything that can fail.
-fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Result<Prepared, Errno> {
+fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Result<Prepared, Failure> {
     let process = thread.process();
     if request.arguments.is_empty() {
         // As on Linux, a program never sees an empty argument list.

@@ -25,6 +25,8 @@ pub(crate) struct StackContents<'a> {
     pub(crate) platform: &'a [u8],
     /// What AT_RANDOM points to.
     pub(crate) random: [u8; 16],
+    /// Bytes to leave between the argument strings and what is below them, so that its place is not known.
+    pub(crate) shift: u64,
     /// The entries in order; those of the three addresses above have any value, AT_NULL is not among them.
     pub(crate) auxv: &'a [(u64, u64)],
 }
@@ -52,7 +54,7 @@ impl StackContents<'_> {
         let file_name_at = top - WORD - (self.file_name.len() as u64 + 1);
         let environment_at = file_name_at - self.environment.bytes().len() as u64;
         let arguments_at = environment_at - self.arguments.bytes().len() as u64;
-        let platform_at = (arguments_at & !(ALIGNMENT - 1)) - (self.platform.len() as u64 + 1);
+        let platform_at = ((arguments_at - self.shift) & !(ALIGNMENT - 1)) - (self.platform.len() as u64 + 1);
         let random_at = platform_at - self.random.len() as u64;
         let auxv = self.fill_auxv(file_name_at, platform_at, random_at)?;
         let pointers = 1 + self.arguments.len() + 1 + self.environment.len() + 1;
@@ -158,13 +160,14 @@ mod tests {
         StringList::from_slices(strings, &mut Budget::new(u64::MAX)).unwrap()
     }
 
-    fn lay_out(arguments: &StringList, environment: &StringList) -> StackImage {
+    fn lay_out(arguments: &StringList, environment: &StringList, shift: u64) -> StackImage {
         let contents = StackContents {
             arguments,
             environment,
             file_name: b"/bin/ls",
             platform: b"x86_64",
             random: [7; 16],
+            shift,
             auxv: &[
                 (AT_PAGESZ, 4096),
                 (AT_RANDOM, 0),
@@ -207,8 +210,9 @@ mod tests {
         fn programs_find_what_was_passed(
             arguments in prop::collection::vec(prop::collection::vec(1_u8.., 0..20), 0..10),
             environment in prop::collection::vec(prop::collection::vec(1_u8.., 0..20), 0..10),
+            shift in 0_u64..8192,
         ) {
-            let image = lay_out(&list(&arguments), &list(&environment));
+            let image = lay_out(&list(&arguments), &list(&environment), shift);
             prop_assert_eq!(image.pointer % 16, 0);
             prop_assert_eq!(image.pointer + image.bytes.len() as u64, TOP);
             let reader = Reader { image: &image };

@@ -102,6 +102,17 @@ fn what_cannot_be_executed_leaves_the_caller_as_it_was() {
 }
 
 #[test]
+fn what_cannot_be_mapped_ends_the_caller() {
+    execute(b"/unmappable", &[b"x"], |outcome, ctx| {
+        assert_eq!(outcome, Err(Errno::ENOEXEC.into()));
+        assert!(ctx.thread.pending().contains(Signal::SEGV));
+    });
+    execute(b"/other-machine", &[b"x"], |_, ctx| {
+        assert!(!ctx.thread.pending().contains(Signal::SEGV));
+    });
+}
+
+#[test]
 fn frames_come_back() {
     const ROUNDS: usize = 500;
     let free = || mm::frames::statistics().free_pages;

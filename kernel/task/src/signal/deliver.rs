@@ -152,9 +152,10 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
 /// Ends a program whose stack cannot hold a signal frame by SIGSEGV, at once if that was the signal.
 fn fail_delivery(ctx: &Context<'_>, signal: Signal) {
     if signal == Signal::SEGV {
-        ctx.process.actions().set(Signal::SEGV, SigAction::default());
+        send::force_fatal(ctx.thread);
+    } else {
+        send::force(ctx.thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
     }
-    send::force(ctx.thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
 }
 
 /// Returns from a handler: rt_sigreturn(2). The result is that of the interrupted code.

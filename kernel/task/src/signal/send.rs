@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use los_abi::signal::{
-    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
+    CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_KERNEL, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
 };
 use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
 
@@ -83,6 +83,12 @@ pub fn force(thread: &Arc<Thread>, info: &SigInfo) {
         .pending
         .push(signal, info, allowance(process, thread).unlimited());
     thread.add_work(Work::SIGNAL);
+}
+
+/// Ends the running thread's process by SIGSEGV, whatever it has arranged for that signal.
+pub(crate) fn force_fatal(thread: &Arc<Thread>) {
+    thread.process().actions().set(Signal::SEGV, SigAction::default());
+    force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
 }
 
 impl<'a> Target<'a> {

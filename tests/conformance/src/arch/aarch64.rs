@@ -125,3 +125,10 @@ pub(crate) fn leave_function(context: &mut UContext) {
     let registers: &mut SigContext = &mut context.uc_mcontext;
     registers.pc = registers.regs[LINK];
 }
+
+/// Returns a program that exits with a status, wherever it is.
+pub(crate) fn exit_with(status: u8) -> Vec<u8> {
+    // mov x8, #93; mov x0, #status; svc #0
+    let words = [0xd280_0ba8, 0xd280_0000 | u32::from(status) << 5, 0xd400_0001];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}

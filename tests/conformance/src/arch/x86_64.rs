@@ -114,3 +114,8 @@ pub(crate) fn leave_function(context: &mut UContext) {
     registers.rip = crate::raw::peek(registers.rsp);
     registers.rsp += 8;
 }
+
+/// Returns a program that exits with a status, wherever it is.
+pub(crate) fn exit_with(status: u8) -> Vec<u8> {
+    Vec::from([0xb8, 60, 0, 0, 0, 0xbf, status, 0, 0, 0, 0x0f, 0x05])
+}

@@ -1,9 +1,11 @@
 //! All cases, by subject, and what they share.
 
+mod aslr;
 mod bad_input;
 mod capabilities;
 mod credentials;
 mod exec;
+mod exec_image;
 mod files;
 mod founding;
 mod futex;
@@ -39,6 +41,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         processes::CASES,
         waitid::CASES,
         exec::CASES,
+        exec_image::CASES,
+        aslr::CASES,
         memory::CASES,
         mremap::CASES,
         memory_lock::CASES,
@@ -70,6 +74,8 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
     match words {
         [what, seconds] if what == b"stress" => thread_stress::run_for(seconds),
         [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
+        [what] if what == b"places" => aslr::helper(),
+        [what] if what == b"image" => exec_image::helper(),
         _ => exec::helper(words, environment),
     }
 }

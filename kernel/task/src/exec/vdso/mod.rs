@@ -21,7 +21,7 @@ use los_arch::{Current, CurrentAbi};
 use mm::{Access, AddressSpace, Frame, MapRequest, Pager, PagerError, Source, VmaKind, frames};
 use sync::Once;
 
-use super::image::find_room;
+use super::load::find_room;
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
 
