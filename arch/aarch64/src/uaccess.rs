@@ -2,7 +2,7 @@
 
 use core::arch::{asm, global_asm};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use aarch64_cpu::registers::SCTLR_EL1;
 use aarch64_cpu::registers::{Readable, Writeable};
@@ -73,6 +73,24 @@ impl Uaccess for Aarch64 {
         // SAFETY: `source` holds `bytes` bytes; the destination is in the user half, where no kernel memory
         // is, and faults there are recovered.
         let left = unsafe { user_copy_out(destination, source.as_ptr(), bytes) };
+        close();
+        outcome(destination, source.len(), bytes - left, Access::Write)
+    }
+
+    fn copy_shared_from_user(destination: &[AtomicU8], source: u64) -> Result<(), UserFault> {
+        let bytes = reachable(source, destination.len());
+        open();
+        // SAFETY: as in `copy_from_user`; the destination may change under any reference to it.
+        let left = unsafe { user_copy_in(destination.as_ptr().cast_mut().cast(), source, bytes) };
+        close();
+        outcome(source, destination.len(), bytes - left, Access::Read)
+    }
+
+    fn copy_shared_to_user(destination: u64, source: &[AtomicU8]) -> Result<(), UserFault> {
+        let bytes = reachable(destination, source.len());
+        open();
+        // SAFETY: as in `copy_to_user`.
+        let left = unsafe { user_copy_out(destination, source.as_ptr().cast(), bytes) };
         close();
         outcome(destination, source.len(), bytes - left, Access::Write)
     }

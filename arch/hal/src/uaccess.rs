@@ -1,5 +1,7 @@
 //! Access to the memory of the running program, the only place where the kernel touches it.
 
+use core::sync::atomic::AtomicU8;
+
 use crate::paging::Access;
 
 /// A user access that hit an address which is not mapped for it.
@@ -27,6 +29,18 @@ pub trait Uaccess {
     /// # Errors
     /// A [`UserFault`] with the number of bytes copied.
     fn copy_to_user(destination: u64, source: &[u8]) -> Result<(), UserFault>;
+
+    /// As [`copy_from_user`](Self::copy_from_user), into memory that others access at the same time.
+    ///
+    /// # Errors
+    /// A [`UserFault`] with the number of bytes copied.
+    fn copy_shared_from_user(destination: &[AtomicU8], source: u64) -> Result<(), UserFault>;
+
+    /// As [`copy_to_user`](Self::copy_to_user), from memory that others access at the same time.
+    ///
+    /// # Errors
+    /// A [`UserFault`] with the number of bytes copied.
+    fn copy_shared_to_user(destination: u64, source: &[AtomicU8]) -> Result<(), UserFault>;
 
     /// Zeroes `bytes` bytes of user memory.
     ///

@@ -1,6 +1,8 @@
 //! Access to the memory of the "running program": a walk of the active user root in fake RAM, permissions
 //! honoured.
 
+use core::sync::atomic::{AtomicU8, Ordering};
+
 use hal::paging::{Access, PageFlags};
 use hal::uaccess::{Uaccess, UserFault};
 use hal::{PAGE_SIZE, PhysAddr, VirtAddr};
@@ -18,6 +20,26 @@ impl Uaccess for Mock {
     fn copy_to_user(destination: u64, source: &[u8]) -> Result<(), UserFault> {
         by_page(destination, source.len(), Access::Write, |at, done, bytes| {
             ram::write(at, &source[done..done + bytes]);
+        })
+    }
+
+    fn copy_shared_from_user(destination: &[AtomicU8], source: u64) -> Result<(), UserFault> {
+        by_page(source, destination.len(), Access::Read, |at, done, bytes| {
+            let mut page = [0; PAGE_SIZE];
+            ram::read(at, &mut page[..bytes]);
+            for (to, from) in destination[done..].iter().zip(&page[..bytes]) {
+                to.store(*from, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn copy_shared_to_user(destination: u64, source: &[AtomicU8]) -> Result<(), UserFault> {
+        by_page(destination, source.len(), Access::Write, |at, done, bytes| {
+            let mut page = [0; PAGE_SIZE];
+            for (to, from) in page.iter_mut().zip(&source[done..done + bytes]) {
+                *to = from.load(Ordering::Relaxed);
+            }
+            ram::write(at, &page[..bytes]);
         })
     }
 

@@ -1,7 +1,7 @@
 //! Fault-recovering access to user memory. The instructions that may fault are in `uaccess.S`.
 
 use core::arch::global_asm;
-use core::sync::atomic::{Ordering, compiler_fence};
+use core::sync::atomic::{AtomicU8, Ordering, compiler_fence};
 
 use hal::paging::{Access, Paging};
 use hal::uaccess::{Uaccess, UserFault};
@@ -67,6 +67,24 @@ impl Uaccess for X86_64 {
             // SAFETY: reads `bytes` bytes of `source` at most; the destination lies in the user half, where
             // a fault ends the copy and no kernel object lives.
             unsafe { user_copy(destination as *mut u8, source.as_ptr(), bytes) }
+        });
+        finish(destination, source.len(), bytes - remaining, Access::Write)
+    }
+
+    fn copy_shared_from_user(destination: &[AtomicU8], source: u64) -> Result<(), UserFault> {
+        let bytes = user_part(source, destination.len());
+        let remaining = with_user_memory(|| {
+            // SAFETY: as in `copy_from_user`; the destination may change under any reference to it.
+            unsafe { user_copy(destination.as_ptr().cast_mut().cast(), source as *const u8, bytes) }
+        });
+        finish(source, destination.len(), bytes - remaining, Access::Read)
+    }
+
+    fn copy_shared_to_user(destination: u64, source: &[AtomicU8]) -> Result<(), UserFault> {
+        let bytes = user_part(destination, source.len());
+        let remaining = with_user_memory(|| {
+            // SAFETY: as in `copy_to_user`.
+            unsafe { user_copy(destination as *mut u8, source.as_ptr().cast(), bytes) }
         });
         finish(destination, source.len(), bytes - remaining, Access::Write)
     }

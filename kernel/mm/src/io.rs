@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 
+use crate::frames::Frame;
+
 /// Takes bytes.
 pub trait Sink {
     /// Returns how many bytes it still takes.
@@ -18,27 +20,26 @@ pub trait Sink {
     /// EFAULT when not one byte could be stored though there was room.
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno>;
 
+    /// Takes `count` bytes of a frame from `offset`, as [`put`](Self::put). No lock is held meanwhile that a
+    /// page fault takes.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    fn put_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        in_pieces(count, |done, piece| {
+            let mut buffer = [0; PIECE_BYTES];
+            frame.read(offset + done, &mut buffer[..piece]);
+            self.put(&buffer[..piece])
+        })
+    }
+
     /// Takes `count` zeros, as [`put`](Self::put).
     ///
     /// # Errors
     /// As [`put`](Self::put).
     fn put_zeros(&mut self, count: usize) -> Result<usize, Errno> {
-        const ZEROS: [u8; 512] = [0; 512];
-        let mut done = 0;
-        while done < count {
-            let chunk = (count - done).min(ZEROS.len());
-            match self.put(&ZEROS[..chunk]) {
-                Ok(put) => {
-                    done += put;
-                    if put < chunk {
-                        break;
-                    }
-                }
-                Err(_) if done > 0 => break,
-                Err(errno) => return Err(errno),
-            }
-        }
-        Ok(done)
+        const ZEROS: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
+        in_pieces(count, |_, piece| self.put(&ZEROS[..piece]))
     }
 }
 
@@ -53,6 +54,45 @@ pub trait Source {
     /// # Errors
     /// EFAULT when not one byte could be read though some were left.
     fn take(&mut self, into: &mut [u8]) -> Result<usize, Errno>;
+
+    /// Fills `count` bytes of a frame from `offset`, as [`take`](Self::take). No lock is held meanwhile that a
+    /// page fault takes.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn take_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        in_pieces(count, |done, piece| {
+            let mut buffer = [0; PIECE_BYTES];
+            let taken = self.take(&mut buffer[..piece])?;
+            frame.write(offset + done, &buffer[..taken]);
+            Ok(taken)
+        })
+    }
+}
+
+/// What passes through a buffer does so in pieces of this size.
+const PIECE_BYTES: usize = 512;
+
+/// Moves `count` bytes in pieces, given what is done and how much to do, until one is not moved in full.
+fn in_pieces(
+    count: usize,
+    mut transfer: impl FnMut(usize, usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < count {
+        let piece = (count - done).min(PIECE_BYTES);
+        match transfer(done, piece) {
+            Ok(now) => {
+                done += now;
+                if now < piece {
+                    break;
+                }
+            }
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(done)
 }
 
 /// Stores bytes in a slice.

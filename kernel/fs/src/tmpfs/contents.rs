@@ -19,8 +19,6 @@ use super::budget::Budget;
 pub(super) const PAGE_BYTES: usize = 4096;
 /// Largest size of a file, as an `off_t` has it.
 pub(super) const SIZE_MAX: u64 = i64::MAX as u64;
-/// Transfers of up to this many bytes go through a small buffer, which is quicker to set up.
-const SMALL_BYTES: usize = 256;
 
 /// The bytes of a regular file.
 pub(super) struct Contents {
@@ -54,12 +52,14 @@ impl Contents {
     /// # Errors
     /// EFAULT when nothing was read.
     pub(super) fn read(&self, out: &mut dyn Sink, offset: u64) -> Result<usize, Errno> {
-        let left = self.size().saturating_sub(offset).min(out.remaining() as u64) as usize;
-        if left <= SMALL_BYTES {
-            self.read_through::<SMALL_BYTES>(out, offset, left)
-        } else {
-            self.read_through::<PAGE_BYTES>(out, offset, left)
-        }
+        let count = self.size().saturating_sub(offset).min(out.remaining() as u64) as usize;
+        transfer(offset, count, |index, within, chunk| {
+            let frame = self.pages.lock().get(&index).cloned();
+            match frame {
+                Some(frame) => out.put_frame(&frame, within, chunk),
+                None => out.put_zeros(chunk),
+            }
+        })
     }
 
     /// Writes up to `limit`, the size that the file must not exceed.
@@ -192,37 +192,6 @@ impl Contents {
         }
     }
 
-    fn read_through<const BUFFER: usize>(
-        &self,
-        out: &mut dyn Sink,
-        offset: u64,
-        count: usize,
-    ) -> Result<usize, Errno> {
-        let mut buffer = [0; BUFFER];
-        let mut done = 0;
-        while done < count {
-            let (index, within) = split(offset + done as u64);
-            let chunk = (count - done).min(PAGE_BYTES - within).min(BUFFER);
-            let frame = self.pages.lock().get(&index).cloned();
-            let put = match frame {
-                Some(frame) => {
-                    frame.read(within, &mut buffer[..chunk]);
-                    out.put(&buffer[..chunk])
-                }
-                None => out.put_zeros(chunk),
-            };
-            match put {
-                Ok(put) => done += put,
-                Err(_) if done > 0 => break,
-                Err(errno) => return Err(errno),
-            }
-            if put.is_ok_and(|put| put < chunk) {
-                break;
-            }
-        }
-        Ok(done)
-    }
-
     fn write_locked(
         &self,
         budget: &Budget,
@@ -239,66 +208,47 @@ impl Contents {
             .filter(|&room| room > 0)
             .ok_or(Errno::EFBIG)?;
         let count = room.min(input.remaining() as u64) as usize;
-        if count <= SMALL_BYTES {
-            self.write_through::<SMALL_BYTES>(budget, input, offset, count)
-        } else {
-            self.write_through::<PAGE_BYTES>(budget, input, offset, count)
-        }
-    }
-
-    fn write_through<const BUFFER: usize>(
-        &self,
-        budget: &Budget,
-        input: &mut dyn Source,
-        offset: u64,
-        count: usize,
-    ) -> Result<usize, Errno> {
-        let mut buffer = [0; BUFFER];
-        let mut done = 0;
-        while done < count {
-            let (index, within) = split(offset + done as u64);
-            let chunk = (count - done).min(PAGE_BYTES - within).min(BUFFER);
-            let stored = input.take(&mut buffer[..chunk]).and_then(|taken| {
-                self.store(budget, index, within, &buffer[..taken])?;
-                Ok(taken)
-            });
-            match stored {
-                Ok(stored) => done += stored,
-                Err(_) if done > 0 => break,
-                Err(errno) => return Err(errno),
-            }
-            if stored.is_ok_and(|stored| stored < chunk) {
-                break;
-            }
-        }
+        let done = transfer(offset, count, |index, within, chunk| {
+            self.store(budget, input, index, within, chunk)
+        })?;
         self.size.fetch_max(offset + done as u64, Ordering::AcqRel);
         Ok(done)
     }
 
-    /// Stores bytes in one page. A new page is filled before others can see it.
-    fn store(&self, budget: &Budget, index: u64, within: usize, bytes: &[u8]) -> Result<(), Errno> {
+    /// Stores up to `count` bytes in one page and returns how many. A new page is filled before others can see
+    /// it.
+    fn store(
+        &self,
+        budget: &Budget,
+        input: &mut dyn Source,
+        index: u64,
+        within: usize,
+        count: usize,
+    ) -> Result<usize, Errno> {
         let present = self.pages.lock().get(&index).cloned();
         if let Some(frame) = present {
-            frame.write(within, bytes);
-            return Ok(());
+            return input.take_frame(&frame, within, count);
         }
         let charge = budget.charge()?;
-        let is_whole = bytes.len() == PAGE_BYTES;
+        let is_whole = count == PAGE_BYTES;
         let frame = if is_whole {
             frames::allocate_uninit()?
         } else {
             frames::allocate()?
         };
-        frame.write(within, bytes);
+        let taken = input.take_frame(&frame, within, count)?;
+        if is_whole {
+            frame.fill_range(taken, count - taken, 0);
+        }
         match self.pages.lock().entry(index) {
             Entry::Vacant(entry) => {
                 entry.insert(frame);
                 charge.keep();
             }
             // A fault on a mapping was quicker; its page counts.
-            Entry::Occupied(entry) => entry.get().write(within, bytes),
+            Entry::Occupied(entry) => entry.get().copy_part(within, &frame, within, taken),
         }
-        Ok(())
+        Ok(taken)
     }
 
     /// Zeroes the bytes from `start` to `end`: whole pages go, the ends of others are overwritten.
@@ -342,6 +292,31 @@ pub(super) enum Growth {
     Grow,
     /// The size stays.
     Keep,
+}
+
+/// Calls `page` with a page's index, an offset in it and the bytes to do, until `count` bytes from `offset` are done
+/// or a page is not done in full. Returns how many are done.
+fn transfer(
+    offset: u64,
+    count: usize,
+    mut page: impl FnMut(u64, usize, usize) -> Result<usize, Errno>,
+) -> Result<usize, Errno> {
+    let mut done = 0;
+    while done < count {
+        let (index, within) = split(offset + done as u64);
+        let chunk = (count - done).min(PAGE_BYTES - within);
+        match page(index, within, chunk) {
+            Ok(now) => {
+                done += now;
+                if now < chunk {
+                    break;
+                }
+            }
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(done)
 }
 
 fn split(offset: u64) -> (u64, usize) {

@@ -11,7 +11,7 @@ mod physical;
 
 use core::num::NonZeroU32;
 use core::ptr;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use arrayvec::ArrayVec;
 use los_abi::errno::Errno;
@@ -189,12 +189,42 @@ impl Frame {
         unsafe { ptr::write_bytes(to, byte, length) };
     }
 
+    /// Copies `length` bytes from `from` in another frame to `offset` in this one.
+    ///
+    /// # Panics
+    /// When the bytes do not lie in the frames.
+    pub fn copy_part(&self, offset: usize, other: &Self, from: usize, length: usize) {
+        let (to, from) = (self.pointer(offset, length), other.pointer(from, length));
+        self.contents_change();
+        // SAFETY: as in `write`; the parts may overlap for `copy`.
+        unsafe { ptr::copy(from, to, length) };
+    }
+
     /// Copies the contents of another frame.
     pub fn copy_from(&self, other: &Self) {
         let (to, from) = (self.pointer(0, PAGE_SIZE), other.pointer(0, PAGE_SIZE));
         self.contents_change();
         // SAFETY: as in `write`; copying a frame to itself is fine for `copy`.
         unsafe { ptr::copy(from, to, PAGE_SIZE) };
+    }
+
+    /// Shows bytes that user mode and other CPUs may access meanwhile, to be read.
+    ///
+    /// # Panics
+    /// When they do not lie in the frame.
+    #[inline]
+    pub(crate) fn bytes(&self, offset: usize, length: usize) -> &[AtomicU8] {
+        let start = self.pointer(offset, length);
+        // SAFETY: in bounds; the frame stays allocated as long as the borrow of the reference. Nobody makes a
+        // Rust reference to its contents that is not to atomics.
+        unsafe { core::slice::from_raw_parts(start.cast(), length) }
+    }
+
+    /// As [`bytes`](Self::bytes), to be written.
+    #[inline]
+    pub(crate) fn bytes_to_change(&self, offset: usize, length: usize) -> &[AtomicU8] {
+        self.contents_change();
+        self.bytes(offset, length)
     }
 
     /// Shows eight bytes at `offset` as one word that is read and written whole.

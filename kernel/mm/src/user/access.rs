@@ -13,6 +13,7 @@ use los_arch::hal::{PAGE_SIZE, VirtAddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use crate::address_space::AddressSpace;
+use crate::frames::Frame;
 
 /// A fault that was served this many times without any progress is given up.
 const MAX_VAIN_FAULTS: u32 = 64;
@@ -146,6 +147,32 @@ impl AddressSpace {
         })
     }
 
+    /// Reads from the program's memory into a frame as far as possible, and returns how many bytes.
+    pub(super) fn copy_in_frame(&self, address: u64, frame: &Frame, offset: usize, count: usize) -> usize {
+        if self.is_active() {
+            let into = frame.bytes_to_change(offset, count);
+            return self.retry(address, count, |at, done| {
+                Current::copy_shared_from_user(&into[done..], at)
+            });
+        }
+        self.by_page(address, count, Access::Read, |from, at, done, bytes| {
+            frame.copy_part(offset + done, from, at, bytes);
+        })
+    }
+
+    /// Writes a part of a frame to the program's memory as far as possible, and returns how many bytes.
+    pub(super) fn copy_out_frame(&self, address: u64, frame: &Frame, offset: usize, count: usize) -> usize {
+        if self.is_active() {
+            let bytes = frame.bytes(offset, count);
+            return self.retry(address, count, |at, done| {
+                Current::copy_shared_to_user(at, &bytes[done..])
+            });
+        }
+        self.by_page(address, count, Access::Write, |into, at, done, bytes| {
+            into.copy_part(at, frame, offset + done, bytes);
+        })
+    }
+
     /// Zeroes the program's memory as far as possible, and returns how many bytes.
     pub(super) fn zero_out(&self, address: u64, count: usize) -> usize {
         if self.is_active() {
@@ -215,7 +242,7 @@ impl AddressSpace {
         address: u64,
         total: usize,
         access: Access,
-        mut copy: impl FnMut(&crate::Frame, usize, usize, usize),
+        mut copy: impl FnMut(&Frame, usize, usize, usize),
     ) -> usize {
         let mut done = 0;
         while done < total {
@@ -223,7 +250,7 @@ impl AddressSpace {
                 break;
             };
             let bytes = (total - done).min(PAGE_SIZE - at.page_offset());
-            let look = |frame: &crate::Frame| copy(frame, at.page_offset(), done, bytes);
+            let look = |frame: &Frame| copy(frame, at.page_offset(), done, bytes);
             if self.with_page(at.page_base(), access, look).is_err() {
                 break;
             }

@@ -12,6 +12,7 @@ use los_abi::syscall::UserSlice;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::address_space::AddressSpace;
+use crate::frames::Frame;
 use crate::io::{Sink, Source};
 
 pub use vectors::{MAX_TRANSFER_BYTES, UserIoVec};
@@ -94,6 +95,13 @@ impl Source for UserReader<'_> {
         self.advance(done);
         some_of(done, wanted)
     }
+
+    fn take_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        let wanted = count.min(self.left);
+        let done = self.space.copy_in_frame(self.address, frame, offset, wanted);
+        self.advance(done);
+        some_of(done, wanted)
+    }
 }
 
 impl UserWriter<'_> {
@@ -111,6 +119,13 @@ impl Sink for UserWriter<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         let wanted = bytes.len().min(self.left);
         let done = self.space.copy_out(self.address, &bytes[..wanted]);
+        self.advance(done);
+        some_of(done, wanted)
+    }
+
+    fn put_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        let wanted = count.min(self.left);
+        let done = self.space.copy_out_frame(self.address, frame, offset, wanted);
         self.advance(done);
         some_of(done, wanted)
     }

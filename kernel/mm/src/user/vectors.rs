@@ -8,6 +8,7 @@ use los_abi::syscall::{UserPtr, UserSlice};
 
 use super::some_of;
 use crate::address_space::AddressSpace;
+use crate::frames::Frame;
 use crate::io::{Sink, Source};
 
 /// Most elements of an array of `struct iovec` (UIO_MAXIOV).
@@ -98,6 +99,12 @@ impl Source for UserIoVec<'_> {
             space.copy_in(address, &mut into[done..done + now])
         })
     }
+
+    fn take_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        self.transfer(count, |space, address, done, now| {
+            space.copy_in_frame(address, frame, offset + done, now)
+        })
+    }
 }
 
 impl Sink for UserIoVec<'_> {
@@ -108,6 +115,12 @@ impl Sink for UserIoVec<'_> {
     fn put(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
         self.transfer(bytes.len(), |space, address, done, now| {
             space.copy_out(address, &bytes[done..done + now])
+        })
+    }
+
+    fn put_frame(&mut self, frame: &Frame, offset: usize, count: usize) -> Result<usize, Errno> {
+        self.transfer(count, |space, address, done, now| {
+            space.copy_out_frame(address, frame, offset + done, now)
         })
     }
 

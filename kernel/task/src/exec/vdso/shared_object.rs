@@ -49,11 +49,12 @@ pub(super) fn build(code: &VdsoCode, machine: u16) -> Vec<u8> {
     let mut strings = Strings(vec![0]);
     let mut file = Bytes(vec![0; SIZEOF_EHDR + SEGMENTS * SIZEOF_PHDR]);
     let symbol_table = file.append(&symbols(&functions, &mut strings));
+    let (soname, version) = (strings.add(NAME), strings.add(code.version));
+    // Directly behind the symbols, as linkers put it: simple readers of the symbols stop there.
+    let string_table = file.append(&strings.0);
     let hash_table = file.append(&hash_table(&functions));
     let versions = file.append(&symbol_versions(functions.len()));
-    let (soname, version) = (strings.add(NAME), strings.add(code.version));
     let definitions = file.append(&version_definitions(code.version, soname, version));
-    let string_table = file.append(&strings.0);
     let dynamic = file.append(&words([
         (DT_SONAME, soname.into()),
         (DT_HASH, hash_table),

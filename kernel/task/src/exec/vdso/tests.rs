@@ -83,6 +83,20 @@ fn the_hash_table_leads_to_every_name() {
 }
 
 #[test]
+fn the_strings_follow_the_symbols() {
+    use goblin::elf::dynamic::{DT_STRTAB, DT_SYMTAB};
+    use goblin::elf::sym::sym64::SIZEOF_SYM;
+    let bytes = file();
+    let elf = Elf::parse(&bytes).unwrap();
+    // No table of sections tells the number of symbols.
+    let symbols = Current::vdso_code().functions.iter().flatten().count() + 1;
+    assert_eq!(
+        address(&elf, DT_SYMTAB) + symbols * SIZEOF_SYM,
+        address(&elf, DT_STRTAB)
+    );
+}
+
+#[test]
 fn versions_are_defined_and_used() {
     use goblin::elf::dynamic::{DT_VERDEF, DT_VERSYM};
     let bytes = file();
