@@ -30,6 +30,18 @@ impl AddressSpace {
             .read_value()
     }
 
+    /// Reads as many values in a row as fit into the slice.
+    ///
+    /// # Errors
+    /// EFAULT.
+    pub fn read_values<T: FromBytes + IntoBytes>(
+        &self,
+        start: UserPtr<T>,
+        into: &mut [T],
+    ) -> Result<(), Errno> {
+        self.read_bytes(start.addr(), into.as_mut_bytes())
+    }
+
     /// Writes a value.
     ///
     /// # Errors

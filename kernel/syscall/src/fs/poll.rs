@@ -1,6 +1,7 @@
 //! Waiting for files: poll(2) and select(2).
 
 use alloc::vec::Vec;
+use core::mem::offset_of;
 
 use los_abi::errno::Errno;
 use los_abi::poll::{FD_SETSIZE, PollEvents, PollFd};
@@ -13,6 +14,10 @@ use task::{Context, signal};
 use vfs::multiplex::{self, PollFailure, PollItem};
 
 const WORD_BITS: usize = u64::BITS as usize;
+/// This many requests of a poll are kept on the stack.
+const FEW: usize = 16;
+/// Files that are looked up at a time.
+const PIECE: usize = 256;
 
 pub(crate) fn poll(ctx: &Context<'_>, fds: UserPtr<PollFd>, count: u32, timeout_ms: i32) -> Result<usize> {
     let timeout_ns = u64::try_from(timeout_ms).ok().map(|ms| ms * 1_000_000);
@@ -76,39 +81,53 @@ fn poll_until(
         return Err(Errno::EINVAL.into());
     }
     let count = count as usize;
-    let mut requests = Vec::new();
-    let mut items = Vec::new();
-    requests.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    items.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
-    for index in 0..count {
-        let request: PollFd = ctx
-            .memory()
-            .read(fds.offset_elements(index).ok_or(Errno::EFAULT)?)?;
-        items.push(item(
-            ctx,
-            request.fd,
-            PollEvents::from_bits_retain(request.events),
-        ));
-        requests.push(request);
-    }
+    let mut few = [PollFd::default(); FEW];
+    let mut many = Vec::new();
+    let requests = if count <= FEW {
+        &mut few[..count]
+    } else {
+        many.try_reserve_exact(count).map_err(|_| Errno::ENOMEM)?;
+        many.resize(count, PollFd::default());
+        &mut many[..]
+    };
+    ctx.memory().read_values(fds, requests)?;
+    let mut items = items(ctx, requests)?;
     let ready = wait(&mut items, deadline_ns)?;
-    for (index, (mut request, item)) in requests.into_iter().zip(&items).enumerate() {
-        request.revents = item.found.bits();
-        ctx.memory()
-            .write(fds.offset_elements(index).ok_or(Errno::EFAULT)?, &request)?;
+    for (index, (request, item)) in requests.iter().zip(&items).enumerate() {
+        // What is there already is not stored again, but memory that cannot be written is always found.
+        let found = item.found.bits();
+        if found != request.revents || index % FEW == 0 {
+            let place = fds.offset_elements(index).ok_or(Errno::EFAULT)?;
+            let place = place.addr().wrapping_add(offset_of!(PollFd, revents) as u64);
+            ctx.memory().write(UserPtr::new(place), &found)?;
+        }
     }
     Ok(ready)
 }
 
-/// Makes the item of a descriptor: negative ones are passed over, closed ones are invalid.
-fn item(ctx: &Context<'_>, fd: i32, wanted: PollEvents) -> PollItem {
-    let file = ctx.files().get(Fd(fd)).ok();
-    let found = if fd >= 0 && file.is_none() {
-        PollEvents::NVAL
-    } else {
-        PollEvents::empty()
-    };
-    PollItem { file, wanted, found }
+/// Makes the items of descriptors: negative ones are passed over, closed ones are invalid.
+fn items(ctx: &Context<'_>, requests: &[PollFd]) -> Result<Vec<PollItem>> {
+    let mut items = Vec::new();
+    items
+        .try_reserve_exact(requests.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    // In pieces, since the table is locked for each.
+    for piece in requests.chunks(PIECE) {
+        ctx.files()
+            .for_each(piece.iter().map(|request| Fd(request.fd)), |index, file| {
+                let is_closed = piece[index].fd >= 0 && file.is_none();
+                items.push(PollItem {
+                    file: file.cloned(),
+                    wanted: PollEvents::from_bits_retain(piece[index].events),
+                    found: if is_closed {
+                        PollEvents::NVAL
+                    } else {
+                        PollEvents::empty()
+                    },
+                });
+            });
+    }
+    Ok(items)
 }
 
 fn wait(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize> {
@@ -185,7 +204,7 @@ fn select_until(
 ) -> Result<usize> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
     let words = count.div_ceil(WORD_BITS);
-    let mut wanted = [[0_u64; FD_SETSIZE / WORD_BITS]; 3];
+    let mut wanted: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
     for (set, wanted) in sets.iter().zip(&mut wanted).filter(|(set, _)| !set.is_null()) {
         for (index, word) in wanted.iter_mut().enumerate().take(words) {
             *word = ctx
@@ -193,11 +212,14 @@ fn select_until(
                 .read(set.offset_elements(index).ok_or(Errno::EFAULT)?)?;
         }
     }
-    let (mut items, numbers) = select_items(ctx, count, &wanted)?;
+    let mut items = select_items(ctx, &wanted, count)?;
     wait(&mut items, deadline_ns)?;
-    let mut found = [[0_u64; FD_SETSIZE / WORD_BITS]; 3];
+    let mut found: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
     let mut ready = 0;
-    for (item, &fd) in items.iter().zip(&numbers) {
+    for (item, fd) in items.iter().zip(members(&wanted, count)) {
+        if item.found.is_empty() {
+            continue;
+        }
         for set in 0..3 {
             let bit = 1 << (fd % WORD_BITS);
             if wanted[set][fd / WORD_BITS] & bit != 0 && item.found.intersects(ASKED[set]) {
@@ -215,28 +237,67 @@ fn select_until(
     Ok(ready)
 }
 
-fn select_items(
-    ctx: &Context<'_>,
-    count: usize,
-    wanted: &[[u64; FD_SETSIZE / WORD_BITS]; 3],
-) -> Result<(Vec<PollItem>, Vec<usize>)> {
-    let (mut items, mut numbers) = (Vec::new(), Vec::new());
-    for fd in 0..count {
-        let asked = (0..3)
-            .filter(|&set| wanted[set][fd / WORD_BITS] >> (fd % WORD_BITS) & 1 != 0)
-            .fold(PollEvents::empty(), |events, set| events | ASKED[set]);
-        if asked.is_empty() {
-            continue;
+/// What the three sets have, one bit a descriptor.
+type Sets = [[u64; FD_SETSIZE / WORD_BITS]; 3];
+
+/// Returns the descriptors below `count` that are in any of the sets, in ascending order.
+fn members(sets: &Sets, count: usize) -> impl Iterator<Item = usize> {
+    (0..count.div_ceil(WORD_BITS)).flat_map(move |index| {
+        let mut left = sets[0][index] | sets[1][index] | sets[2][index];
+        if count < (index + 1) * WORD_BITS {
+            left &= (1 << (count % WORD_BITS)) - 1;
         }
-        let file = ctx.files().get(Fd(fd as i32))?;
-        items.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        numbers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        items.push(PollItem {
-            file: Some(file),
-            wanted: asked,
-            found: PollEvents::empty(),
+        core::iter::from_fn(move || {
+            let bit = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (bit < WORD_BITS).then_some(index * WORD_BITS + bit)
+        })
+    })
+}
+
+fn select_items(ctx: &Context<'_>, wanted: &Sets, count: usize) -> Result<Vec<PollItem>> {
+    let mut items = Vec::new();
+    let bits = wanted.iter().flatten().map(|word| word.count_ones() as usize);
+    items
+        .try_reserve_exact(bits.sum::<usize>().min(count))
+        .map_err(|_| Errno::ENOMEM)?;
+    let mut numbers = members(wanted, count);
+    let mut is_closed = false;
+    ctx.files()
+        .for_each(members(wanted, count).map(|fd| Fd(fd as i32)), |_, file| {
+            let fd = numbers.next().unwrap_or_default();
+            let asked = (0..3)
+                .filter(|&set| wanted[set][fd / WORD_BITS] >> (fd % WORD_BITS) & 1 != 0)
+                .fold(PollEvents::empty(), |events, set| events | ASKED[set]);
+            is_closed |= file.is_none();
+            items.push(PollItem {
+                file: file.cloned(),
+                wanted: asked,
+                found: PollEvents::empty(),
+            });
         });
-        numbers.push(fd);
+    if is_closed {
+        Err(Errno::EBADF.into())
+    } else {
+        Ok(items)
     }
-    Ok((items, numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_those_of_any_set_below_the_count() {
+        let mut sets: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
+        sets[0][0] = 1 << 3 | 1 << 63;
+        sets[1][0] = 1 << 3 | 1 << 4;
+        sets[2][1] = 1 | 1 << 5;
+        let of = |count| members(&sets, count).collect::<Vec<_>>();
+        assert_eq!(of(128), [3, 4, 63, 64, 69]);
+        assert_eq!(of(69), [3, 4, 63, 64]);
+        assert_eq!(of(64), [3, 4, 63]);
+        assert_eq!(of(4), [3]);
+        assert!(of(0).is_empty());
+    }
 }
