@@ -111,6 +111,7 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
         panic!("Attempted to kill init! exitcode={status:#010x}");
     }
     process.timers.stop();
+    process.posix_timers.clear();
     process.release_memory();
     sched::deactivate();
     process.set_image(Arc::new(Image::default()));

@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod accounting;
 pub mod attributes;
+pub mod clock;
 pub mod clone;
 pub mod cred;
 pub mod exec;
@@ -23,6 +24,7 @@ pub mod job_control;
 pub mod kernel_thread;
 mod name;
 pub mod pid;
+pub mod posix_timer;
 pub mod priority;
 pub mod process;
 pub mod rlimit;

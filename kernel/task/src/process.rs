@@ -18,6 +18,7 @@ use crate::fd_table::FdTable;
 use crate::itimer::IntervalTimers;
 use crate::name::Name;
 use crate::pid::{self, Pid};
+use crate::posix_timer::{CpuTimers, PosixTimers};
 use crate::rlimit::{Limits, RaiseHard};
 use crate::sched;
 use crate::signal::actions::SignalActions;
@@ -70,6 +71,8 @@ pub struct Process {
     /// Where the parent's threads wait for changes of children.
     pub(crate) child_events: WaitQueue,
     pub(crate) timers: IntervalTimers,
+    pub(crate) posix_timers: PosixTimers,
+    pub(crate) cpu_timers: CpuTimers,
     pub(crate) dead_threads: SpinLock<Usage>,
     pub(crate) dead_children: SpinLock<Usage>,
     /// Most pages that were ever resident in an image that execve replaced or exit freed.
@@ -135,6 +138,8 @@ impl Process {
             limits: new.limits,
             child_events: WaitQueue::new(),
             timers: IntervalTimers::new(slot, this.clone()),
+            posix_timers: PosixTimers::new(),
+            cpu_timers: CpuTimers::new(),
             dead_threads: SpinLock::new(Rank::Process, Usage::default()),
             dead_children: SpinLock::new(Rank::Process, Usage::default()),
             peak_pages: AtomicUsize::new(0),

@@ -32,7 +32,7 @@ pub use policy::{Policy, REAL_TIME_PRIORITY_MAX, Schedule};
 use queue::RunQueue;
 
 /// Time between looks at the running thread, and so the time slice.
-const TICK_NS: u64 = 4_000_000;
+pub(crate) const TICK_NS: u64 = 4_000_000;
 
 static QUEUES: PerCpu<SpinLock<RunQueue>> =
     PerCpu::new([const { SpinLock::new(Rank::RunQueue, RunQueue::new()) }; MAX_CPUS]);
@@ -199,13 +199,25 @@ pub fn timer_interrupt() {
     if queue.is_idle(&thread) {
         return;
     }
+    let elapsed_ns = now.saturating_sub(queue.ticked_ns);
+    if elapsed_ns < TICK_NS {
+        // A timer in between.
+        let next_ns = queue.ticked_ns + TICK_NS;
+        drop(queue);
+        timer::program_before(next_ns);
+        return;
+    }
+    queue.ticked_ns = now;
     queue.charge(now);
     queue.tick(&thread, now);
     let in_user = thread.in_user.load(Ordering::Relaxed);
     queue.ticks[usize::from(!in_user)] += 1;
     drop(queue);
     thread.accounting.tick(in_user);
-    thread.process().timers.tick(&thread, in_user, TICK_NS);
+    // Before this tick the CPU may have been idle for long.
+    let ticked_ns = elapsed_ns.min(2 * TICK_NS);
+    thread.process().timers.tick(&thread, in_user, ticked_ns);
+    thread.process().cpu_timers.tick();
     timer::program_before(now + TICK_NS);
 }
 

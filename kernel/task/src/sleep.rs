@@ -4,9 +4,11 @@ use alloc::boxed::Box;
 
 use los_abi::syscall::UserPtr;
 use los_abi::time::Timespec;
-use sync::{Error, Restart, Result, WaitError, WaitQueue, now_ns};
+use sync::{Error, Restart, Result, WaitError, WaitQueue};
 
+use crate::clock::{self, Clock};
 use crate::context::Context;
+use crate::posix_timer;
 
 /// Sleeps until the monotonic deadline or a signal.
 ///
@@ -20,16 +22,30 @@ pub fn until(deadline_ns: u64) -> core::result::Result<(), WaitError> {
     }
 }
 
-/// Sleeps for a duration that ends at this monotonic time. A signal stores what is left, and the call goes
-/// on after a stop.
+/// Sleeps for a duration by a clock. A signal stores what is left, and the call goes on after a stop.
 ///
 /// # Errors
 /// `Restart::Block` after a signal; EFAULT.
-pub fn relative(ctx: &Context<'_>, deadline_ns: u64, remaining: UserPtr<Timespec>) -> Result<usize> {
-    if until(deadline_ns).is_ok() {
+pub fn relative(
+    ctx: &Context<'_>,
+    clock: Clock,
+    duration_ns: u64,
+    remaining: UserPtr<Timespec>,
+) -> Result<usize> {
+    // Setting real time does not change durations.
+    let clock = match clock {
+        Clock::Cpu(_) => clock,
+        _ => Clock::Monotonic,
+    };
+    let deadline_ns = clock.now_ns().saturating_add(duration_ns);
+    go_on(ctx, clock, deadline_ns, remaining)
+}
+
+fn go_on(ctx: &Context<'_>, clock: Clock, deadline_ns: u64, remaining: UserPtr<Timespec>) -> Result<usize> {
+    if until_clock(&clock, deadline_ns).is_ok() {
         return Ok(0);
     }
-    let left_ns = deadline_ns.saturating_sub(now_ns());
+    let left_ns = deadline_ns.saturating_sub(clock.now_ns());
     if left_ns == 0 {
         return Ok(0);
     }
@@ -37,17 +53,25 @@ pub fn relative(ctx: &Context<'_>, deadline_ns: u64, remaining: UserPtr<Timespec
         ctx.memory().write(remaining, &Timespec::from_ns(left_ns))?;
     }
     ctx.thread
-        .set_restart(Box::new(move |ctx| relative(ctx, deadline_ns, remaining)));
+        .set_restart(Box::new(move |ctx| go_on(ctx, clock, deadline_ns, remaining)));
     Err(Error::Restart(Restart::Block))
 }
 
-/// Sleeps until this monotonic time as given by the program.
+/// Sleeps until a clock shows this time.
 ///
 /// # Errors
 /// `Restart::NoHand` after a signal.
-pub fn absolute(deadline_ns: u64) -> Result<usize> {
-    match until(deadline_ns) {
+pub fn absolute(clock: &Clock, time_ns: u64) -> Result<usize> {
+    match until_clock(clock, time_ns) {
         Ok(()) => Ok(0),
         Err(_) => Err(Error::Restart(Restart::NoHand)),
+    }
+}
+
+fn until_clock(clock: &Clock, time_ns: u64) -> core::result::Result<(), WaitError> {
+    match clock {
+        Clock::Real(_) => clock::sleep_until_realtime(time_ns),
+        Clock::Cpu(_) => posix_timer::sleep_until(clock, time_ns),
+        Clock::Monotonic | Clock::ReadOnly(..) | Clock::Alarm => until(time_ns),
     }
 }

@@ -21,9 +21,9 @@ pub mod prelude {
     pub use crate::mm::{MapFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::PollFd;
     pub use crate::schedule::{SchedAttr, SchedParam};
-    pub use crate::signal::{SigAction, SigInfo, SigSet, SigSetArgument, StackT};
+    pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::task::{
         FutexWaitv, GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
     };
-    pub use crate::time::{Itimerval, Timespec, Timeval, Timezone};
+    pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timezone};
 }

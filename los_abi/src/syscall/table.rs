@@ -232,6 +232,14 @@ macro_rules! for_each_syscall {
             // Time.
             { alarm, x86_64: 37, aarch64: none, (seconds: u32), Full, "" }
             { setitimer, x86_64: 38, aarch64: 103, (which: i32, new: UserPtr<Itimerval>, old: UserPtr<Itimerval>), Full, "" }
+            { getitimer, x86_64: 36, aarch64: 102, (which: i32, value: UserPtr<Itimerval>), Full, "" }
+            { timer_create, x86_64: 222, aarch64: 107, (clock: i32, event: UserPtr<SigEvent>, id: UserPtr<i32>), Partial, "CLOCK_REALTIME_ALARM and BOOTTIME_ALARM have no device" }
+            { timer_settime, x86_64: 223, aarch64: 110, (id: i32, flags: u32, new: UserPtr<Itimerspec>, old: UserPtr<Itimerspec>), Full, "" }
+            { timer_gettime, x86_64: 224, aarch64: 108, (id: i32, setting: UserPtr<Itimerspec>), Full, "" }
+            { timer_getoverrun, x86_64: 225, aarch64: 109, (id: i32), Full, "" }
+            { timer_delete, x86_64: 226, aarch64: 111, (id: i32), Full, "" }
+            { clock_settime, x86_64: 227, aarch64: 112, (clock: i32, time: UserPtr<Timespec>), Full, "" }
+            { settimeofday, x86_64: 164, aarch64: 170, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Partial, "the time zone is read and not kept" }
             { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_gettime, x86_64: 228, aarch64: 113, (clock: i32, time: UserPtr<Timespec>), Full, "" }

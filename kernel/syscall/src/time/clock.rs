@@ -1,64 +1,87 @@
-//! Reading clocks (clock_gettime(2)).
+//! Reading and setting clocks (clock_gettime(2), settimeofday(2)).
 
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
-use los_abi::time::{
-    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
-    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID, Timespec, Timeval, Timezone,
-};
+use los_abi::time::{NSEC_PER_SEC, Timespec, Timeval, Timezone, USEC_PER_SEC};
 use sync::{Result, now_ns};
 use task::Context;
+use task::clock::{self, Clock, RealClock};
+use vfs::Capability;
 
-/// What a clock counts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Clock {
-    Real,
-    Monotonic,
-    ProcessTime,
-    ThreadTime,
-}
-
-impl Clock {
-    /// Decodes a clock's number.
-    ///
-    /// # Errors
-    /// EINVAL; clocks of other processes are not supported.
-    pub(super) fn decode(number: i32) -> Result<Self> {
-        Ok(match number {
-            CLOCK_REALTIME | CLOCK_REALTIME_COARSE | CLOCK_REALTIME_ALARM | CLOCK_TAI => Self::Real,
-            CLOCK_MONOTONIC
-            | CLOCK_MONOTONIC_RAW
-            | CLOCK_MONOTONIC_COARSE
-            | CLOCK_BOOTTIME
-            | CLOCK_BOOTTIME_ALARM => Self::Monotonic,
-            CLOCK_PROCESS_CPUTIME_ID => Self::ProcessTime,
-            CLOCK_THREAD_CPUTIME_ID => Self::ThreadTime,
-            _ => return Err(Errno::EINVAL.into()),
-        })
-    }
-
-    fn now_ns(self, ctx: &Context<'_>) -> u64 {
-        match self {
-            Self::Real => vfs::clock::realtime_ns(),
-            Self::Monotonic => now_ns(),
-            Self::ProcessTime => ctx.process.counters().runtime_ns,
-            Self::ThreadTime => ctx.thread.counters().runtime_ns,
-        }
-    }
-}
+/// Least seconds since 1970 that real time cannot be set to: Linux keeps 30 years of uptime free.
+const SETTABLE_SECONDS: i64 = i64::MAX / NSEC_PER_SEC - 30 * 365 * 24 * 3600;
 
 pub(crate) fn clock_gettime(ctx: &Context<'_>, clock: i32, time: UserPtr<Timespec>) -> Result<usize> {
-    let now = Clock::decode(clock)?.now_ns(ctx);
+    let now = Clock::find(ctx, clock)?.read()?;
     ctx.memory().write(time, &Timespec::from_ns(now))?;
     Ok(0)
 }
 
 pub(crate) fn clock_getres(ctx: &Context<'_>, clock: i32, resolution: UserPtr<Timespec>) -> Result<usize> {
-    Clock::decode(clock)?;
+    let ns = Clock::find(ctx, clock)?.resolution_ns()?;
     if !resolution.is_null() {
-        ctx.memory().write(resolution, &Timespec::from_ns(1))?;
+        ctx.memory().write(resolution, &Timespec::from_ns(ns))?;
     }
+    Ok(0)
+}
+
+pub(crate) fn clock_settime(ctx: &Context<'_>, clock: i32, time: UserPtr<Timespec>) -> Result<usize> {
+    let clock = Clock::find(ctx, clock)?;
+    let is_settable = match &clock {
+        Clock::Real(RealClock::Settable) => true,
+        Clock::Cpu(clock) if clock.is_dynamic() => false,
+        _ => return Err(Errno::EINVAL.into()),
+    };
+    let time = ctx.memory().read(time)?;
+    if !is_settable {
+        return Err(Errno::EPERM.into());
+    }
+    set_real_time(ctx, &time)
+}
+
+pub(crate) fn settimeofday(
+    ctx: &Context<'_>,
+    time: UserPtr<Timeval>,
+    zone: UserPtr<Timezone>,
+) -> Result<usize> {
+    let time = if time.is_null() {
+        None
+    } else {
+        Some(ctx.memory().read(time)?)
+    };
+    if !zone.is_null() {
+        // There is no other zone than Greenwich's in the kernel.
+        ctx.memory().read(zone)?;
+    }
+    match time {
+        Some(Timeval { tv_sec, tv_usec }) => {
+            if !(0..USEC_PER_SEC).contains(&tv_usec) {
+                return Err(Errno::EINVAL.into());
+            }
+            let tv_nsec = tv_usec * 1000;
+            set_real_time(ctx, &Timespec { tv_sec, tv_nsec })
+        }
+        None => check_permission(ctx),
+    }
+}
+
+fn check_permission(ctx: &Context<'_>) -> Result<usize> {
+    if ctx.credentials().capable(Capability::SysTime) {
+        Ok(0)
+    } else {
+        Err(Errno::EPERM.into())
+    }
+}
+
+fn set_real_time(ctx: &Context<'_>, time: &Timespec) -> Result<usize> {
+    let ns = time.to_ns().filter(|_| time.tv_sec < SETTABLE_SECONDS);
+    let ns = ns.ok_or(Errno::EINVAL)?;
+    check_permission(ctx)?;
+    if ns < now_ns() {
+        // Real time never was before the start.
+        return Err(Errno::EINVAL.into());
+    }
+    clock::set_realtime_ns(ns);
     Ok(0)
 }
 

@@ -22,21 +22,33 @@ pub(crate) fn setitimer(
             interval_ns: value.it_interval.to_ns().ok_or(Errno::EINVAL)?,
         }
     };
-    let which = match which {
+    let previous = itimer::set(ctx.process, decode(which)?, setting);
+    if !old.is_null() {
+        ctx.memory().write(old, &to_itimerval(previous))?;
+    }
+    Ok(0)
+}
+
+pub(crate) fn getitimer(ctx: &Context<'_>, which: i32, value: UserPtr<Itimerval>) -> Result<usize> {
+    let current = itimer::get(ctx.process, decode(which)?);
+    ctx.memory().write(value, &to_itimerval(current))?;
+    Ok(0)
+}
+
+fn decode(which: i32) -> Result<Which> {
+    Ok(match which {
         ITIMER_REAL => Which::Real,
         ITIMER_VIRTUAL => Which::Virtual,
         ITIMER_PROF => Which::Profiling,
         _ => return Err(Errno::EINVAL.into()),
-    };
-    let previous = itimer::set(ctx.process, which, setting);
-    if !old.is_null() {
-        let value = Itimerval {
-            it_interval: Timeval::from_ns(previous.interval_ns),
-            it_value: Timeval::from_ns(previous.value_ns),
-        };
-        ctx.memory().write(old, &value)?;
+    })
+}
+
+fn to_itimerval(setting: Setting) -> Itimerval {
+    Itimerval {
+        it_interval: Timeval::from_ns(setting.interval_ns),
+        it_value: Timeval::from_ns(setting.value_ns),
     }
-    Ok(0)
 }
 
 pub(crate) fn alarm(ctx: &Context<'_>, seconds: u32) -> Result<usize> {

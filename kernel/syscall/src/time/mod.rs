@@ -1,9 +1,11 @@
-//! Clocks, sleeping, interval timers.
+//! Clocks, sleeping, timers.
 
 mod clock;
 mod interval;
 mod sleep;
+mod timer;
 
-pub(crate) use clock::{clock_getres, clock_gettime, gettimeofday, time};
-pub(crate) use interval::{alarm, setitimer};
+pub(crate) use clock::{clock_getres, clock_gettime, clock_settime, gettimeofday, settimeofday, time};
+pub(crate) use interval::{alarm, getitimer, setitimer};
 pub(crate) use sleep::{clock_nanosleep, nanosleep};
+pub(crate) use timer::{timer_create, timer_delete, timer_getoverrun, timer_gettime, timer_settime};

@@ -3,10 +3,9 @@
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
 use los_abi::time::{TIMER_ABSTIME, Timespec};
-use sync::{Result, now_ns};
+use sync::Result;
+use task::clock::Clock;
 use task::{Context, sleep};
-
-use super::clock::Clock;
 
 pub(crate) fn nanosleep(
     ctx: &Context<'_>,
@@ -14,7 +13,7 @@ pub(crate) fn nanosleep(
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
     let ns = ctx.memory().read(request)?.to_ns().ok_or(Errno::EINVAL)?;
-    sleep::relative(ctx, now_ns().saturating_add(ns), remaining)
+    sleep::relative(ctx, Clock::Monotonic, ns, remaining)
 }
 
 pub(crate) fn clock_nanosleep(
@@ -24,21 +23,13 @@ pub(crate) fn clock_nanosleep(
     request: UserPtr<Timespec>,
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
-    let clock = Clock::decode(clock)?;
-    if clock == Clock::ThreadTime {
-        return Err(Errno::EINVAL.into());
-    }
-    if clock == Clock::ProcessTime {
-        return Err(Errno::EOPNOTSUPP.into());
-    }
+    let clock = Clock::find(ctx, clock)?;
+    clock.check_timers()?;
     let ns = ctx.memory().read(request)?.to_ns().ok_or(Errno::EINVAL)?;
+    clock.check_sleep(ctx)?;
     if flags & TIMER_ABSTIME == 0 {
-        return sleep::relative(ctx, now_ns().saturating_add(ns), remaining);
-    }
-    let offset_ns = if clock == Clock::Real {
-        vfs::clock::realtime_offset_ns()
+        sleep::relative(ctx, clock, ns, remaining)
     } else {
-        0
-    };
-    sleep::absolute(ns.saturating_sub(offset_ns))
+        sleep::absolute(&clock, ns)
+    }
 }

@@ -203,6 +203,7 @@ impl Prepared {
         files.close_on_exec();
         thread.set_name(&self.name);
         self.identity.put_on(thread);
+        process.posix_timers.clear();
         *thread.alternate_stack.lock() = AlternateStack::DISABLED;
         thread.restart.lock().take();
         thread.with_user_state(|state| *state = Current::initial_user_state());

@@ -34,6 +34,8 @@ pub(super) struct RunQueue {
     least_ns: u64,
     /// When the current thread was last charged.
     pub(super) switched_ns: u64,
+    /// When the last tick was.
+    pub(super) ticked_ns: u64,
     /// The thread whose user registers the processor holds.
     pub(super) register_owner: Option<Arc<Thread>>,
     /// The address space that is active, by identity; 0 before the first.
@@ -79,6 +81,7 @@ impl RunQueue {
             next_ticket: 0,
             least_ns: 0,
             switched_ns: 0,
+            ticked_ns: 0,
             register_owner: None,
             active_space: 0,
             switches: 0,

@@ -1,6 +1,7 @@
 //! Signals that were sent and not yet taken: standard ones once each, real-time ones in a queue.
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
@@ -9,6 +10,7 @@ use sync::{Rank, SpinLock};
 
 use super::SYNCHRONOUS;
 use super::quota::{Allowance, Charge};
+use crate::posix_timer::PosixTimer;
 
 /// Pending signals of a thread or a process.
 pub struct PendingQueue {
@@ -20,7 +22,15 @@ pub struct PendingQueue {
 /// A signal with what it tells.
 struct Queued {
     info: SigInfo,
-    _charge: Charge,
+    place: Place,
+}
+
+/// What a queued signal's place counts for.
+enum Place {
+    /// One of the user's signals, until this is dropped.
+    Charged(#[expect(dead_code, reason = "its drop counts")] Charge),
+    /// The one that a timer has reserved for its signal.
+    Timer(Arc<PosixTimer>),
 }
 
 impl PendingQueue {
@@ -61,7 +71,7 @@ impl PendingQueue {
         match charge {
             Some(charge) => queue.push_back(Queued {
                 info: *info,
-                _charge: charge,
+                place: Place::Charged(charge),
             }),
             None if signal.is_real_time() && info.si_code != SI_USER => return Err(Errno::EAGAIN),
             None => {}
@@ -69,6 +79,52 @@ impl PendingQueue {
         self.members
             .fetch_or(SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Adds the signal of a timer, of which there is one at a time.
+    ///
+    /// # Errors
+    /// EAGAIN without memory.
+    pub(crate) fn push_timer(
+        &self,
+        signal: Signal,
+        info: &SigInfo,
+        timer: Arc<PosixTimer>,
+    ) -> Result<(), Errno> {
+        let mut queue = self.queue.lock();
+        queue.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        queue.push_back(Queued {
+            info: *info,
+            place: Place::Timer(timer),
+        });
+        self.members
+            .fetch_or(SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Takes back the signal of a timer.
+    pub(crate) fn withdraw(&self, timer: &PosixTimer) {
+        let mut queue = self.queue.lock();
+        let is_its = |queued: &Queued| match &queued.place {
+            Place::Timer(sender) => core::ptr::eq(Arc::as_ptr(sender), timer),
+            Place::Charged(_) => false,
+        };
+        let Some(withdrawn) = queue
+            .iter()
+            .position(is_its)
+            .and_then(|index| queue.remove(index))
+        else {
+            return;
+        };
+        let number = withdrawn.info.si_signo;
+        if !queue.iter().any(|queued| queued.info.si_signo == number)
+            && let Some(signal) = withdrawn.info.signal()
+        {
+            self.members
+                .fetch_and(!SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
+        }
+        drop(queue);
+        drop(withdrawn);
     }
 
     /// Takes the next signal of a set: synchronous ones first, then by number, then by arrival.
@@ -88,7 +144,14 @@ impl PendingQueue {
             self.members
                 .fetch_and(!SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
         }
-        Some(taken.map_or(SigInfo::new(signal, SI_USER), |queued| queued.info))
+        drop(queue);
+        let Some(mut taken) = taken else {
+            return Some(SigInfo::new(signal, SI_USER));
+        };
+        if let Place::Timer(timer) = &taken.place {
+            timer.taken(&mut taken.info);
+        }
+        Some(taken.info)
     }
 
     /// Drops all signals of a set.
@@ -97,7 +160,13 @@ impl PendingQueue {
             return;
         }
         let mut queue = self.queue.lock();
-        queue.retain(|queued| !queued.info.signal().is_some_and(|signal| set.contains(signal)));
+        queue.retain(|queued| {
+            let stays = !queued.info.signal().is_some_and(|signal| set.contains(signal));
+            if !stays && let Place::Timer(timer) = &queued.place {
+                timer.dropped();
+            }
+            stays
+        });
         self.members.fetch_and(!set.0, Ordering::SeqCst);
     }
 }

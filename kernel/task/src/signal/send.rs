@@ -11,11 +11,13 @@ use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
 
 use super::actions::Disposition;
 use super::mask::mask;
+use super::pending::PendingQueue;
 use super::quota::Allowance;
 use super::{STOP_SIGNALS, stop};
 use crate::accounting::ticks;
 use crate::exit;
 use crate::pid::{self, Pid};
+use crate::posix_timer::PosixTimer;
 use crate::process::Process;
 use crate::thread::{Thread, Work};
 use crate::tree::Tree;
@@ -102,9 +104,38 @@ impl<'a> Target<'a> {
 
 pub(super) fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Result<(), Errno> {
     let signal = info.signal().ok_or(Errno::EINVAL)?;
+    enqueue(tree, target, signal, |queue, allowance| {
+        queue.push(signal, info, allowance)
+    })?;
+    Ok(())
+}
+
+/// Sends a timer's signal to a process; false when it is ignored or nobody is there.
+pub(crate) fn send_timer_to_process(process: &Arc<Process>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
+    send_timer(Target::Process(process), info, timer)
+}
+
+/// Sends a timer's signal to a thread; false when it is ignored or nobody is there.
+pub(crate) fn send_timer_to_thread(thread: &Arc<Thread>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
+    send_timer(Target::Thread(thread), info, timer)
+}
+
+fn send_timer(target: Target<'_>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
+    let Some(signal) = info.signal() else { return false };
+    let push = |queue: &PendingQueue, _: Allowance| queue.push_timer(signal, info, timer);
+    enqueue(&pid::tree(), target, signal, push).is_ok_and(|queued| queued)
+}
+
+/// Has a signal queued and looked at; false when it is dropped.
+fn enqueue(
+    tree: &Tree,
+    target: Target<'_>,
+    signal: Signal,
+    push: impl FnOnce(&PendingQueue, Allowance) -> Result<(), Errno>,
+) -> Result<bool, Errno> {
     let process = target.process();
     if process.is_zombie() || process.is_kernel() {
-        return Ok(());
+        return Ok(false);
     }
     prepare(tree, process, signal);
     let addressee = match target {
@@ -112,10 +143,10 @@ pub(super) fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Re
         Target::Thread(thread) => Some(thread.clone()),
     };
     let Some(addressee) = addressee else {
-        return Ok(());
+        return Ok(false);
     };
     if is_dropped(process, &addressee, signal) {
-        return Ok(());
+        return Ok(false);
     }
     if signal == Signal::KILL {
         let status = WaitStatus::Signaled {
@@ -123,22 +154,22 @@ pub(super) fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Re
             core_dumped: false,
         };
         exit::begin_group_exit(process, status);
-        return Ok(());
+        return Ok(false);
     }
     let allowance = allowance(process, &addressee);
     match target {
         Target::Thread(thread) => {
-            thread.pending.push(signal, info, allowance)?;
+            push(&thread.pending, allowance)?;
             wake_if_wanted(thread, SigSet::EMPTY.with(signal));
         }
         Target::Process(_) => {
-            process.pending.push(signal, info, allowance)?;
+            push(&process.pending, allowance)?;
             if !wake_if_wanted(&addressee, SigSet::EMPTY.with(signal)) {
                 wake_another(process, SigSet::EMPTY.with(signal));
             }
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Returns how many signals may be queued for a thread.

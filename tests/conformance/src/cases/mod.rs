@@ -18,6 +18,7 @@ mod mremap;
 mod names;
 mod pipes;
 mod processes;
+mod restart;
 mod schedule;
 mod signal_queue;
 mod signal_stack;
@@ -25,6 +26,7 @@ mod signals;
 mod storage;
 mod thread_stress;
 mod time;
+mod timers;
 mod vdso;
 mod waitid;
 
@@ -59,6 +61,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signal_queue::CASES,
         signal_stack::CASES,
         time::CASES,
+        timers::CASES,
+        restart::CASES,
         credentials::CASES,
         capabilities::CASES,
         schedule::CASES,
@@ -76,6 +80,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
         [what] if what == b"places" => aslr::helper(),
         [what] if what == b"image" => exec_image::helper(),
+        [what] if what == b"sleep" => timers::sleep_a_while(),
         _ => exec::helper(words, environment),
     }
 }

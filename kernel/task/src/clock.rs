@@ -1,0 +1,282 @@
+//! Clocks: what clock_gettime(2) reads, and what sleeps and timers go by.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use los_abi::errno::Errno;
+use los_abi::time::{
+    CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_THREAD_CPUTIME_ID,
+};
+use sync::{WaitQueue, now_ns};
+
+use crate::context::Context;
+use crate::pid;
+use crate::posix_timer;
+use crate::process::Process;
+use crate::sched::TICK_NS;
+use crate::thread::Thread;
+
+/// A clock.
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// Time since 1970 by the machine's clock.
+    Real(RealClock),
+    /// Time since the start, suspended or not.
+    Monotonic,
+    /// A clock that can only be read: real or monotonic time, and its resolution.
+    ReadOnly(Base, u64),
+    /// A clock whose alarms would wake a suspended machine; there is no device for that.
+    Alarm,
+    /// Processor time.
+    Cpu(CpuClock),
+}
+
+/// Which real time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RealClock {
+    /// `CLOCK_REALTIME`, which can be set.
+    Settable,
+    /// `CLOCK_TAI`.
+    Atomic,
+}
+
+/// What wall clocks count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Base {
+    /// Time since 1970.
+    Real,
+    /// Time since the start.
+    Monotonic,
+}
+
+/// A clock of processor time.
+#[derive(Clone, Debug)]
+pub struct CpuClock {
+    target: CpuTarget,
+    kind: CpuKind,
+    /// Whether the program named it by a number of its own (clock_getcpuclockid(3)).
+    is_dynamic: bool,
+}
+
+#[derive(Clone, Debug)]
+enum CpuTarget {
+    Process(Arc<Process>),
+    Thread(Arc<Thread>),
+}
+
+/// What a clock of processor time counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum CpuKind {
+    /// User and system time as sampled.
+    Profiling,
+    /// User time as sampled.
+    User,
+    /// Measured time.
+    Runtime,
+}
+
+/// Bit of a dynamic clock's number: of a thread, not of a process.
+const PER_THREAD: i32 = 4;
+/// Bits of a dynamic clock's number that say what it counts; 3 stands for a device.
+const KIND_MASK: i32 = 3;
+const KIND_BITS: u32 = 3;
+
+impl Clock {
+    /// Finds the clock with a number.
+    ///
+    /// # Errors
+    /// EINVAL for a number that is none, or designates a process or thread that is none of the caller's.
+    pub fn find(ctx: &Context<'_>, number: i32) -> Result<Self, Errno> {
+        Ok(match number {
+            CLOCK_REALTIME => Self::Real(RealClock::Settable),
+            CLOCK_TAI => Self::Real(RealClock::Atomic),
+            CLOCK_MONOTONIC | CLOCK_BOOTTIME => Self::Monotonic,
+            CLOCK_MONOTONIC_RAW => Self::ReadOnly(Base::Monotonic, 1),
+            CLOCK_MONOTONIC_COARSE => Self::ReadOnly(Base::Monotonic, TICK_NS),
+            CLOCK_REALTIME_COARSE => Self::ReadOnly(Base::Real, TICK_NS),
+            CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => Self::Alarm,
+            CLOCK_PROCESS_CPUTIME_ID => Self::cpu(CpuTarget::Process(ctx.process.clone())),
+            CLOCK_THREAD_CPUTIME_ID => Self::cpu(CpuTarget::Thread(ctx.thread.clone())),
+            ..0 => Self::Cpu(CpuClock::find(ctx, number)?),
+            _ => return Err(Errno::EINVAL),
+        })
+    }
+
+    fn cpu(target: CpuTarget) -> Self {
+        Self::Cpu(CpuClock {
+            target,
+            kind: CpuKind::Runtime,
+            is_dynamic: false,
+        })
+    }
+
+    /// Reads the clock.
+    ///
+    /// # Errors
+    /// EINVAL for a clock without a device.
+    pub fn read(&self) -> Result<u64, Errno> {
+        match self {
+            Self::Alarm => Err(Errno::EINVAL),
+            _ => Ok(self.now_ns()),
+        }
+    }
+
+    /// Reads the clock; 0 for one without a device.
+    pub(crate) fn now_ns(&self) -> u64 {
+        match self {
+            Self::Real(_) | Self::ReadOnly(Base::Real, _) => vfs::clock::realtime_ns(),
+            Self::Monotonic | Self::ReadOnly(Base::Monotonic, _) => now_ns(),
+            Self::Alarm => 0,
+            Self::Cpu(clock) => clock.now_ns(),
+        }
+    }
+
+    /// Returns the resolution.
+    ///
+    /// # Errors
+    /// EINVAL for a clock without a device.
+    pub fn resolution_ns(&self) -> Result<u64, Errno> {
+        match self {
+            Self::Real(_) | Self::Monotonic => Ok(1),
+            Self::ReadOnly(_, resolution) => Ok(*resolution),
+            Self::Alarm => Err(Errno::EINVAL),
+            Self::Cpu(clock) if clock.kind == CpuKind::Runtime => Ok(1),
+            Self::Cpu(_) => Ok(TICK_NS),
+        }
+    }
+
+    /// Checks that sleeps and timers can go by the clock.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP.
+    pub fn check_timers(&self) -> Result<(), Errno> {
+        match self {
+            Self::ReadOnly(..) | Self::Alarm => Err(Errno::EOPNOTSUPP),
+            Self::Real(_) | Self::Monotonic | Self::Cpu(_) => Ok(()),
+        }
+    }
+
+    /// Checks that the thread can sleep by the clock, which it cannot by its own processor time.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP; EINVAL for the dynamic number of the caller's own clock.
+    pub fn check_sleep(&self, ctx: &Context<'_>) -> Result<(), Errno> {
+        self.check_timers()?;
+        match self {
+            Self::Cpu(CpuClock {
+                target: CpuTarget::Thread(thread),
+                is_dynamic,
+                ..
+            }) => match is_dynamic {
+                false => Err(Errno::EOPNOTSUPP),
+                true if Arc::ptr_eq(thread, ctx.thread) => Err(Errno::EINVAL),
+                true => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the monotonic time at which the clock will show `time_ns`, unless it is set; `None` for
+    /// processor time.
+    pub(crate) fn to_monotonic(&self, time_ns: u64) -> Option<u64> {
+        match self {
+            Self::Real(_) => Some(time_ns.saturating_sub(vfs::clock::realtime_offset_ns())),
+            Self::Monotonic | Self::ReadOnly(..) | Self::Alarm => Some(time_ns),
+            Self::Cpu(_) => None,
+        }
+    }
+
+    /// Returns the process whose running moves the clock on.
+    pub(crate) fn cpu_process(&self) -> Option<&Arc<Process>> {
+        match self {
+            Self::Cpu(clock) => Some(clock.process()),
+            _ => None,
+        }
+    }
+}
+
+impl CpuClock {
+    /// Reports whether the program named the clock by a number of its own.
+    pub fn is_dynamic(&self) -> bool {
+        self.is_dynamic
+    }
+
+    fn find(ctx: &Context<'_>, number: i32) -> Result<Self, Errno> {
+        let kind = match number & KIND_MASK {
+            0 => CpuKind::Profiling,
+            1 => CpuKind::User,
+            2 => CpuKind::Runtime,
+            _ => return Err(Errno::EINVAL),
+        };
+        let task = (!(number >> KIND_BITS)).cast_unsigned();
+        let target = if number & PER_THREAD != 0 {
+            let thread = match task {
+                0 => Some(ctx.thread.clone()),
+                _ => pid::thread(task).filter(|thread| Arc::ptr_eq(thread.process(), ctx.process)),
+            };
+            CpuTarget::Thread(thread.ok_or(Errno::EINVAL)?)
+        } else {
+            let process = match task {
+                0 => Some(ctx.process.clone()),
+                _ if task == ctx.thread.tid() => Some(ctx.process.clone()),
+                _ => pid::process(task),
+            };
+            CpuTarget::Process(process.ok_or(Errno::EINVAL)?)
+        };
+        Ok(Self {
+            target,
+            kind,
+            is_dynamic: true,
+        })
+    }
+
+    fn now_ns(&self) -> u64 {
+        let usage = match &self.target {
+            CpuTarget::Process(process) => process.counters(),
+            CpuTarget::Thread(thread) => thread.counters(),
+        };
+        match self.kind {
+            CpuKind::Runtime | CpuKind::Profiling => usage.runtime_ns,
+            CpuKind::User => usage.times().user_ns,
+        }
+    }
+
+    fn process(&self) -> &Arc<Process> {
+        match &self.target {
+            CpuTarget::Process(process) => process,
+            CpuTarget::Thread(thread) => thread.process(),
+        }
+    }
+}
+
+/// How often real time was set.
+static SETTINGS: AtomicU64 = AtomicU64::new(0);
+/// Where those wait who sleep until a point of real time.
+static SLEEPERS: WaitQueue = WaitQueue::new();
+
+/// Sets real time; what waits for a point of it looks anew.
+pub fn set_realtime_ns(time_ns: u64) {
+    vfs::clock::set_realtime_ns(time_ns);
+    SETTINGS.fetch_add(1, Ordering::SeqCst);
+    SLEEPERS.wake_all();
+    posix_timer::clock_was_set();
+}
+
+/// Sleeps until real time has reached a point.
+///
+/// # Errors
+/// `Interrupted`.
+pub(crate) fn sleep_until_realtime(time_ns: u64) -> Result<(), sync::WaitError> {
+    loop {
+        let seen = SETTINGS.load(Ordering::SeqCst);
+        let deadline_ns = time_ns.saturating_sub(vfs::clock::realtime_offset_ns());
+        let was_set = || (SETTINGS.load(Ordering::SeqCst) != seen).then_some(());
+        match SLEEPERS.wait_interruptible(Some(deadline_ns), was_set) {
+            Ok(()) => {}
+            Err(sync::WaitError::TimedOut) => return Ok(()),
+            Err(interrupted) => return Err(interrupted),
+        }
+    }
+}
