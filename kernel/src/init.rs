@@ -56,6 +56,7 @@ fn connect(command_line: &CommandLine) -> Result<(), Errno> {
         task::exec::set_randomization(0);
     }
     task::set_syscall_handler(syscall::dispatch);
+    mm::user::set_relief(task::oom::make_room_for_kernel);
     syscall::set_power(act);
     devfs::random::init(seed);
     fs::init()?;

@@ -19,6 +19,16 @@ use crate::isa::{Isa, OpenFlagBits};
 use crate::macros::{constants, flags, wire};
 
 flags! {
+    /// Seals of a memory file (`F_SEAL_*`).
+    SealFlags {
+        SEAL = 1, "No more seals.";
+        SHRINK = 2, "The file does not shrink.";
+        GROW = 4, "The file does not grow.";
+        WRITE = 8, "The contents stay as they are.";
+        FUTURE_WRITE = 0x10, "Only mappings that exist may write.";
+        EXEC = 0x20, "The right to execute stays as it is.";
+    }
+
     /// Flags of open(2) in a form that is one for both machines (`O_*`). The low two bits are a number: see
     /// [`OpenFlags::access`]. `O_SYNC` is `DSYNC` with `SYNC`, `O_TMPFILE` is `TMPFILE` with `DIRECTORY`.
     OpenFlags {
@@ -245,6 +255,16 @@ constants! {
         F_GETPIPE_SZ = 1032, "Reads the size of a pipe.";
         F_ADD_SEALS = 1033, "Adds seals.";
         F_GET_SEALS = 1034, "Reads the seals.";
+    }
+
+    /// Advice of posix_fadvise(2) (`linux/fadvise.h`).
+    FADVICE: i32 {
+        POSIX_FADV_NORMAL = 0, "No expectation.";
+        POSIX_FADV_RANDOM = 1, "Random order.";
+        POSIX_FADV_SEQUENTIAL = 2, "In order.";
+        POSIX_FADV_WILLNEED = 3, "Soon.";
+        POSIX_FADV_DONTNEED = 4, "Not soon.";
+        POSIX_FADV_NOREUSE = 5, "Once.";
     }
 
     /// Flags of a descriptor, for F_SETFD.

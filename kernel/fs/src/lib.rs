@@ -25,6 +25,7 @@ use los_abi::fs::make_device;
 pub fn init() -> Result<(), Errno> {
     vfs::filesystems::register(&tmpfs::TmpFsType);
     vfs::filesystems::register(&devfs::DevTmpFsType);
+    vfs::memory_file::set_source(tmpfs::memory_file);
     devfs::memory::init()
 }
 

@@ -33,7 +33,7 @@ pub mod vvar;
 
 pub use address_space::{
     AddressSpace, BarrierError, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker, MapRequest,
-    RemapRequest, Source, SpaceStatistics, VmaInfo, order_all,
+    PageState, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, order_all,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;
@@ -41,4 +41,4 @@ pub use page_map::PageMap;
 pub use pager::{AnonymousPager, Pager, PagerError};
 pub use reverse_map::{Copies, ReverseMap};
 pub use user::{UserIoVec, UserReader, UserWriter};
-pub use vma::VmaKind;
+pub use vma::{Attributes as VmaAttributes, VmaKind};

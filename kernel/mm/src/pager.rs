@@ -79,8 +79,19 @@ pub trait Pager: Send + Sync {
         None
     }
 
+    /// Reports whether Linux would count the pages as shared memory rather than as a file's.
+    fn is_shared_memory(&self) -> bool {
+        false
+    }
+
     /// Notes a new mapping; `writable_shared` when stores through it may reach the object.
-    fn mapped(&self, _writable_shared: bool) {}
+    ///
+    /// # Errors
+    /// EPERM when the object is sealed against that. A mapping of the same kind as one that exists is never
+    /// refused.
+    fn mapped(&self, _writable_shared: bool) -> Result<(), Errno> {
+        Ok(())
+    }
 
     /// Notes the end of a mapping that was noted by [`mapped`](Self::mapped).
     fn unmapped(&self, _writable_shared: bool) {}
@@ -142,6 +153,10 @@ impl Pager for AnonymousPager {
 
     fn mappings(&self) -> Option<&ReverseMap> {
         Some(&self.mappings)
+    }
+
+    fn is_shared_memory(&self) -> bool {
+        true
     }
 
     fn name(&self) -> Vec<u8> {

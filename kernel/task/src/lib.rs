@@ -23,6 +23,7 @@ pub mod itimer;
 pub mod job_control;
 pub mod kernel_thread;
 mod name;
+pub mod oom;
 pub mod pid;
 pub mod posix_timer;
 pub mod priority;

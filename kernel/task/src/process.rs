@@ -381,9 +381,7 @@ impl Process {
     /// Returns what the process has used. May wait for its memory.
     pub fn usage(&self) -> Usage {
         let mut usage = self.counters();
-        let resident = self
-            .memory()
-            .map_or(0, |memory| memory.statistics().peak_resident_pages);
+        let resident = self.memory().map_or(0, |memory| memory.peak_resident_pages());
         usage.peak_pages = resident.max(self.peak_pages.load(Ordering::Relaxed));
         usage
     }
@@ -391,7 +389,7 @@ impl Process {
     /// Frees the memory at the end, keeping its peak.
     pub(crate) fn release_memory(&self) {
         if let Some(memory) = self.replace_memory(None) {
-            let peak = memory.statistics().peak_resident_pages;
+            let peak = memory.peak_resident_pages();
             self.peak_pages.fetch_max(peak, Ordering::Relaxed);
         }
     }

@@ -7,7 +7,6 @@ use los_abi::signal::{
     BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_INTDIV, FPE_INTOVF, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR,
     SI_KERNEL, SigInfo, Signal, TRAP_BRKPT, TRAP_TRACE,
 };
-use los_abi::task::WaitStatus;
 use los_arch::hal::addr::VirtAddr;
 use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::{TrapFrame as _, Traps};
@@ -19,7 +18,7 @@ use sync::{Error, Once, Restart};
 use crate::context::Context;
 use crate::signal::{deliver, send};
 use crate::thread::{Thread, Work};
-use crate::{exit, futex, sched};
+use crate::{exit, futex, oom, sched};
 
 /// Decodes and performs the system call in the context's frame, and returns its result.
 pub type SyscallHandler = fn(&Context<'_>) -> sync::Result<usize>;
@@ -129,24 +128,10 @@ fn page_fault(ctx: &Context<'_>, address: VirtAddr, access: Access) {
         FaultError::NotMapped => (Signal::SEGV, SEGV_MAPERR),
         FaultError::NotAllowed => (Signal::SEGV, SEGV_ACCERR),
         FaultError::BeyondEnd => (Signal::BUS, BUS_ADRERR),
-        FaultError::NoMemory => return out_of_memory(ctx),
+        // The program touches the page again when there is room, unless it was chosen to die.
+        FaultError::NoMemory => return oom::make_room(ctx.thread),
     };
     send::force(ctx.thread, &SigInfo::fault(signal, code, address.as_u64()));
-}
-
-/// Ends the process that needs a page when there is none, as the out-of-memory killer does.
-#[cold]
-fn out_of_memory(ctx: &Context<'_>) {
-    log::error!(
-        "Out of memory: Killed process {} ({})",
-        ctx.process.pid(),
-        ctx.process.name()
-    );
-    let status = WaitStatus::Signaled {
-        signal: Signal::KILL.number(),
-        core_dumped: false,
-    };
-    exit::begin_group_exit(ctx.process, status);
 }
 
 /// Returns the signal of an exception.

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{Access as AccessMode, FallocateFlags, MountFlags, OpenFlags};
+use los_abi::fs::{Access as AccessMode, FallocateFlags, MountFlags, OpenFlags, SealFlags};
 use los_abi::poll::PollEvents;
 use mm::Pager;
 use mm::io::{Sink, Source};
@@ -385,6 +385,22 @@ impl OpenFile {
         ops.allocate(mode.bits(), offset as u64, length as u64)?;
         self.note_write(1);
         Ok(())
+    }
+
+    /// Adds seals.
+    ///
+    /// # Errors
+    /// EPERM unless open for writing, or when the seals are sealed; EINVAL for unknown seals and files that have
+    /// none; EBUSY; EBADF for O_PATH.
+    pub fn add_seals(&self, seals: SealFlags) -> core::result::Result<(), Errno> {
+        self.ops()?;
+        if !self.is_writable() {
+            return Err(Errno::EPERM);
+        }
+        if !SealFlags::all().contains(seals) {
+            return Err(Errno::EINVAL);
+        }
+        self.inode.add_seals(seals)
     }
 
     /// Writes data back.

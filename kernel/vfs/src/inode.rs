@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use los_abi::errno::Errno;
-use los_abi::fs::{OpenFlags, RenameFlags, Statfs};
+use los_abi::fs::{OpenFlags, RenameFlags, SealFlags, Statfs};
 use los_abi::poll::PollEvents;
 use mm::io::{Sink, Source};
 use mm::{AddressSpace, Pager};
@@ -170,6 +170,19 @@ pub trait Inode: Send + Sync + Any {
     /// Returns where mappings of the file find their pages.
     fn pager(self: Arc<Self>) -> Option<Arc<dyn Pager>> {
         None
+    }
+
+    /// Returns the seals, where the file system has them.
+    fn seals(&self) -> Option<SealFlags> {
+        None
+    }
+
+    /// Adds seals.
+    ///
+    /// # Errors
+    /// EINVAL where the file system has none; EPERM, EBUSY.
+    fn add_seals(&self, _seals: SealFlags) -> Result<(), Errno> {
+        Err(Errno::EINVAL)
     }
 
     /// Notes that contents were read.

@@ -3,8 +3,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use mm::{Access, Frame, Pager, PagerError};
+use los_abi::errno::Errno;
+use mm::{Access, Frame, Pager, PagerError, ReverseMap};
 
 use crate::path::Path;
 
@@ -53,8 +55,20 @@ impl Pager for MappedFile {
         self.pages.object()
     }
 
-    fn mapped(&self, writable_shared: bool) {
-        self.pages.mapped(writable_shared);
+    fn discard(&self, pages: Range<u64>) -> Result<(), Errno> {
+        self.pages.discard(pages)
+    }
+
+    fn mappings(&self) -> Option<&ReverseMap> {
+        self.pages.mappings()
+    }
+
+    fn is_shared_memory(&self) -> bool {
+        self.pages.is_shared_memory()
+    }
+
+    fn mapped(&self, writable_shared: bool) -> Result<(), Errno> {
+        self.pages.mapped(writable_shared)
     }
 
     fn unmapped(&self, writable_shared: bool) {

@@ -18,7 +18,7 @@ pub mod prelude {
         AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
-    pub use crate::mm::{MapFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
+    pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::PollFd;
     pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};

@@ -47,7 +47,7 @@ macro_rules! for_each_syscall {
             { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
             { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
             { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Partial, "no packet mode (O_DIRECT)" }
-            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases, owners (SIGIO), F_NOTIFY or seals" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases, owners (SIGIO) or F_NOTIFY" }
             { flock, x86_64: 73, aarch64: 32, (fd: Fd, operation: u32), Full, "" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
             { preadv, x86_64: 295, aarch64: 69, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64), Full, "" }
@@ -56,6 +56,7 @@ macro_rules! for_each_syscall {
             { pwritev2, x86_64: 328, aarch64: 287, (fd: Fd, vectors: UserPtr<IoVec>, count: usize, offset: i64, offset_high: u64, flags: ReadWriteFlags), Partial, "RWF_NOWAIT and RWF_APPEND are refused" }
             { copy_file_range, x86_64: 326, aarch64: 285, (in_fd: Fd, in_offset: UserPtr<i64>, out_fd: Fd, out_offset: UserPtr<i64>, count: usize, flags: u32), Full, "" }
             { fallocate, x86_64: 285, aarch64: 47, (fd: Fd, mode: FallocateFlags, offset: i64, length: i64), Full, "" }
+            { fadvise64, x86_64: 221, aarch64: 223, (fd: Fd, offset: i64, length: i64, advice: i32), Full, "" }
             { readahead, x86_64: 187, aarch64: 213, (fd: Fd, offset: i64, count: usize), Full, "" }
             { sync_file_range, x86_64: 277, aarch64: 84, (fd: Fd, offset: i64, length: i64, flags: u32), Full, "" }
             { syncfs, x86_64: 306, aarch64: 267, (fd: Fd), Full, "" }
@@ -132,7 +133,7 @@ macro_rules! for_each_syscall {
             { select, x86_64: 23, aarch64: none, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timeval>), Full, "" }
             { pselect6, x86_64: 270, aarch64: 72, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timespec>, mask: UserPtr<SigSetArgument>), Full, "" }
             // Memory.
-            { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "MAP_HUGETLB is ENOMEM; truncating a file leaves pages that are mapped already" }
+            { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "MAP_HUGETLB is ENOMEM" }
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
             { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
             { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
@@ -144,6 +145,7 @@ macro_rules! for_each_syscall {
             { mlock2, x86_64: 325, aarch64: 284, (address: u64, length: usize, flags: Mlock2Flags), Full, "" }
             { munlock, x86_64: 150, aarch64: 229, (address: u64, length: usize), Full, "" }
             { mlockall, x86_64: 151, aarch64: 230, (flags: MlockallFlags), Full, "" }
+            { memfd_create, x86_64: 319, aarch64: 279, (name: UserCStr, flags: MemfdFlags), Partial, "no huge pages" }
             { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
             { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Partial, "no commands for restartable sequences" }
             // Processes.

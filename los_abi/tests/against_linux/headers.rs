@@ -98,9 +98,16 @@ impl Headers {
 }
 
 /// Reads `pub const NAME: TYPE = NUMBER;`.
+/// Reads the line of a constant, or of a member of an enumeration.
 fn parse_constant(line: &str) -> Option<(String, i128)> {
-    let (name, rest) = line.trim().strip_prefix("pub const ")?.split_once(':')?;
-    let value = rest.split_once("= ")?.1.strip_suffix(';')?;
+    let line = line.trim();
+    let (name, value) = match line.strip_prefix("pub const ") {
+        Some(constant) => {
+            let (name, rest) = constant.split_once(':')?;
+            (name, rest.split_once("= ")?.1.strip_suffix(';')?)
+        }
+        None => line.strip_suffix(',')?.split_once(" = ")?,
+    };
     Some((name.to_string(), value.parse().ok()?))
 }
 

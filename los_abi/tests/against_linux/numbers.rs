@@ -231,6 +231,7 @@ fn flags_of_calls() {
         mm::MsyncFlags: "MS_";
         mm::MlockallFlags: "MCL_";
         mm::Mlock2Flags: "MLOCK_";
+        fs::SealFlags: "F_SEAL_";
         mm::MemfdFlags: "MFD_";
         poll::EpollCreateFlags: "EPOLL_";
         poll::PollEvents: "POLL";

@@ -9,7 +9,7 @@ use super::task::Task;
 use super::text::Text;
 
 /// Columns before the name.
-const NAME_COLUMN: usize = 73;
+pub(super) const NAME_COLUMN: usize = 73;
 
 pub(super) fn show(task: &Task, text: &mut Text) -> Result<(), Errno> {
     if let Some(memory) = task.process().memory() {
@@ -18,7 +18,7 @@ pub(super) fn show(task: &Task, text: &mut Text) -> Result<(), Errno> {
     Ok(())
 }
 
-fn write_mapping(text: &mut Text, vma: &VmaInfo) {
+pub(super) fn write_mapping(text: &mut Text, vma: &VmaInfo) {
     let line = text.len();
     let letter = |flag, letter| {
         if vma.protection.contains(flag) {
@@ -68,6 +68,8 @@ mod tests {
             start: 0x40_0000,
             end: 0x45_2000,
             protection: ProtFlags::READ | ProtFlags::EXEC,
+            max_protection: ProtFlags::READ | ProtFlags::EXEC,
+            attributes: mm::VmaAttributes::empty(),
             shared: false,
             kind: VmaKind::Plain,
             offset: 0x1000,

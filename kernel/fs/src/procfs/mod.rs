@@ -13,6 +13,7 @@ mod node;
 mod program;
 mod root;
 mod settings;
+mod smaps;
 mod stat;
 mod status;
 mod system;

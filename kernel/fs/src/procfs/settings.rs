@@ -4,6 +4,7 @@ use alloc::string::String;
 
 use ::task::{exec, pid, rlimit, uts, version as names};
 use los_abi::errno::Errno;
+use mm::commit::{self, Overcommit};
 use sync::Once;
 
 use super::node::{Content, Entry, Show, Store};
@@ -65,8 +66,25 @@ pub(super) static TABLE: &[Entry<System>] = &[
             text("version", |_, text| line(text, names::VERSION)),
         ],
     ),
-    // Memory is promised without looking whether it exists, as far as it is not absurd.
-    directory("vm", &[text("overcommit_memory", |_, text| line(text, 0))]),
+    directory(
+        "vm",
+        &[
+            setting(
+                "overcommit_memory",
+                |_, text| line(text, commit::mode() as u8),
+                store_overcommit,
+            ),
+            setting(
+                "overcommit_ratio",
+                |_, text| line(text, commit::ratio()),
+                |_, bytes| {
+                    let percent = usize::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    commit::set_ratio(percent);
+                    Ok(())
+                },
+            ),
+        ],
+    ),
 ];
 
 fn name(text: &mut Text, name: &uts::UtsName) -> Done {
@@ -84,6 +102,16 @@ fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
 fn integer(written: &[u8]) -> Result<i32, Errno> {
     let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
     text.trim().parse().map_err(|_| Errno::EINVAL)
+}
+
+fn store_overcommit(_: &System, bytes: &[u8]) -> Done {
+    commit::set_mode(match integer(bytes)? {
+        0 => Overcommit::Heuristic,
+        1 => Overcommit::Always,
+        2 => Overcommit::Never,
+        _ => return Err(Errno::EINVAL),
+    });
+    Ok(())
 }
 
 fn boot_id(_: &System, text: &mut Text) -> Done {

@@ -37,9 +37,9 @@ fn write_sizes(text: &mut Text, sizes: &SpaceStatistics, code: usize) {
     let SpaceStatistics {
         total_pages,
         resident_pages,
-        shared_pages,
         ..
     } = sizes;
+    let shared_pages = sizes.shared_pages();
     let data = sizes.data_pages + sizes.stack_pages;
     writeln!(
         text,
@@ -133,7 +133,6 @@ fn write_identity(text: &mut Text, credentials: &Credentials) {
 }
 
 fn write_memory(text: &mut Text, sizes: &SpaceStatistics, code: usize) {
-    let file_pages = sizes.shared_pages.min(sizes.resident_pages);
     let lines = [
         ("VmPeak", sizes.peak_total_pages),
         ("VmSize", sizes.total_pages),
@@ -141,9 +140,9 @@ fn write_memory(text: &mut Text, sizes: &SpaceStatistics, code: usize) {
         ("VmPin", 0),
         ("VmHWM", sizes.peak_resident_pages),
         ("VmRSS", sizes.resident_pages),
-        ("RssAnon", sizes.resident_pages - file_pages),
-        ("RssFile", file_pages),
-        ("RssShmem", 0),
+        ("RssAnon", sizes.anonymous_pages),
+        ("RssFile", sizes.file_pages),
+        ("RssShmem", sizes.shared_memory_pages),
         ("VmData", sizes.data_pages),
         ("VmStk", sizes.stack_pages),
         ("VmExe", code),
@@ -213,7 +212,9 @@ mod tests {
     const SIZES: SpaceStatistics = SpaceStatistics {
         total_pages: 100,
         resident_pages: 20,
-        shared_pages: 15,
+        anonymous_pages: 5,
+        file_pages: 12,
+        shared_memory_pages: 3,
         text_pages: 30,
         data_pages: 7,
         stack_pages: 33,
@@ -237,7 +238,7 @@ mod tests {
         let bytes = text.finish().unwrap();
         let text = str::from_utf8(&bytes).unwrap();
         assert!(text.starts_with("VmPeak:\t     440 kB\nVmSize:\t     400 kB\nVmLck:\t       0 kB\n"));
-        assert!(text.contains("\nRssAnon:\t      20 kB\nRssFile:\t      60 kB\n"));
+        assert!(text.contains("\nRssAnon:\t      20 kB\nRssFile:\t      48 kB\nRssShmem:\t      12 kB\n"));
         assert!(text.contains("\nVmExe:\t      40 kB\nVmLib:\t      80 kB\n"));
     }
 

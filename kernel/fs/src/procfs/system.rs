@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::time::{NSEC_PER_SEC, USER_HZ};
+use mm::commit;
 use mm::frames::MemoryStatistics;
 use sync::now_ns;
 use vfs::clock;
@@ -50,7 +51,8 @@ pub(super) fn cpu_info(_: &System, text: &mut Text) -> Done {
 }
 
 pub(super) fn memory(_: &System, text: &mut Text) -> Done {
-    write_memory(text, mm::frames::statistics(), mounts::tmpfs_pages());
+    let shared = mounts::tmpfs_pages() + crate::tmpfs::memory_file_pages() as usize;
+    write_memory(text, mm::frames::statistics(), shared);
     Ok(())
 }
 
@@ -69,8 +71,9 @@ fn write_memory(text: &mut Text, memory: MemoryStatistics, shared: usize) {
         ("Dirty", 0),
         ("Writeback", 0),
         ("Shmem", shared),
-        // All that programs may be promised: there is no swap.
-        ("CommitLimit", memory.total_pages),
+        ("CommitLimit", commit::limit_pages()),
+        // What is stored in files was promised as well.
+        ("Committed_AS", commit::committed_pages() + shared),
     ];
     for (name, pages) in lines {
         writeln!(text, "{:<15} {:>8} kB", Colon(name), pages * PAGE_KIB);

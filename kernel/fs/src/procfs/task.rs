@@ -14,7 +14,7 @@ use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
-use super::{maps, mounts, program, root, stat, status};
+use super::{maps, mounts, program, root, smaps, stat, status};
 
 type Done = Result<(), Errno>;
 
@@ -231,8 +231,11 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
     guarded("maps", 0o444, maps::show),
     text("mountinfo", mounts::info),
     text("mounts", mounts::table),
+    text("oom_score", show_badness),
     setting("oom_score_adj", show_adjustment, store_adjustment),
     place("root", |task| directories(task, |fs| fs.root.clone())),
+    guarded("smaps", 0o444, smaps::show),
+    guarded("smaps_rollup", 0o444, smaps::show_sum),
     text("stat", stat::show),
     text("statm", status::show_sizes),
     text("status", status::show),
@@ -251,8 +254,11 @@ static THREAD_TABLE: &[Entry<Task>] = &[
     guarded("maps", 0o444, maps::show),
     text("mountinfo", mounts::info),
     text("mounts", mounts::table),
+    text("oom_score", show_badness),
     setting("oom_score_adj", show_adjustment, store_adjustment),
     place("root", |task| directories(task, |fs| fs.root.clone())),
+    guarded("smaps", 0o444, smaps::show),
+    guarded("smaps_rollup", 0o444, smaps::show_sum),
     text("stat", stat::show),
     text("statm", status::show_sizes),
     text("status", status::show),
@@ -278,6 +284,11 @@ fn store_name(task: &Task, name: &[u8]) -> Done {
     let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &task.process));
     let thread = task.thread().filter(|_| own).ok_or(Errno::EINVAL)?;
     thread.set_name(name.strip_suffix(b"\n").unwrap_or(name));
+    Ok(())
+}
+
+fn show_badness(task: &Task, text: &mut Text) -> Done {
+    writeln!(text, "{}", ::task::oom::score(&task.process));
     Ok(())
 }
 

@@ -33,8 +33,11 @@ impl Budget {
     /// Counts one page.
     ///
     /// # Errors
-    /// ENOSPC.
+    /// ENOSPC, also when files would take what programs need to go on.
     pub(super) fn charge(&self) -> Result<Charge<'_>, Errno> {
+        if !frames::room_for_files() {
+            return Err(Errno::ENOSPC);
+        }
         self.pages.charge()
     }
 
@@ -70,6 +73,11 @@ impl Budget {
     /// Takes an inode off the count.
     pub(super) fn uncharge_inode(&self) {
         self.inodes.used.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many pages count.
+    pub(super) fn used_pages(&self) -> u64 {
+        self.pages.used.load(Ordering::Relaxed)
     }
 
     /// Returns the limit of pages and how many are free; (0, 0) without a limit, as Linux has it.

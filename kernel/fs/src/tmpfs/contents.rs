@@ -3,15 +3,17 @@
 //! Two locks: `writer` keeps changes of one file apart and is held while user memory is read; `pages` guards
 //! the map alone and is never held then, since a fault on a mapping of this very file takes it.
 
-use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
+use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
+use los_abi::fs::SealFlags;
 use mm::frames::{self, Frame};
 use mm::io::{Sink, Source};
+use mm::{PageMap, ReverseMap};
 use sync::{Mutex, Rank};
-use vfs::Extent;
+use vfs::{Extent, Seals};
 
 use super::budget::Budget;
 
@@ -19,22 +21,45 @@ use super::budget::Budget;
 pub(super) const PAGE_BYTES: usize = 4096;
 /// Largest size of a file, as an `off_t` has it.
 pub(super) const SIZE_MAX: u64 = i64::MAX as u64;
+/// The seals that keep contents as they are.
+const WRITE_SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::FUTURE_WRITE);
 
 /// The bytes of a regular file.
 pub(super) struct Contents {
     size: AtomicU64,
     writer: Mutex<()>,
-    pages: Mutex<BTreeMap<u64, Frame>>,
+    pages: Mutex<PageMap>,
+    /// Where the file is mapped. Whoever takes pages away unmaps them afterwards, without any lock of this file:
+    /// a page that was mapped in between is mapped again by the next fault.
+    pub(super) mappings: ReverseMap,
+    /// Checked by changes with `writer` held, and added to under it.
+    seals: Seals,
 }
 
 impl Contents {
     /// Makes an empty file.
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(seals: SealFlags) -> Self {
         Self {
             size: AtomicU64::new(0),
             writer: Mutex::new(Rank::Inode, ()),
-            pages: Mutex::new(Rank::PageCache, BTreeMap::new()),
+            pages: Mutex::new(Rank::PageCache, PageMap::new()),
+            mappings: ReverseMap::new(),
+            seals: Seals::new(seals),
         }
+    }
+
+    /// Returns the seals.
+    pub(super) fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
+    /// Adds seals to a file with this mode, when no change is under way.
+    ///
+    /// # Errors
+    /// EPERM, EBUSY.
+    pub(super) fn add_seals(&self, seals: SealFlags, mode: u16) -> Result<(), Errno> {
+        let _writer = self.writer.lock();
+        self.seals.add(seals, mode)
     }
 
     /// Returns the size in bytes.
@@ -54,7 +79,7 @@ impl Contents {
     pub(super) fn read(&self, out: &mut dyn Sink, offset: u64) -> Result<usize, Errno> {
         let count = self.size().saturating_sub(offset).min(out.remaining() as u64) as usize;
         transfer(offset, count, |index, within, chunk| {
-            let frame = self.pages.lock().get(&index).cloned();
+            let frame = self.pages.lock().get(index).cloned();
             match frame {
                 Some(frame) => out.put_frame(&frame, within, chunk),
                 None => out.put_zeros(chunk),
@@ -65,7 +90,7 @@ impl Contents {
     /// Writes up to `limit`, the size that the file must not exceed.
     ///
     /// # Errors
-    /// EFBIG at the limit; ENOSPC, ENOMEM, EFAULT when nothing was written.
+    /// EFBIG at the limit; EPERM by a seal; ENOSPC, ENOMEM, EFAULT when nothing was written.
     pub(super) fn write(
         &self,
         budget: &Budget,
@@ -93,38 +118,61 @@ impl Contents {
         Ok((written, offset + written as u64))
     }
 
-    /// Sets the size; what is cut off is gone, what is added is zero.
+    /// Sets the size; what is cut off is gone, what is added is zero. Returns the pages that are cut off.
     ///
     /// # Errors
-    /// EFBIG.
-    pub(super) fn truncate(&self, budget: &Budget, size: u64) -> Result<(), Errno> {
+    /// EFBIG; EPERM by a seal.
+    pub(super) fn truncate(&self, budget: &Budget, size: u64) -> Result<Range<u64>, Errno> {
         if size > SIZE_MAX {
             return Err(Errno::EFBIG);
         }
         let _writer = self.writer.lock();
-        let old = self.size.swap(size, Ordering::AcqRel);
-        if size < old {
-            self.discard(budget, size, SIZE_MAX);
+        let (old, seals) = (self.size(), self.seals.get());
+        if size < old && seals.contains(SealFlags::SHRINK) || size > old && seals.contains(SealFlags::GROW) {
+            return Err(Errno::EPERM);
         }
-        Ok(())
+        // Before the pages go: what is mapped from now on ends here.
+        self.size.store(size, Ordering::Release);
+        if size >= old {
+            return Ok(0..0);
+        }
+        self.discard(budget, size, SIZE_MAX);
+        Ok(size.div_ceil(PAGE_BYTES as u64)..u64::MAX)
     }
 
-    /// Makes the bytes from `start` to `end` zero, and gives back whole pages.
-    pub(super) fn punch(&self, budget: &Budget, start: u64, end: u64) {
+    /// Makes the bytes from `start` to `end` zero, and gives back whole pages. Returns those.
+    ///
+    /// # Errors
+    /// EPERM by a seal.
+    pub(super) fn punch(&self, budget: &Budget, start: u64, end: u64) -> Result<Range<u64>, Errno> {
         let _writer = self.writer.lock();
+        if self.seals.get().intersects(WRITE_SEALS) {
+            return Err(Errno::EPERM);
+        }
         self.discard(budget, start, end);
+        let (first, last) = (start.div_ceil(PAGE_BYTES as u64), end / PAGE_BYTES as u64);
+        Ok(first..last.max(first))
     }
 
     /// Stores all pages from `start` to `end` and lets the file grow to `end` if `grow`.
     ///
     /// # Errors
-    /// ENOSPC, ENOMEM; pages stored before stay.
+    /// ENOSPC, ENOMEM, and the pages that were added are gone again; EPERM by a seal.
     pub(super) fn reserve(&self, budget: &Budget, start: u64, end: u64, growth: Growth) -> Result<(), Errno> {
         let _writer = self.writer.lock();
+        if end > self.size() && self.seals.get().contains(SealFlags::GROW) {
+            return Err(Errno::EPERM);
+        }
         let (first, last) = (start / PAGE_BYTES as u64, end.div_ceil(PAGE_BYTES as u64));
         budget.check(last - first)?;
-        for index in first..last {
-            self.page(budget, index)?;
+        let mut added = Vec::new();
+        let result = (first..last).try_for_each(|index| self.reserve_page(budget, index, &mut added));
+        if let Err(errno) = result {
+            let mut pages = self.pages.lock();
+            let removed: usize = added.into_iter().map(|range| pages.remove(range)).sum();
+            drop(pages);
+            budget.uncharge(removed as u64);
+            return Err(errno);
         }
         if growth == Growth::Grow {
             self.size.fetch_max(end, Ordering::AcqRel);
@@ -138,19 +186,14 @@ impl Contents {
     /// ENXIO when no data follows.
     pub(super) fn next_extent(&self, offset: u64, end: u64, extent: Extent) -> Result<u64, Errno> {
         let pages = self.pages.lock();
-        let mut index = offset / PAGE_BYTES as u64;
+        let index = offset / PAGE_BYTES as u64;
         if extent == Extent::Data {
-            let (&found, _) = pages.range(index..).next().ok_or(Errno::ENXIO)?;
+            let found = pages.next_page(index).ok_or(Errno::ENXIO)?;
             let found = (found * PAGE_BYTES as u64).max(offset);
             return if found < end { Ok(found) } else { Err(Errno::ENXIO) };
         }
-        for (&stored, _) in pages.range(index..) {
-            if stored != index {
-                break;
-            }
-            index += 1;
-        }
-        Ok((index * PAGE_BYTES as u64).max(offset).min(end))
+        let hole = pages.next_hole(index);
+        Ok((hole * PAGE_BYTES as u64).max(offset).min(end))
     }
 
     /// Returns the page for a mapping, `None` when it lies beyond the end; a hole is filled.
@@ -173,23 +216,36 @@ impl Contents {
         if index >= self.size().div_ceil(PAGE_BYTES as u64) {
             return None;
         }
-        pages.get(&index).cloned()
+        pages.get(index).cloned()
     }
 
-    fn page(&self, budget: &Budget, index: u64) -> Result<Frame, Errno> {
-        Self::page_in(&mut self.pages.lock(), budget, index)
-    }
-
-    fn page_in(pages: &mut BTreeMap<u64, Frame>, budget: &Budget, index: u64) -> Result<Frame, Errno> {
-        match pages.entry(index) {
-            Entry::Occupied(entry) => Ok(entry.get().clone()),
-            Entry::Vacant(entry) => {
-                let charge = budget.charge()?;
-                let frame = frames::allocate()?;
-                charge.keep();
-                Ok(entry.insert(frame).clone())
-            }
+    /// Stores a page, and notes it in `added` if it was not there.
+    fn reserve_page(&self, budget: &Budget, index: u64, added: &mut Vec<Range<u64>>) -> Result<(), Errno> {
+        let mut pages = self.pages.lock();
+        if pages.get(index).is_some() {
+            return Ok(());
         }
+        let extends = added.last().is_some_and(|last| last.end == index);
+        if !extends {
+            added.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        }
+        Self::page_in(&mut pages, budget, index)?;
+        match added.last_mut() {
+            Some(last) if extends => last.end += 1,
+            _ => added.push(index..index + 1),
+        }
+        Ok(())
+    }
+
+    fn page_in(pages: &mut PageMap, budget: &Budget, index: u64) -> Result<Frame, Errno> {
+        if let Some(frame) = pages.get(index) {
+            return Ok(frame.clone());
+        }
+        let charge = budget.charge()?;
+        let frame = frames::allocate()?;
+        pages.insert(index, frame.clone())?;
+        charge.keep();
+        Ok(frame)
     }
 
     fn write_locked(
@@ -207,12 +263,31 @@ impl Contents {
             .checked_sub(offset)
             .filter(|&room| room > 0)
             .ok_or(Errno::EFBIG)?;
-        let count = room.min(input.remaining() as u64) as usize;
+        let count = room.min(input.remaining() as u64);
+        let count = self.unsealed(offset, count)? as usize;
         let done = transfer(offset, count, |index, within, chunk| {
             self.store(budget, input, index, within, chunk)
         })?;
         self.size.fetch_max(offset + done as u64, Ordering::AcqRel);
         Ok(done)
+    }
+
+    /// Returns how many of `count` bytes the seals allow to be written at an offset.
+    fn unsealed(&self, offset: u64, count: u64) -> Result<u64, Errno> {
+        let seals = self.seals.get();
+        if seals.intersects(WRITE_SEALS) {
+            return Err(Errno::EPERM);
+        }
+        let size = self.size();
+        if !seals.contains(SealFlags::GROW) || offset.saturating_add(count) <= size {
+            return Ok(count);
+        }
+        // Page by page, up to the first that does not lie in the file with all that is written to it.
+        let whole_pages = size / PAGE_BYTES as u64 * PAGE_BYTES as u64;
+        match whole_pages.saturating_sub(offset) {
+            0 => Err(Errno::EPERM),
+            room => Ok(room),
+        }
     }
 
     /// Stores up to `count` bytes in one page and returns how many. A new page is filled before others can see
@@ -225,7 +300,7 @@ impl Contents {
         within: usize,
         count: usize,
     ) -> Result<usize, Errno> {
-        let present = self.pages.lock().get(&index).cloned();
+        let present = self.pages.lock().get(index).cloned();
         if let Some(frame) = present {
             return input.take_frame(&frame, within, count);
         }
@@ -240,13 +315,14 @@ impl Contents {
         if is_whole {
             frame.fill_range(taken, count - taken, 0);
         }
-        match self.pages.lock().entry(index) {
-            Entry::Vacant(entry) => {
-                entry.insert(frame);
+        let mut pages = self.pages.lock();
+        match pages.get(index) {
+            // A fault on a mapping was quicker; its page counts.
+            Some(other) => other.copy_part(within, &frame, within, taken),
+            None => {
+                pages.insert(index, frame)?;
                 charge.keep();
             }
-            // A fault on a mapping was quicker; its page counts.
-            Entry::Occupied(entry) => entry.get().copy_part(within, &frame, within, taken),
         }
         Ok(taken)
     }
@@ -257,7 +333,7 @@ impl Contents {
         let (first, last) = (start.div_ceil(page), end / page);
         let mut pages = self.pages.lock();
         let zero = |index: u64, from: u64, to: u64| {
-            if let Some(frame) = pages.get(&index) {
+            if let Some(frame) = pages.get(index) {
                 let (from, to) = ((from - index * page) as usize, (to - index * page) as usize);
                 frame.fill_range(from, to - from, 0);
             }
@@ -272,11 +348,9 @@ impl Contents {
         if first >= last {
             return;
         }
-        let mut middle = pages.split_off(&first);
-        let mut behind = middle.split_off(&last);
-        pages.append(&mut behind);
+        let removed = pages.remove(first..last);
         drop(pages);
-        budget.uncharge(middle.len() as u64);
+        budget.uncharge(removed as u64);
     }
 
     /// Gives back what the pages have cost; they go with the file.

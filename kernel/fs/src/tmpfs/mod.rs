@@ -17,7 +17,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::AtomicU64;
 
 use los_abi::errno::Errno;
-use los_abi::fs::{NAME_MAX, Statfs, TMPFS_MAGIC};
+use los_abi::fs::{NAME_MAX, SealFlags, Statfs, TMPFS_MAGIC};
+use sync::Once;
 use vfs::{FileKind, FileSystem, FileSystemType, Inode, MountRequest, NewNode, SuperBlock};
 
 use budget::Budget;
@@ -135,6 +136,32 @@ impl FileSystem for TmpFs {
         text.into_bytes()
     }
 }
+
+/// Makes a file for memfd_create(2): on a file system that is mounted nowhere and has no limits but memory.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn memory_file(node: &NewNode, seals: SealFlags) -> Result<Arc<dyn Inode>, Errno> {
+    let volume = match MEMORY_FILES.get() {
+        Some(fs) => fs,
+        None => {
+            let fs = TmpFs::new(&Options {
+                pages: 0,
+                inodes: 0,
+                ..Options::default()
+            })?;
+            MEMORY_FILES.call_once(|| fs)
+        }
+    };
+    Ok(Node::unnamed(&volume.volume, node, seals)?)
+}
+
+/// Returns the number of pages that the files of [`memory_file`] have.
+pub(crate) fn memory_file_pages() -> u64 {
+    MEMORY_FILES.get().map_or(0, |fs| fs.volume.budget.used_pages())
+}
+
+static MEMORY_FILES: Once<Arc<TmpFs>> = Once::new();
 
 /// The type `tmpfs` of mount(2).
 pub(crate) struct TmpFsType;

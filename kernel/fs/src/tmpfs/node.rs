@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{OpenFlags, RenameFlags};
-use mm::{Access as PageAccess, Frame, Pager, PagerError};
+use los_abi::fs::{OpenFlags, RenameFlags, SealFlags};
+use mm::{Access as PageAccess, Copies, Frame, Pager, PagerError, ReverseMap};
 use sync::{Mutex, Rank, SpinLock};
 use vfs::pipe::Pipe;
 use vfs::text::WriteCount;
@@ -60,6 +61,15 @@ pub(super) struct Directory {
     pub(super) parent: AtomicU64,
 }
 
+impl File {
+    fn new(seals: SealFlags) -> Self {
+        Self {
+            contents: Contents::new(seals),
+            writes: WriteCount::new(),
+        }
+    }
+}
+
 impl Node {
     /// Makes an inode; `target` is a symbolic link's.
     ///
@@ -73,10 +83,7 @@ impl Node {
     ) -> Result<Arc<Self>, Errno> {
         let charge = volume.budget.charge_inode()?;
         let body = match node.kind {
-            FileKind::Regular => Body::File(File {
-                contents: Contents::new(),
-                writes: WriteCount::new(),
-            }),
+            FileKind::Regular => Body::File(File::new(SealFlags::SEAL)),
             FileKind::Directory => Body::Directory(Directory {
                 entries: Mutex::new(Rank::Inode, Entries::new()),
                 parent: AtomicU64::new(parent),
@@ -87,14 +94,34 @@ impl Node {
             FileKind::Socket => Body::Socket,
         };
         charge.keep();
+        Ok(Self::with_body(volume, node, body))
+    }
+
+    /// Makes a regular file that is in no directory and has these seals.
+    ///
+    /// # Errors
+    /// ENOSPC, ENOMEM.
+    pub(super) fn unnamed(
+        volume: &Arc<Volume>,
+        node: &NewNode,
+        seals: SealFlags,
+    ) -> Result<Arc<Self>, Errno> {
+        volume.budget.charge_inode()?.keep();
+        let node = Self::with_body(volume, node, Body::File(File::new(seals)));
+        node.attributes.remove_link();
+        Ok(node)
+    }
+
+    /// Makes an inode that is charged already.
+    fn with_body(volume: &Arc<Volume>, node: &NewNode, body: Body) -> Arc<Self> {
         let number = volume.next_number.fetch_add(1, Ordering::Relaxed);
         let volume = volume.clone();
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             volume,
             number,
             attributes: Attributes::new(node),
             body,
-        }))
+        })
     }
 
     /// Recognises an inode of this file system among all.
@@ -187,6 +214,12 @@ impl Inode for Node {
     }
 
     fn set_attributes(&self, changes: &SetAttributes) -> Result<(), Errno> {
+        if let (Body::File(file), Some(mode)) = (&self.body, changes.mode) {
+            let executable = (self.attributes.access().mode ^ mode) & 0o111 != 0;
+            if executable && file.contents.seals().get().contains(SealFlags::EXEC) {
+                return Err(Errno::EPERM);
+            }
+        }
         self.attributes.set(changes);
         Ok(())
     }
@@ -279,7 +312,8 @@ impl Inode for Node {
                 Errno::EINVAL
             });
         };
-        file.contents.truncate(&self.volume.budget, size)?;
+        let gone = file.contents.truncate(&self.volume.budget, size)?;
+        file.contents.mappings.unmap(self.object(), gone, Copies::Drop);
         self.attributes.note_modification();
         Ok(())
     }
@@ -298,6 +332,20 @@ impl Inode for Node {
         match &self.body {
             Body::File(_) => Some(self),
             _ => None,
+        }
+    }
+
+    fn seals(&self) -> Option<SealFlags> {
+        match &self.body {
+            Body::File(file) => Some(file.contents.seals().get()),
+            _ => None,
+        }
+    }
+
+    fn add_seals(&self, seals: SealFlags) -> Result<(), Errno> {
+        match &self.body {
+            Body::File(file) => file.contents.add_seals(seals, self.attributes.access().mode),
+            _ => Err(Errno::EINVAL),
         }
     }
 
@@ -351,6 +399,39 @@ impl Pager for Node {
 
     fn inode(&self) -> u64 {
         self.number
+    }
+
+    fn discard(&self, pages: Range<u64>) -> Result<(), Errno> {
+        const KEEP_SIZE_AND_PUNCH_HOLE: u32 = 3;
+        let start = pages.start.saturating_mul(PAGE_BYTES as u64);
+        let bytes = (pages.end - pages.start).saturating_mul(PAGE_BYTES as u64);
+        self.allocate(KEEP_SIZE_AND_PUNCH_HOLE, start, bytes)
+    }
+
+    fn mappings(&self) -> Option<&ReverseMap> {
+        match &self.body {
+            Body::File(file) => Some(&file.contents.mappings),
+            _ => None,
+        }
+    }
+
+    fn is_shared_memory(&self) -> bool {
+        true
+    }
+
+    fn mapped(&self, writable_shared: bool) -> Result<(), Errno> {
+        match &self.body {
+            Body::File(file) if writable_shared => file.contents.seals().note_writable_mapping(),
+            _ => Ok(()),
+        }
+    }
+
+    fn unmapped(&self, writable_shared: bool) {
+        if let Body::File(file) = &self.body
+            && writable_shared
+        {
+            file.contents.seals().forget_writable_mapping();
+        }
     }
 }
 

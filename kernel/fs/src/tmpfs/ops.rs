@@ -4,6 +4,7 @@ use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use mm::io::{Sink, Source};
+use mm::{Copies, Pager};
 use vfs::{DirectoryEntry, Extent, FileKind, FileOps, Inode, Io};
 
 use super::contents::{Growth, SIZE_MAX};
@@ -115,7 +116,8 @@ impl FileOps for Node {
             0 => contents.reserve(&self.volume.budget, offset, end, Growth::Grow)?,
             FALLOC_FL_KEEP_SIZE => contents.reserve(&self.volume.budget, offset, end, Growth::Keep)?,
             mode if mode == FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE => {
-                contents.punch(&self.volume.budget, offset, end);
+                let hole = contents.punch(&self.volume.budget, offset, end)?;
+                contents.mappings.unmap(self.object(), hole, Copies::Keep);
             }
             _ => return Err(Errno::EOPNOTSUPP),
         }

@@ -9,7 +9,7 @@ use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 use super::AddressSpace;
 use super::protect::with_frame;
 use crate::frames::Frame;
-use crate::vma::{Backing, Vma, VmaKind};
+use crate::vma::{Attributes, Backing, Vma, VmaKind};
 
 /// One mapping, as /proc/PID/maps shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,6 +20,10 @@ pub struct VmaInfo {
     pub end: u64,
     /// What the program may do.
     pub protection: ProtFlags,
+    /// What mprotect may give.
+    pub max_protection: ProtFlags,
+    /// Other properties.
+    pub attributes: Attributes,
     /// Whether stores reach the object.
     pub shared: bool,
     /// What it is for.
@@ -41,8 +45,12 @@ pub struct SpaceStatistics {
     pub total_pages: usize,
     /// In memory.
     pub resident_pages: usize,
-    /// In memory, and those of an object that is mapped.
-    pub shared_pages: usize,
+    /// In memory, and the program's own.
+    pub anonymous_pages: usize,
+    /// In memory, and those of a file that is mapped.
+    pub file_pages: usize,
+    /// In memory, and those of shared memory that is mapped.
+    pub shared_memory_pages: usize,
     /// Mapped from objects to be executed.
     pub text_pages: usize,
     /// Private and writable.
@@ -93,25 +101,51 @@ impl AddressSpace {
             ..
         } = &mut *inner;
         for vma in mappings.iter() {
-            let is_object = matches!(vma.backing, Backing::Object { .. });
             let pages = vma.pages();
             sizes.stack_pages += if vma.grows_down() { pages } else { 0 };
-            if !is_object {
+            let Backing::Object { mapped, .. } = &vma.backing else {
                 continue;
-            }
+            };
             let is_text = vma.protection.contains(ProtFlags::EXEC) && !vma.is_data();
             sizes.text_pages += if is_text { pages } else { 0 };
             let (start, end) = (VirtAddr::new(vma.start), VirtAddr::new(vma.end));
+            let mut cached = 0;
             table.for_each_leaf(tables, start, end, &mut |_, leaf| {
-                sizes.shared_pages += usize::from(with_frame(leaf.phys, Frame::is_cached));
+                cached += usize::from(with_frame(leaf.phys, Frame::is_cached));
                 LeafAction::Keep
             });
+            if mapped.pager().is_shared_memory() {
+                sizes.shared_memory_pages += cached;
+            } else {
+                sizes.file_pages += cached;
+            }
         }
+        let objects = sizes.file_pages + sizes.shared_memory_pages;
+        sizes.anonymous_pages = sizes.resident_pages.saturating_sub(objects);
         sizes
+    }
+
+    /// Returns the pages that would be free without the space, those of objects counted as if they were its own:
+    /// what is in memory, and the page tables.
+    pub fn footprint_pages(&self) -> usize {
+        let inner = self.inner.lock();
+        inner.resident.pages + inner.tables.count + 1
+    }
+
+    /// Returns the most pages that were in memory at any time.
+    pub fn peak_resident_pages(&self) -> usize {
+        self.inner.lock().resident.peak
     }
 }
 
-fn describe(vma: &Vma) -> VmaInfo {
+impl SpaceStatistics {
+    /// Returns the pages of objects that are in memory and mapped.
+    pub fn shared_pages(&self) -> usize {
+        self.file_pages + self.shared_memory_pages
+    }
+}
+
+pub(super) fn describe(vma: &Vma) -> VmaInfo {
     let (offset, device, inode, name) = match &vma.backing {
         Backing::Anonymous => (0, 0, 0, Vec::new()),
         Backing::Object { mapped, page } => {
@@ -123,6 +157,8 @@ fn describe(vma: &Vma) -> VmaInfo {
         start,
         end,
         protection,
+        max_protection,
+        attributes,
         kind,
         ..
     } = *vma;
@@ -130,6 +166,8 @@ fn describe(vma: &Vma) -> VmaInfo {
         start,
         end,
         protection,
+        max_protection,
+        attributes,
         shared: vma.is_shared(),
         kind,
         offset,

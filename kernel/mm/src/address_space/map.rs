@@ -320,7 +320,7 @@ impl Inner {
                 let pager = Arc::new(AnonymousPager::new(pages, promised));
                 (
                     Backing::Object {
-                        mapped: Mapped::new(pager, true, &self.space),
+                        mapped: Mapped::new(pager, true, &self.space)?,
                         page: 0,
                     },
                     PROTECTION,
@@ -335,7 +335,7 @@ impl Inner {
                     return Err(Errno::EACCES);
                 }
                 let writable_shared = shared && max_protection.contains(ProtFlags::WRITE);
-                let mapped = Mapped::new(pager, writable_shared, &self.space);
+                let mapped = Mapped::new(pager, writable_shared, &self.space)?;
                 (
                     Backing::Object {
                         mapped,

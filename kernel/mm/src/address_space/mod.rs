@@ -18,6 +18,7 @@ mod remap;
 mod residency;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod zap;
 
 use alloc::sync::{Arc, Weak};
@@ -45,6 +46,7 @@ pub use futex::FutexKey;
 pub use lock::{LockMode, Locker};
 pub use map::{MapRequest, Source};
 pub use remap::RemapRequest;
+pub use usage::{PageState, VmaUsage};
 
 /// Most mappings of one address space (Linux's default `vm.max_map_count`).
 const MAX_MAPPINGS: usize = 65530;

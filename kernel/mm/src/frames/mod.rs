@@ -131,6 +131,13 @@ pub fn headroom() -> bool {
     physical::headroom()
 }
 
+/// Reports whether files in memory may take a further page: somewhat earlier than programs they get none, since
+/// ending a program does not free them.
+#[inline]
+pub fn room_for_files() -> bool {
+    physical::room_for_files()
+}
+
 impl Frame {
     /// Takes the one reference of a frame that `allocate_raw` returned.
     #[inline]

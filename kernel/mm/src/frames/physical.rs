@@ -28,6 +28,8 @@ const BLOCK_FRAMES: usize = 16;
 /// The reserve for the kernel is at least this, in frames, or a fixed part of all memory.
 const MIN_RESERVE_FRAMES: usize = 64;
 const RESERVE_DIVISOR: usize = 64;
+/// Files in memory leave this many times the reserve.
+const FILES_FACTOR: usize = 4;
 
 static PHYSICAL: SpinLock<Physical> = SpinLock::new(
     Rank::Frames,
@@ -70,6 +72,12 @@ pub(crate) fn total() -> usize {
 #[inline]
 pub(super) fn headroom() -> bool {
     FREE.load(Ordering::Relaxed) > LOW_WATER.load(Ordering::Relaxed)
+}
+
+/// Reports whether more than [`FILES_FACTOR`] times the reserve is left.
+#[inline]
+pub(super) fn room_for_files() -> bool {
+    FREE.load(Ordering::Relaxed) > 2 * FILES_FACTOR * LOW_WATER.load(Ordering::Relaxed)
 }
 
 /// Allocates a run of `frames` frames whose address is a multiple of `align` bytes, for the kernel. Each

@@ -10,13 +10,23 @@ use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::*;
 use los_arch::hal::uaccess::UserFault;
 use los_arch::hal::{PAGE_SIZE, VirtAddr};
+use sync::Once;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{AddressSpace, FaultError};
 use crate::frames::Frame;
 
 /// A fault that was served this many times without any progress is given up.
 const MAX_VAIN_FAULTS: u32 = 64;
+
+/// Makes room when the kernel finds none for a page of a program; false when the access must fail.
+static RELIEF: Once<fn() -> bool> = Once::new();
+
+/// Registers who makes room when there is no memory for a page of a program. Called once.
+pub fn set_relief(make_room: fn() -> bool) {
+    RELIEF.call_once(|| make_room);
+}
+
 /// Bytes of a string that are read at a time.
 const STRING_CHUNK: usize = 128;
 
@@ -241,10 +251,14 @@ impl AddressSpace {
     /// Serves a fault, and reports whether trying again makes sense.
     #[cold]
     fn serve(&self, fault: &UserFault, vain: u32) -> bool {
-        vain <= MAX_VAIN_FAULTS
-            && self
-                .handle_fault(VirtAddr::new(fault.address), fault.access)
-                .is_ok()
+        if vain > MAX_VAIN_FAULTS {
+            return false;
+        }
+        match self.handle_fault(VirtAddr::new(fault.address), fault.access) {
+            Ok(()) => true,
+            Err(FaultError::NoMemory) => RELIEF.get().is_some_and(|make_room| make_room()),
+            Err(_) => false,
+        }
     }
 
     /// Calls `copy` with a frame, an offset in it, the bytes done before and the bytes to do, until all is

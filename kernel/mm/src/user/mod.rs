@@ -15,6 +15,7 @@ use crate::address_space::AddressSpace;
 use crate::frames::Frame;
 use crate::io::{Sink, Source};
 
+pub use access::set_relief;
 pub use vectors::{MAX_TRANSFER_BYTES, UserIoVec};
 
 /// Reads a range of user memory from its start to its end, each byte once.

@@ -6,6 +6,7 @@ use alloc::sync::{Arc, Weak};
 use core::fmt;
 
 use bitflags::bitflags;
+use los_abi::errno::Errno;
 use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{Access, PageFlags};
 use los_arch::hal::{PAGE_SHIFT, VirtAddr};
@@ -34,7 +35,7 @@ pub enum VmaKind {
 bitflags! {
     /// Properties of a mapping besides protection.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub(crate) struct Attributes: u16 {
+    pub struct Attributes: u16 {
         /// Stores reach the object.
         const SHARED = 1 << 0;
         /// Extends downwards when touched below its start.
@@ -66,8 +67,27 @@ pub(crate) struct Mapped {
 }
 
 impl Mapped {
-    pub(crate) fn new(pager: Arc<dyn Pager>, writable_shared: bool, space: &Weak<AddressSpace>) -> Self {
-        pager.mapped(writable_shared);
+    /// Makes a mapping known to its object.
+    ///
+    /// # Errors
+    /// EPERM when the object refuses it.
+    pub(crate) fn new(
+        pager: Arc<dyn Pager>,
+        writable_shared: bool,
+        space: &Weak<AddressSpace>,
+    ) -> Result<Self, Errno> {
+        pager.mapped(writable_shared)?;
+        Ok(Self::noted(pager, writable_shared, space))
+    }
+
+    /// Makes one more mapping of the kind of an existing one, which is never refused.
+    fn again(&self, space: &Weak<AddressSpace>) -> Self {
+        let noted = self.pager.mapped(self.writable_shared);
+        debug_assert!(noted.is_ok(), "a mapping like this exists");
+        Self::noted(self.pager.clone(), self.writable_shared, space)
+    }
+
+    fn noted(pager: Arc<dyn Pager>, writable_shared: bool, space: &Weak<AddressSpace>) -> Self {
         if let Some(mappings) = pager.mappings() {
             mappings.add(space);
         }
@@ -85,7 +105,7 @@ impl Mapped {
 
 impl Clone for Mapped {
     fn clone(&self) -> Self {
-        Self::new(self.pager.clone(), self.writable_shared, &self.space)
+        self.again(&self.space)
     }
 }
 
@@ -198,7 +218,7 @@ impl Vma {
         let backing = match &self.backing {
             Backing::Anonymous => Backing::Anonymous,
             Backing::Object { mapped, page } => Backing::Object {
-                mapped: Mapped::new(mapped.pager.clone(), mapped.writable_shared, space),
+                mapped: mapped.again(space),
                 page: *page,
             },
         };

@@ -2,8 +2,8 @@
 
 use los_abi::errno::Errno;
 use los_abi::fs::{
-    CloseRangeFlags, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GETFD, F_GETFL, F_GETPIPE_SZ, F_SETFD,
-    F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags,
+    CloseRangeFlags, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
+    F_GETPIPE_SZ, F_SETFD, F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags, SealFlags,
 };
 use los_abi::isa::IsaAbi;
 use los_abi::syscall::{Fd, UserPtr};
@@ -120,6 +120,14 @@ pub(crate) fn fcntl(ctx: &Context<'_>, fd: Fd, command: u32, argument: u64) -> R
         }
         F_GETPIPE_SZ => Ok(pipe_of(&file)?.capacity()),
         F_SETPIPE_SZ => Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize, ctx.credentials())?),
+        F_ADD_SEALS => {
+            file.add_seals(SealFlags::from_bits_retain(argument as u32))?;
+            Ok(0)
+        }
+        F_GET_SEALS => {
+            file.ops()?;
+            Ok(file.inode().seals().ok_or(Errno::EINVAL)?.bits() as usize)
+        }
         F_DUPFD_QUERY => {
             let other = ctx.files().get(Fd(argument as i32))?;
             Ok(usize::from(core::ptr::eq(&raw const *file, &raw const *other)))

@@ -1,7 +1,7 @@
-//! Room on storage and what is on its way there: fallocate(2), readahead(2), sync_file_range(2), syncfs(2).
+//! Room on storage and what is on its way there: fallocate(2), posix_fadvise(2), readahead(2), sync_file_range(2), syncfs(2).
 
 use los_abi::errno::Errno;
-use los_abi::fs::FallocateFlags;
+use los_abi::fs::{FADVICE, FallocateFlags};
 use los_abi::syscall::Fd;
 use sync::Result;
 use task::Context;
@@ -27,6 +27,19 @@ pub(crate) fn fallocate(
             .map_err(Into::into)
             .map(|()| 0),
     )
+}
+
+pub(crate) fn fadvise64(ctx: &Context<'_>, fd: Fd, _offset: i64, length: i64, advice: i32) -> Result<usize> {
+    let file = ctx.files().get(fd)?;
+    file.ops()?;
+    if file.inode().kind() == FileKind::Fifo {
+        return Err(Errno::ESPIPE.into());
+    }
+    // Contents are in memory already, and stay there.
+    if length < 0 || !FADVICE.iter().any(|(_, known)| *known == advice) {
+        return Err(Errno::EINVAL.into());
+    }
+    Ok(0)
 }
 
 pub(crate) fn readahead(ctx: &Context<'_>, fd: Fd, _offset: i64, _count: usize) -> Result<usize> {

@@ -2,11 +2,14 @@
 
 mod barrier;
 mod lock;
+mod memory_file;
 
 pub(crate) use barrier::membarrier;
 pub(crate) use lock::{mlock, mlock2, mlockall, munlock, munlockall};
+pub(crate) use memory_file::memfd_create;
 
 use los_abi::errno::Errno;
+use los_abi::fs::SealFlags;
 use los_abi::mm::{MapFlags, MremapFlags, MsyncFlags, ProtFlags};
 use los_abi::syscall::{Fd, UserPtr};
 use mm::{MapRequest, RemapRequest, Source, VmaKind};
@@ -30,7 +33,7 @@ pub(crate) fn mmap(
     let source = if flags.contains(MapFlags::ANONYMOUS) {
         Source::Anonymous
     } else {
-        file_source(ctx, fd, flags, offset)?
+        file_source(ctx, fd, prot, flags, offset)?
     };
     if flags.contains(MapFlags::LOCKED) {
         ctx.memory().set_locker(lock::locker(ctx));
@@ -47,7 +50,7 @@ pub(crate) fn mmap(
 }
 
 /// Describes a file as the source of a mapping, with what its access mode allows.
-fn file_source(ctx: &Context<'_>, fd: Fd, flags: MapFlags, offset: u64) -> Result<Source> {
+fn file_source(ctx: &Context<'_>, fd: Fd, prot: ProtFlags, flags: MapFlags, offset: u64) -> Result<Source> {
     let file = ctx.files().get(fd)?;
     file.ops()?;
     if !file.is_readable() {
@@ -57,6 +60,18 @@ fn file_source(ctx: &Context<'_>, fd: Fd, flags: MapFlags, offset: u64) -> Resul
     let mut max_protection = ProtFlags::READ | ProtFlags::EXEC;
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
+    }
+    let keeps_contents = SealFlags::WRITE | SealFlags::FUTURE_WRITE;
+    let is_sealed = || {
+        file.inode()
+            .seals()
+            .is_some_and(|seals| seals.intersects(keeps_contents))
+    };
+    if is_shared && max_protection.contains(ProtFlags::WRITE) && is_sealed() {
+        if prot.contains(ProtFlags::WRITE) {
+            return Err(Errno::EPERM.into());
+        }
+        max_protection -= ProtFlags::WRITE;
     }
     Ok(Source::File {
         pager: file.pager()?,

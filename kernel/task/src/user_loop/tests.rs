@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use los_abi::Errno;
 use los_abi::signal::{SIG_IGN, SaFlags, SigAction};
+use los_abi::task::WaitStatus;
 use los_arch::Current as Mock;
 
 use super::*;

@@ -195,7 +195,7 @@ fn descriptors_run_out() -> Outcome {
 }
 
 /// Returns MemFree in KiB.
-fn free_memory_kib() -> Result<i64, Errno> {
+pub(super) fn free_memory_kib() -> Result<i64, Errno> {
     let text = rt::fs::read(b"/proc/meminfo")?;
     let field = text
         .split(|&byte| byte == b'\n')

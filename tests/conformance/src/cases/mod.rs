@@ -12,14 +12,18 @@ mod futex;
 mod futex_pi;
 mod locks;
 mod madvise;
+mod memfd;
 mod memory;
 mod memory_lock;
+mod memory_maps;
 mod mremap;
 mod names;
+mod out_of_memory;
 mod pipes;
 mod processes;
 mod restart;
 mod schedule;
+mod shared_memory;
 mod signal_queue;
 mod signal_stack;
 mod signals;
@@ -48,7 +52,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memory::CASES,
         mremap::CASES,
         memory_lock::CASES,
+        memory_maps::CASES,
         madvise::CASES,
+        memfd::CASES,
+        shared_memory::CASES,
         files::CASES,
         names::CASES,
         locks::CASES,
@@ -68,6 +75,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         schedule::CASES,
         vdso::CASES,
         bad_input::CASES,
+        out_of_memory::CASES,
     ]
     .into_iter()
     .flatten()

@@ -60,8 +60,9 @@ impl Pager for File {
         4
     }
 
-    fn mapped(&self, _writable_shared: bool) {
+    fn mapped(&self, _writable_shared: bool) -> Result<(), Errno> {
         self.mappings.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn unmapped(&self, _writable_shared: bool) {
@@ -185,7 +186,7 @@ fn neighbours_in_memory_are_mapped_as_well() {
     assert!(file.reads.load(Ordering::Relaxed) <= 4);
     assert_eq!(space.statistics().resident_pages, 39);
     assert_eq!(
-        (space.statistics().shared_pages, space.statistics().text_pages),
+        (space.statistics().shared_pages(), space.statistics().text_pages),
         (39, 41)
     );
 }

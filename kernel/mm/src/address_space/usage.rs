@@ -1,0 +1,162 @@
+//! What of each mapping is in memory, for /proc/PID/smaps and pagemap (proc_pid_smaps(5)).
+
+use los_abi::mm::ProtFlags;
+use los_arch::hal::paging::{Leaf, LeafAction, PageFlags};
+use los_arch::hal::{PAGE_SIZE, VirtAddr};
+
+use super::account::{VmaInfo, describe};
+use super::protect::with_frame;
+use super::{AddressSpace, Inner, is_zero_frame};
+use crate::vma::{Attributes, Backing};
+
+/// Bytes of one mapping that are in memory, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct VmaUsage {
+    /// All.
+    pub resident: u64,
+    /// Each page divided by the number of mappings that share it.
+    pub proportional: u64,
+    /// The same, of pages that were written to.
+    pub proportional_dirty: u64,
+    /// Mapped elsewhere too, and not written to.
+    pub shared_clean: u64,
+    /// Mapped elsewhere too, and written to.
+    pub shared_dirty: u64,
+    /// Mapped here alone, and not written to.
+    pub private_clean: u64,
+    /// Mapped here alone, and written to.
+    pub private_dirty: u64,
+    /// The program's own memory.
+    pub anonymous: u64,
+    /// `proportional`, if the mapping is locked.
+    pub locked: u64,
+    /// The pages are those of shared memory, and not of a file.
+    pub is_shared_memory: bool,
+}
+
+/// One page of an address space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PageState {
+    /// The frame's number.
+    pub frame: u64,
+    /// It is a page of a file or of shared memory.
+    pub is_shared: bool,
+    /// Nobody else maps it.
+    pub is_exclusive: bool,
+}
+
+impl VmaUsage {
+    /// Adds what another mapping has.
+    pub fn add(&mut self, other: &Self) {
+        self.resident += other.resident;
+        self.proportional += other.proportional;
+        self.proportional_dirty += other.proportional_dirty;
+        self.shared_clean += other.shared_clean;
+        self.shared_dirty += other.shared_dirty;
+        self.private_clean += other.private_clean;
+        self.private_dirty += other.private_dirty;
+        self.anonymous += other.anonymous;
+        self.locked += other.locked;
+    }
+
+    fn add_page(&mut self, leaf: &Leaf) {
+        let bytes = PAGE_SIZE as u64;
+        let (sharers, is_cached) = sharers(leaf);
+        let part = bytes / sharers;
+        let is_dirty = leaf.flags.contains(PageFlags::DIRTY);
+        self.resident += bytes;
+        self.proportional += part;
+        self.anonymous += if is_cached { 0 } else { bytes };
+        self.proportional_dirty += if is_dirty { part } else { 0 };
+        let counter = match (sharers > 1, is_dirty) {
+            (true, false) => &mut self.shared_clean,
+            (true, true) => &mut self.shared_dirty,
+            (false, false) => &mut self.private_clean,
+            (false, true) => &mut self.private_dirty,
+        };
+        *counter += bytes;
+    }
+}
+
+impl AddressSpace {
+    /// Calls `visit` for every mapping in ascending order with what of it is in memory. The space is locked
+    /// meanwhile.
+    pub fn for_each_vma_usage(&self, visit: &mut dyn FnMut(&VmaInfo, &VmaUsage)) {
+        let mut inner = self.inner.lock();
+        let Inner {
+            mappings,
+            table,
+            tables,
+            ..
+        } = &mut *inner;
+        for vma in mappings.iter() {
+            let mut usage = VmaUsage::default();
+            let (start, end) = (VirtAddr::new(vma.start), VirtAddr::new(vma.end));
+            table.for_each_leaf(tables, start, end, &mut |_, leaf| {
+                if !is_zero_frame(leaf.phys) {
+                    usage.add_page(&leaf);
+                }
+                LeafAction::Keep
+            });
+            if vma.attributes.contains(Attributes::LOCKED) {
+                usage.locked = usage.proportional;
+            }
+            if let Backing::Object { mapped, .. } = &vma.backing {
+                usage.is_shared_memory = mapped.pager().is_shared_memory();
+            }
+            visit(&describe(vma), &usage);
+        }
+    }
+
+    /// Returns what a page is, if it is in memory.
+    pub fn page_state(&self, address: u64) -> Option<PageState> {
+        let inner = self.inner.lock();
+        let leaf = inner.table.query(&inner.tables, VirtAddr::new(address))?;
+        let (sharers, is_shared) = sharers(&leaf);
+        Some(PageState {
+            frame: leaf.phys.as_u64() / PAGE_SIZE as u64,
+            is_shared,
+            is_exclusive: sharers == 1,
+        })
+    }
+}
+
+/// Returns how many mappings show a leaf's frame, and whether it is a page of an object, which holds one
+/// reference more.
+fn sharers(leaf: &Leaf) -> (u64, bool) {
+    with_frame(leaf.phys, |frame| {
+        let is_cached = frame.is_cached();
+        let count = u64::from(frame.count()) - u64::from(is_cached);
+        (count.max(1), is_cached)
+    })
+}
+
+impl VmaInfo {
+    /// Calls `visit` with the letters that smaps shows for the mapping's properties (`VmFlags`).
+    pub fn for_each_flag(&self, visit: &mut dyn FnMut(&'static str)) {
+        let (may, is, has) = (self.max_protection, self.protection, self.attributes);
+        let letters = [
+            (is.contains(ProtFlags::READ), "rd"),
+            (is.contains(ProtFlags::WRITE), "wr"),
+            (is.contains(ProtFlags::EXEC), "ex"),
+            // Only what may be written counts as shared in every respect.
+            (self.shared && may.contains(ProtFlags::WRITE), "sh"),
+            (may.contains(ProtFlags::READ), "mr"),
+            (may.contains(ProtFlags::WRITE), "mw"),
+            (may.contains(ProtFlags::EXEC), "me"),
+            (self.shared, "ms"),
+            (has.contains(Attributes::GROWS_DOWN), "gd"),
+            (has.contains(Attributes::LOCKED), "lo"),
+            (has.contains(Attributes::NO_FORK), "dc"),
+            (has.contains(Attributes::LOCK_ON_FAULT), "lf"),
+            (has.contains(Attributes::ACCOUNTED), "ac"),
+            (has.contains(Attributes::NO_RESERVE), "nr"),
+            (has.contains(Attributes::WIPE_ON_FORK), "wf"),
+            (has.contains(Attributes::NO_DUMP), "dd"),
+        ];
+        letters
+            .iter()
+            .filter(|(shown, _)| *shown)
+            .for_each(|(_, letters)| visit(letters));
+    }
+}
