@@ -84,6 +84,19 @@ flags! {
         CLONE = 0x8000_0000, "Only children that end without SIGCHLD.";
     }
 
+    /// Flags of pidfd_open(2) (`PIDFD_*`).
+    PidfdFlags {
+        THREAD = 0x80, "A thread, not its process.";
+        NONBLOCK = 0x800, "Waiting for it is EAGAIN while it lives.";
+    }
+
+    /// Flags of pidfd_send_signal(2) (`PIDFD_SIGNAL_*`).
+    PidfdSignalFlags {
+        THREAD = 1, "To the thread.";
+        THREAD_GROUP = 2, "To the process.";
+        PROCESS_GROUP = 4, "To the process group.";
+    }
+
     /// Flags of getrandom(2) (`GRND_*`).
     GetRandomFlags {
         NONBLOCK = 1, "Fails rather than waits.";
@@ -478,7 +491,8 @@ impl Utsname {
 
 #[cfg(test)]
 mod tests {
-    use super::{Utsname, WaitStatus};
+    use super::{PidfdFlags, Utsname, WaitStatus};
+    use crate::fs::OpenFlags;
 
     #[test]
     fn wait_words_are_those_of_linux() {
@@ -505,6 +519,12 @@ mod tests {
             assert_eq!(WaitStatus::decode(word), status);
         }
         assert_eq!(WaitStatus::Exited(-1).encode(), 0xff00);
+    }
+
+    #[test]
+    fn flags_of_process_descriptors_are_open_flags() {
+        assert_eq!(PidfdFlags::NONBLOCK.bits(), OpenFlags::NONBLOCK.bits());
+        assert_eq!(PidfdFlags::THREAD.bits(), OpenFlags::EXCL.bits());
     }
 
     #[test]

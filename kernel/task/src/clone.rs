@@ -3,86 +3,36 @@
 //! A child is a copy of the saved registers with another result, and of each thing that the flags do not say
 //! to share. Everything is made before anything is entered into a table, so that a failure leaves no trace.
 
+mod limits;
+mod request;
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::signal::Signal;
-use los_abi::syscall::UserPtr;
-use los_abi::task::{CloneFlags, RLIMIT_NPROC};
+use los_abi::syscall::{Fd, UserPtr};
+use los_abi::task::{CloneFlags, PidfdFlags};
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame, UserState};
 use mm::{AddressSpace, ForkPolicy};
 use sync::{Error, Mutex, Rank, Restart, WaitQueue};
 use vfs::{Capability, FsContext};
 
+pub use limits::threads_max;
+pub use request::{CloneRequest, STACK_END_MAX};
+
 use crate::context::Context;
 use crate::fd_table::FdTable;
-use crate::pid::{self, INIT, NewPid, Pid};
+use crate::pid::{self, INIT, NewPid, PID_MAX, Pid};
+use crate::pidfd::{self, Subject};
 use crate::process::{NewProcess, Process};
 use crate::sched;
 use crate::signal::actions::SignalActions;
 use crate::signal::mask::mask;
 use crate::thread::{NewThread, Thread, Work};
 use crate::user_loop;
-
-/// What clone(2) and clone3(2) ask for.
-#[derive(Clone, Copy, Debug)]
-pub struct CloneRequest {
-    /// What is shared, and more.
-    pub flags: CloneFlags,
-    /// The signal that tells the parent of the end, 0 for none.
-    pub exit_signal: u32,
-    /// The child's stack pointer, 0 for a copy of the parent's.
-    pub stack: u64,
-    /// Where CLONE_PARENT_SETTID stores the child's number.
-    pub parent_tid: UserPtr<u32>,
-    /// Where CLONE_CHILD_SETTID and CLONE_CHILD_CLEARTID store, in the child's memory.
-    pub child_tid: UserPtr<u32>,
-    /// The child's thread pointer with CLONE_SETTLS.
-    pub tls: u64,
-}
-
-impl CloneRequest {
-    /// fork(2).
-    pub const FORK: Self = Self {
-        flags: CloneFlags::empty(),
-        exit_signal: Signal::CHLD.number(),
-        stack: 0,
-        parent_tid: UserPtr::NULL,
-        child_tid: UserPtr::NULL,
-        tls: 0,
-    };
-
-    /// vfork(2).
-    pub const VFORK: Self = Self {
-        flags: CloneFlags::VFORK.union(CloneFlags::VM),
-        ..Self::FORK
-    };
-
-    /// Refuses combinations that make no sense, as Linux does (clone(2), ERRORS).
-    fn check(&self) -> Result<(), Errno> {
-        let flags = self.flags;
-        let unsupported = CloneFlags::NEWTIME
-            | CloneFlags::NEWNS
-            | CloneFlags::NEWCGROUP
-            | CloneFlags::NEWUTS
-            | CloneFlags::NEWIPC
-            | CloneFlags::NEWUSER
-            | CloneFlags::NEWPID
-            | CloneFlags::NEWNET
-            | CloneFlags::PIDFD
-            | CloneFlags::INTO_CGROUP;
-        let lacks = |flag, needed| flags.contains(flag) && !flags.contains(needed);
-        let is_bad = flags.intersects(unsupported)
-            || lacks(CloneFlags::THREAD, CloneFlags::SIGHAND)
-            || lacks(CloneFlags::SIGHAND, CloneFlags::VM)
-            || flags.contains(CloneFlags::SIGHAND | CloneFlags::CLEAR_SIGHAND)
-            || self.exit_signal > Signal::COUNT as u32;
-        if is_bad { Err(Errno::EINVAL) } else { Ok(()) }
-    }
-}
+use request::{NAMESPACES, check_namespaces};
 
 static EAGER: AtomicBool = AtomicBool::new(false);
 
@@ -106,21 +56,28 @@ fn fork_policy() -> ForkPolicy {
 /// EINVAL for flags that make no sense; EAGAIN beyond a limit; ENOMEM; EPERM for a bad thread pointer; a
 /// restart if a signal came first.
 pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
-    request.check()?;
+    request.check(ctx.credentials())?;
     let flags = request.flags;
     if flags.contains(CloneFlags::PARENT) && ctx.process.pid() == INIT {
         return Err(Errno::EINVAL.into());
     }
-    check_process_limit(ctx)?;
     if ctx.thread.is_interrupted() {
         // A signal to the group must not miss the child.
         return Err(Error::Restart(Restart::NoIntr));
     }
-    let number = NewPid::allocate()?;
+    limits::check(ctx)?;
+    let number = match request.wanted_tid {
+        None => NewPid::allocate()?,
+        Some(wanted) => allocate_wanted(ctx, wanted)?,
+    };
     let child = build(ctx, request, number.get())?;
     let vfork = flags.contains(CloneFlags::VFORK).then(VforkDone::new);
     *child.vfork_parent.lock() = vfork.clone();
-    enter(ctx, request, &child)?;
+    let pidfd = open_pidfd(ctx, request, &child)?;
+    if let Err(errno) = enter(ctx, request, &child) {
+        withdraw(ctx, pidfd);
+        return Err(errno.into());
+    }
     drop(number);
     let tid = child.tid();
     if flags.contains(CloneFlags::PARENT_SETTID) {
@@ -133,6 +90,45 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
         vfork.wait(ctx.thread);
     }
     Ok(tid)
+}
+
+/// Takes a number that the caller has chosen (`set_tid` of clone3(2)).
+fn allocate_wanted(ctx: &Context<'_>, wanted: i32) -> Result<NewPid, Errno> {
+    let number = u32::try_from(wanted).map_err(|_| Errno::EINVAL)?;
+    if number == 0 || number >= PID_MAX {
+        return Err(Errno::EINVAL);
+    }
+    let credentials = ctx.credentials();
+    if !credentials.capable(Capability::CheckpointRestore) && !credentials.capable(Capability::SysAdmin) {
+        return Err(Errno::EPERM);
+    }
+    NewPid::allocate_this(number)
+}
+
+/// Gives the caller a descriptor of a child that runs only later, if it asks for one.
+fn open_pidfd(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Result<Option<Fd>, Errno> {
+    if !request.flags.contains(CloneFlags::PIDFD) {
+        return Ok(None);
+    }
+    let (subject, flags) = if request.flags.contains(CloneFlags::THREAD) {
+        (Subject::Thread(child.clone()), PidfdFlags::THREAD)
+    } else {
+        (Subject::Process(child.process().clone()), PidfdFlags::empty())
+    };
+    let fd = pidfd::install(ctx, subject, flags)?;
+    if let Err(errno) = ctx.memory().write(request.pidfd, &fd.0) {
+        withdraw(ctx, Some(fd));
+        return Err(errno);
+    }
+    Ok(Some(fd))
+}
+
+/// Closes the descriptor of a child that is not to be.
+fn withdraw(ctx: &Context<'_>, pidfd: Option<Fd>) {
+    if let Some(fd) = pidfd {
+        // Another thread may have closed it.
+        let _file = ctx.files().remove(fd);
+    }
 }
 
 /// A parent's wait for its vfork child to exec or exit.
@@ -162,27 +158,33 @@ impl VforkDone {
     }
 }
 
-/// Applies RLIMIT_NPROC to who is not the superuser.
-fn check_process_limit(ctx: &Context<'_>) -> Result<(), Errno> {
-    let credentials = ctx.credentials();
-    let is_exempt = credentials.uid == 0
-        || credentials.capable(Capability::SysResource)
-        || credentials.capable(Capability::SysAdmin);
-    if is_exempt {
-        return Ok(());
+/// Gives the caller its own copies of what it shares: unshare(2).
+///
+/// # Errors
+/// EINVAL for unknown flags, new namespaces, and handlers or memory that others use; EPERM for namespaces
+/// without privilege; ENOMEM.
+pub fn unshare(ctx: &Context<'_>, flags: CloneFlags) -> Result<(), Errno> {
+    let alone = CloneFlags::THREAD | CloneFlags::SIGHAND | CloneFlags::VM;
+    let known = NAMESPACES | alone | CloneFlags::FS | CloneFlags::FILES | CloneFlags::SYSVSEM;
+    if !known.contains(flags) {
+        return Err(Errno::EINVAL);
     }
-    let limit = ctx.process.limits().soft(RLIMIT_NPROC);
-    let tree = pid::tree();
-    let of_user = tree
-        .iter()
-        .filter(|node| node.process.credentials().uid == credentials.uid)
-        .map(|node| node.process.thread_count() as u64)
-        .sum::<u64>();
-    if of_user >= limit {
-        Err(Errno::EAGAIN)
-    } else {
-        Ok(())
+    let shares_handlers = || Arc::strong_count(&*ctx.process.actions.lock()) > 1;
+    let shares_memory = || pid::tree().shares_memory(ctx.process);
+    let cannot = (flags.intersects(alone) && ctx.process.thread_count() > 1)
+        || (flags.intersects(CloneFlags::SIGHAND | CloneFlags::VM) && shares_handlers())
+        || (flags.contains(CloneFlags::VM) && shares_memory());
+    if cannot {
+        return Err(Errno::EINVAL);
     }
+    check_namespaces(flags, ctx.credentials())?;
+    if flags.contains(CloneFlags::FILES) {
+        ctx.thread.set_files(child_files(ctx, CloneFlags::empty())?);
+    }
+    if flags.contains(CloneFlags::FS) {
+        ctx.thread.set_fs(child_fs(ctx, CloneFlags::empty()));
+    }
+    Ok(())
 }
 
 /// Makes the child and everything that it does not share.
@@ -317,13 +319,10 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
     if request.flags.contains(CloneFlags::THREAD) {
         process.add_thread(child)?;
         pid::tree().insert_thread(child);
-        if process.ending().is_some() || process.stop.is_stopped() {
+        let must_end = process.ending().is_some() || process.executing.load(Ordering::SeqCst) != 0;
+        if must_end || process.stop.is_stopped() {
             // Asked for between our look and the entry: the new thread missed it.
-            child.add_work(if process.ending().is_some() {
-                Work::EXIT
-            } else {
-                Work::SIGNAL
-            });
+            child.add_work(if must_end { Work::EXIT } else { Work::SIGNAL });
         }
         return Ok(());
     }
@@ -345,60 +344,4 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
         tree.insert_thread(child);
     }
     entered
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(flags: CloneFlags) -> Result<(), Errno> {
-        let request = CloneRequest {
-            flags,
-            ..CloneRequest::FORK
-        };
-        request.check()
-    }
-
-    #[test]
-    fn what_c_libraries_ask_for_is_accepted() {
-        let threads = CloneFlags::VM
-            | CloneFlags::FS
-            | CloneFlags::FILES
-            | CloneFlags::SIGHAND
-            | CloneFlags::THREAD
-            | CloneFlags::SYSVSEM
-            | CloneFlags::SETTLS
-            | CloneFlags::PARENT_SETTID
-            | CloneFlags::CHILD_CLEARTID;
-        let fork = CloneFlags::CHILD_CLEARTID | CloneFlags::CHILD_SETTID;
-        let spawn = CloneFlags::VM | CloneFlags::VFORK | CloneFlags::CLEAR_SIGHAND;
-        for flags in [
-            threads,
-            threads | CloneFlags::DETACHED,
-            fork,
-            spawn,
-            CloneFlags::empty(),
-        ] {
-            assert_eq!(check(flags), Ok(()), "{flags:?}");
-        }
-    }
-
-    #[test]
-    fn senseless_combinations_are_refused() {
-        let sharing = CloneFlags::VM | CloneFlags::SIGHAND;
-        for flags in [
-            CloneFlags::THREAD,
-            CloneFlags::THREAD | CloneFlags::VM,
-            CloneFlags::SIGHAND,
-            sharing | CloneFlags::CLEAR_SIGHAND,
-            CloneFlags::NEWPID,
-        ] {
-            assert_eq!(check(flags), Err(Errno::EINVAL), "{flags:?}");
-        }
-        let signal = CloneRequest {
-            exit_signal: 65,
-            ..CloneRequest::FORK
-        };
-        assert_eq!(signal.check(), Err(Errno::EINVAL));
-    }
 }

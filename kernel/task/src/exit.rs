@@ -10,6 +10,7 @@ use los_abi::task::WaitStatus;
 
 use crate::context::Context;
 use crate::pid::{self, INIT, Pid};
+use crate::pidfd;
 use crate::process::{ENDING, Epitaph, Image, Process};
 use crate::signal::{kill, send, stop};
 use crate::thread::{Thread, Work};
@@ -80,11 +81,13 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) {
             true
         }
     };
+    thread.end();
     process.dead_threads.lock().add(&thread.counters());
     if is_last {
         finish_process(&process, &thread);
     } else {
         hand_over_thread_children(&process, &thread);
+        pidfd::tell(&process.watch);
         process.thread_gone.wake_all();
         stop::tell_if_complete(&process);
     }
@@ -130,6 +133,7 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
         process.is_zombie.store(true, Ordering::Release);
         tell_parent(&mut tree, process)
     };
+    pidfd::tell(&process.watch);
     drop(reaped);
 }
 
@@ -224,7 +228,11 @@ pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno
         return Ok(());
     }
     let is_dying = || ctx.thread.work().contains(Work::EXIT);
-    if is_dying() {
+    let own = ctx.thread.tid();
+    let first = process
+        .executing
+        .compare_exchange(0, own, Ordering::SeqCst, Ordering::SeqCst);
+    if is_dying() || first.is_err() {
         return Err(los_abi::Errno::EAGAIN);
     }
     for thread in process.threads.lock().iter() {
@@ -242,5 +250,6 @@ pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno
     if !ctx.thread.is_leader() {
         pid::tree().promote_thread(ctx.thread);
     }
+    process.executing.store(0, Ordering::SeqCst);
     Ok(())
 }

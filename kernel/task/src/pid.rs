@@ -85,6 +85,14 @@ impl NewPid {
         tree().allocate().map(Self)
     }
 
+    /// Takes this very number.
+    ///
+    /// # Errors
+    /// EEXIST when it is in use; ENOMEM.
+    pub(crate) fn allocate_this(number: Pid) -> Result<Self, Errno> {
+        tree().allocate_this(number).map(Self)
+    }
+
     /// Takes the number of the first process.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use crate::fd_table::FdTable;
 use crate::itimer::IntervalTimers;
 use crate::name::Name;
 use crate::pid::{self, Pid};
+use crate::pidfd::Watch;
 use crate::posix_timer::{CpuTimers, PosixTimers};
 use crate::rlimit::{Limits, RaiseHard};
 use crate::sched;
@@ -61,6 +62,10 @@ pub struct Process {
     pub(crate) stop: StopState,
     pub(crate) threads: SpinLock<Vec<Arc<Thread>>>,
     pub(crate) thread_gone: WaitQueue,
+    /// Who holds a descriptor of the process.
+    pub(crate) watch: Watch,
+    /// The number of the thread that ends the others to execute a program, 0 for none.
+    pub(crate) executing: AtomicU32,
     /// Wait status that all threads end with, once somebody asked for the end; with [`ENDING`] set.
     pub(crate) ending: AtomicU64,
     /// Whether every thread is gone: what is left is the status, for the parent.
@@ -131,6 +136,8 @@ impl Process {
             stop: StopState::new(),
             threads: SpinLock::new(Rank::Process, Vec::new()),
             thread_gone: WaitQueue::new(),
+            watch: Watch::new(),
+            executing: AtomicU32::new(0),
             ending: AtomicU64::new(0),
             is_zombie: AtomicBool::new(false),
             status: AtomicU32::new(0),
@@ -301,6 +308,11 @@ impl Process {
         let threads = self.threads.lock();
         let leader = threads.iter().find(|thread| thread.tid() == self.pid);
         leader.or(threads.first()).cloned()
+    }
+
+    /// Reports whether the leader lives.
+    pub(crate) fn has_leader(&self) -> bool {
+        self.threads.lock().iter().any(|thread| thread.tid() == self.pid)
     }
 
     /// Returns the main thread's name; empty for the dead without one.

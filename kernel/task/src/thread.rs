@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::fd_table::FdTable;
 use crate::futex::FutexState;
 use crate::pid::Pid;
+use crate::pidfd::{self, Watch};
 use crate::process::Process;
 use crate::sched::{self, Entity, Schedule};
 use crate::signal::pending::PendingQueue;
@@ -90,6 +91,10 @@ pub struct Thread {
     pub(crate) start: SpinLock<Option<KernelMain>>,
     /// What the thread has set for itself and its children.
     pub attributes: ThreadAttributes,
+    /// Who holds a descriptor of the thread.
+    pub(crate) watch: Watch,
+    /// Whether the thread has ended.
+    is_gone: AtomicBool,
     /// Number of the signal that the parent's death sends (PR_SET_PDEATHSIG).
     pub parent_death_signal: AtomicU32,
 }
@@ -185,6 +190,8 @@ impl Thread {
             vfork_parent: SpinLock::new(Rank::Thread, None),
             start: SpinLock::new(Rank::Thread, main),
             attributes: ThreadAttributes::new(),
+            watch: Watch::new(),
+            is_gone: AtomicBool::new(false),
             parent_death_signal: AtomicU32::new(0),
         })
     }
@@ -241,6 +248,13 @@ impl Thread {
     /// Returns root, working directory and umask; `None` once the thread has given them up.
     pub fn fs(&self) -> Option<Arc<Mutex<FsContext>>> {
         self.resources.lock().fs.clone()
+    }
+
+    /// Replaces root, working directory and umask that the thread works with.
+    pub fn set_fs(&self, fs: Arc<Mutex<FsContext>>) {
+        let old = self.resources.lock().fs.replace(fs);
+        drop(old);
+        self.add_work(Work::REFRESH);
     }
 
     /// Returns the memory of the thread's process.
@@ -334,6 +348,17 @@ impl Thread {
     /// Reports whether this is the thread that gave its process the number.
     pub fn is_leader(&self) -> bool {
         self.tid() == self.process.pid()
+    }
+
+    /// Reports whether the thread has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the thread has ended, and tells who holds a descriptor of it.
+    pub(crate) fn end(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
+        pidfd::tell_reaped(&self.watch);
     }
 
     /// Wakes the thread so that it looks at its work.

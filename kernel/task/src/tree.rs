@@ -11,6 +11,7 @@ use los_abi::errno::Errno;
 use tty::Terminal;
 
 use crate::pid::{INIT, PID_MAX, Pid};
+use crate::pidfd;
 use crate::process::Process;
 use crate::thread::Thread;
 
@@ -111,6 +112,24 @@ impl Tree {
             }
         }
         Err(Errno::EAGAIN)
+    }
+
+    /// Takes this very number for a birth.
+    ///
+    /// # Errors
+    /// EEXIST when it is in use; ENOMEM.
+    pub(crate) fn allocate_this(&mut self, number: Pid) -> Result<Pid, Errno> {
+        if self.slot(number).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        self.place(number)?;
+        Ok(number)
+    }
+
+    /// Reports whether another process uses the same memory.
+    pub(crate) fn shares_memory(&self, process: &Process) -> bool {
+        let mut others = self.iter().filter(|node| node.process.pid() != process.pid());
+        others.any(|node| node.process.space() == process.space())
     }
 
     /// Takes the number of the first process for a birth.
@@ -243,6 +262,7 @@ impl Tree {
         }
         self.free_if_unused(pid);
         self.processes -= 1;
+        pidfd::tell_reaped(&process.watch);
         Some(process)
     }
 

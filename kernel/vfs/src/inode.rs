@@ -349,6 +349,14 @@ pub trait FileOps: Send + Sync + Any {
         None
     }
 
+    /// Writes the lines about this kind of file that /proc/PID/fdinfo shows behind those of all files.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    fn describe(&self, _out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+        Ok(())
+    }
+
     /// Notes that the last descriptor of one opening is gone.
     fn released(&self) {}
 }

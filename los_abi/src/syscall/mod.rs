@@ -23,7 +23,8 @@ pub mod prelude {
     pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::task::{
-        FutexWaitv, GetRandomFlags, Rlimit64, RobustListHead, Rusage, Sysinfo, Tms, Utsname, WaitFlags,
+        CloneArgs, FutexWaitv, GetRandomFlags, PidfdFlags, PidfdSignalFlags, Rlimit64, RobustListHead,
+        Rusage, Sysinfo, Tms, Utsname, WaitFlags,
     };
     pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timezone};
 }

@@ -149,7 +149,12 @@ macro_rules! for_each_syscall {
             { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
             { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Partial, "no commands for restartable sequences" }
             // Processes.
-            { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; no namespaces, no CLONE_PIDFD" }
+            { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; new namespaces are EINVAL" }
+            { clone3, x86_64: 435, aarch64: 435, (arguments: UserPtr<CloneArgs>, size: usize), Partial, "new namespaces are EINVAL, CLONE_INTO_CGROUP is EBADF" }
+            { unshare, x86_64: 272, aarch64: 97, (flags: u64), Partial, "new namespaces are EINVAL" }
+            { pidfd_open, x86_64: 434, aarch64: 434, (pid: i32, flags: PidfdFlags), Full, "" }
+            { pidfd_send_signal, x86_64: 424, aarch64: 424, (pidfd: Fd, signal: i32, info: UserPtr<SigInfo>, flags: PidfdSignalFlags), Partial, "a directory of /proc is no pidfd" }
+            { pidfd_getfd, x86_64: 438, aarch64: 438, (pidfd: Fd, fd: Fd, flags: u32), Full, "" }
             { fork, x86_64: 57, aarch64: none, (), Full, "" }
             { vfork, x86_64: 58, aarch64: none, (), Full, "" }
             { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Partial, "capabilities of files are ignored" }

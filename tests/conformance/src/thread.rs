@@ -4,11 +4,11 @@ use alloc::format;
 
 use los_abi::errno::Errno;
 use los_abi::syscall::Sysno;
-use los_abi::task::CloneFlags;
+use los_abi::task::{CloneArgs, CloneFlags};
 
 use crate::arch::{ISA, call_branching};
 use crate::harness::Failure;
-use crate::raw::{addr_mut, call, peek, poke};
+use crate::raw::{addr, addr_mut, call, peek, poke};
 
 /// Size of a thread's stack.
 pub(crate) const STACK_BYTES: u64 = 64 << 10;
@@ -73,10 +73,24 @@ pub(crate) struct Words {
     pub(crate) tls: u64,
 }
 
+/// Makes a child by a call of clone3(2) with a structure of `size` bytes.
+pub(crate) fn clone3(
+    arguments: &CloneArgs,
+    size: u64,
+    function: extern "C" fn(u64) -> i32,
+    argument: u64,
+) -> Result<u64, Errno> {
+    let number = Sysno::clone3.number(ISA).ok_or(Errno::ENOSYS)?;
+    let registers = [addr(arguments), size, 0, 0, 0, 0];
+    Errno::check_register(call_branching(number, registers, function, argument))
+}
+
 /// A running thread of this process.
 pub(crate) struct Thread {
     /// A word that the kernel clears at its end.
     alive: u64,
+    /// Its number.
+    pub(crate) tid: u64,
 }
 
 /// Starts a thread.
@@ -89,8 +103,8 @@ pub(crate) fn start(function: extern "C" fn(u64) -> i32, argument: u64) -> Resul
         child_tid: alive,
         ..Words::default()
     };
-    clone(flags, 0, words, function, argument)?;
-    Ok(Thread { alive })
+    let tid = clone(flags, 0, words, function, argument)?;
+    Ok(Thread { alive, tid })
 }
 
 impl Thread {

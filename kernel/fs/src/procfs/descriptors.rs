@@ -200,6 +200,10 @@ fn show_info(descriptor: &Descriptor, text: &mut Text) -> Result<(), Errno> {
     }
     let (mount, inode) = (file.path().mount.id(), file.metadata()?.inode);
     write_info(text, file.position(), flags, mount, inode);
+    if let Ok(ops) = file.ops() {
+        // The text keeps the failure.
+        let _recorded = ops.describe(text);
+    }
     Ok(())
 }
 

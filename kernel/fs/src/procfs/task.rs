@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
-use ::task::inspection::{CallerIds, may_inspect};
+use ::task::inspect;
 use ::task::pid::{self, Pid};
 use ::task::{Process, Thread};
 use los_abi::errno::Errno;
@@ -162,7 +162,7 @@ impl Subject for Task {
     fn check_inspection(&self, credentials: &Credentials) -> Done {
         let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &self.process));
         let target = self.credentials();
-        if own || may_inspect(credentials, CallerIds::FileSystem, &target) {
+        if own || inspect::allows(credentials, &self.process, &target, inspect::Identity::FileSystem) {
             Ok(())
         } else {
             Err(Errno::EACCES)

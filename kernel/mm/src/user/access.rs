@@ -52,6 +52,29 @@ impl AddressSpace {
         self.read_bytes(start.addr(), into.as_mut_bytes())
     }
 
+    /// Reads a structure that has grown over time, of which the program knows `size` bytes: what it does not
+    /// know is zero, and what we do not know must be.
+    ///
+    /// # Errors
+    /// E2BIG for anything in the part that is unknown here; EFAULT.
+    pub fn read_extensible<T: FromBytes + IntoBytes>(
+        &self,
+        pointer: UserPtr<T>,
+        size: usize,
+    ) -> Result<T, Errno> {
+        let known = size.min(size_of::<T>());
+        let rest = pointer.cast::<u8>().offset_bytes(known).ok_or(Errno::EFAULT)?;
+        let mut unknown = self.reader(UserSlice::new(rest, size - known));
+        for _ in known..size {
+            if unknown.read_value::<u8>()? != 0 {
+                return Err(Errno::E2BIG);
+            }
+        }
+        let mut value = T::new_zeroed();
+        self.read_bytes(pointer.addr(), &mut value.as_mut_bytes()[..known])?;
+        Ok(value)
+    }
+
     /// Writes a value.
     ///
     /// # Errors

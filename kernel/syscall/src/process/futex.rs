@@ -1,6 +1,5 @@
 //! futex(2), the later calls with one operation each, and the addresses that a thread registers.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
@@ -15,8 +14,7 @@ use los_abi::task::{
 use los_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 use sync::{Result, now_ns};
 use task::futex::{self as subsystem, Scope, WaitRequest, WakeOperation, Word, WordRequest};
-use task::inspection::{CallerIds, may_inspect};
-use task::{Context, pid};
+use task::{Context, inspect, pid};
 
 pub(crate) fn set_tid_address(ctx: &Context<'_>, address: UserPtr<i32>) -> Result<usize> {
     ctx.thread
@@ -47,10 +45,7 @@ pub(crate) fn get_robust_list(
         ctx.thread.robust_list.load(Ordering::Relaxed)
     } else {
         let thread = pid::thread(tid.cast_unsigned()).ok_or(Errno::ESRCH)?;
-        let own = Arc::ptr_eq(thread.process(), ctx.process);
-        if !own && !may_inspect(ctx.credentials(), CallerIds::Real, &thread.credentials()) {
-            return Err(Errno::EPERM.into());
-        }
+        inspect::check(ctx, thread.process())?;
         thread.robust_list.load(Ordering::Relaxed)
     };
     ctx.memory().write(size, &size_of::<RobustListHead>())?;

@@ -7,11 +7,12 @@ mod exec;
 mod futex;
 mod groups;
 mod limits;
+mod pidfd;
 mod prctl;
 mod schedule;
 mod wait;
 
-pub(crate) use birth::{clone, exit, exit_group, fork, vfork};
+pub(crate) use birth::{clone, clone3, exit, exit_group, fork, unshare, vfork};
 pub(crate) use capabilities::{capget, capset};
 pub(crate) use credentials::{
     getegid, geteuid, getgid, getgroups, getpid, getppid, getresgid, getresuid, gettid, getuid, setfsgid,
@@ -24,6 +25,7 @@ pub(crate) use futex::{
 };
 pub(crate) use groups::{getpgid, getpgrp, getsid, setpgid, setsid};
 pub(crate) use limits::{getrlimit, getrusage, prlimit64, setrlimit, times};
+pub(crate) use pidfd::{pidfd_getfd, pidfd_open, pidfd_send_signal};
 pub(crate) use prctl::{arch_prctl, personality, prctl};
 pub(crate) use schedule::{
     getcpu, getpriority, ioprio_get, ioprio_set, sched_get_priority_max, sched_get_priority_min,

@@ -1,12 +1,14 @@
 //! wait4(2) and waitid(2).
 
 use los_abi::errno::Errno;
+use los_abi::fs::OpenFlags;
 use los_abi::signal::{SIGCHLD, SigInfo};
-use los_abi::syscall::UserPtr;
-use los_abi::task::{P_ALL, P_PGID, P_PID, Rusage, WaitFlags};
+use los_abi::syscall::{Fd, UserPtr};
+use los_abi::task::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitFlags};
 use sync::Result;
 use task::Context;
-use task::wait::Which;
+use task::pidfd::PidFd;
+use task::wait::{Waited, Which};
 
 /// Offset of `si_pid` in [`SigInfo`].
 const CHILD_FIELDS_OFFSET: usize = 16;
@@ -75,12 +77,7 @@ pub(crate) fn waitid(
     outcome.map(|_| 0)
 }
 
-fn wait_for_id(
-    ctx: &Context<'_>,
-    id_type: u32,
-    id: i32,
-    options: WaitFlags,
-) -> Result<Option<task::wait::Waited>> {
+fn wait_for_id(ctx: &Context<'_>, id_type: u32, id: i32, options: WaitFlags) -> Result<Option<Waited>> {
     let events = WaitFlags::EXITED | WaitFlags::UNTRACED | WaitFlags::CONTINUED;
     let known = events
         | WaitFlags::NOHANG
@@ -97,7 +94,27 @@ fn wait_for_id(
         P_PID if id > 0 => Which::Process(number?),
         P_PGID if id == 0 => Which::Group(ctx.process.group()),
         P_PGID => Which::Group(number?),
+        P_PIDFD => return wait_for_pidfd(ctx, Fd(number?.cast_signed()), options),
         _ => return Err(Errno::EINVAL.into()),
     };
     task::wait::wait(ctx, &which, options)
+}
+
+/// Waits for the child of a descriptor; one that does not block is EAGAIN while the child lives.
+fn wait_for_pidfd(ctx: &Context<'_>, fd: Fd, options: WaitFlags) -> Result<Option<Waited>> {
+    let file = ctx.files().get(fd)?;
+    let child = PidFd::of(&file)?.awaited().ok_or(Errno::ECHILD)?;
+    let which = Which::Child(child.clone());
+    let looks_only = file.flags().contains(OpenFlags::NONBLOCK);
+    let waits = !options.contains(WaitFlags::NOHANG);
+    let options = if looks_only {
+        options | WaitFlags::NOHANG
+    } else {
+        options
+    };
+    let waited = task::wait::wait(ctx, &which, options)?;
+    if looks_only && waits && waited.is_none() {
+        return Err(Errno::EAGAIN.into());
+    }
+    Ok(waited)
 }

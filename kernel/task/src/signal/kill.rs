@@ -83,18 +83,23 @@ pub fn queue_to_thread(
     send_prepared(ctx, &tree, Target::Thread(&thread), number, info)
 }
 
-/// Sends a prepared signal to a process that a descriptor designates, as pidfd_send_signal(2) does.
+/// Sends a signal to whom a descriptor designates, as pidfd_send_signal(2) does: `info` if there is one, else
+/// what kill(2) says with this code.
 ///
 /// # Errors
-/// As [`queue`].
-pub fn queue_to_process(
+/// EINVAL for a number that is none; EPERM; EAGAIN.
+pub(crate) fn send_to(
     ctx: &Context<'_>,
-    process: &Arc<Process>,
+    tree: &Tree,
+    target: Target<'_>,
     number: i32,
-    info: &SigInfo,
+    info: Option<&SigInfo>,
+    code: i32,
 ) -> Result<(), Errno> {
-    check_code(ctx, process.pid(), info)?;
-    send_prepared(ctx, &pid::tree(), Target::Process(process), number, info)
+    match info {
+        Some(info) => send_prepared(ctx, tree, target, number, info),
+        None => Sender::new(ctx, code).send(tree, target, number),
+    }
 }
 
 /// Sends a signal to a process as if a thread had called kill(2); without permission nothing happens.

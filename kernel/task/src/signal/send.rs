@@ -24,7 +24,7 @@ use crate::tree::Tree;
 
 /// Whom a signal goes to.
 #[derive(Clone, Copy)]
-pub(super) enum Target<'a> {
+pub(crate) enum Target<'a> {
     Process(&'a Arc<Process>),
     Thread(&'a Arc<Thread>),
 }

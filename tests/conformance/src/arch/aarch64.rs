@@ -58,6 +58,14 @@ pub(crate) fn fork_keeping_registers() -> (i64, bool) {
     (result, intact == 1)
 }
 
+/// Returns this thread's own thread pointer.
+pub(crate) fn thread_pointer() -> u64 {
+    let pointer: u64;
+    // SAFETY: reads a register that belongs to programs.
+    unsafe { asm!("mrs {}, tpidr_el0", out(reg) pointer) };
+    pointer
+}
+
 /// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
 /// `argument` on the stack that the call has set, and ends the thread with its result.
 pub(crate) fn call_branching(

@@ -59,6 +59,15 @@ pub(crate) fn fork_keeping_registers() -> (i64, bool) {
     (result, intact == 1)
 }
 
+/// Returns this thread's own thread pointer.
+pub(crate) fn thread_pointer() -> u64 {
+    const ARCH_GET_FS: u64 = 0x1003;
+    let mut pointer = 0_u64;
+    let arguments = [ARCH_GET_FS, crate::raw::addr_mut(&mut pointer)];
+    let asked = crate::raw::call(los_abi::syscall::Sysno::arch_prctl, &arguments);
+    asked.map_or(0, |_| pointer)
+}
+
 /// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
 /// `argument` on the stack that the call has set, and ends the thread with its result.
 pub(crate) fn call_branching(

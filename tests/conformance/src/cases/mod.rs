@@ -3,6 +3,7 @@
 mod aslr;
 mod bad_input;
 mod capabilities;
+mod clone;
 mod credentials;
 mod exec;
 mod exec_image;
@@ -19,6 +20,7 @@ mod memory_maps;
 mod mremap;
 mod names;
 mod out_of_memory;
+mod pidfd;
 mod pipes;
 mod processes;
 mod restart;
@@ -45,6 +47,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         founding::CASES,
         processes::CASES,
+        clone::CASES,
+        pidfd::CASES,
         waitid::CASES,
         exec::CASES,
         exec_image::CASES,
