@@ -63,6 +63,7 @@ const ROWS: &[Row] = &[
             "flate2",
             "goblin",
             "serde",
+            "tar",
             "toml",
         ],
     ),
