@@ -1,7 +1,7 @@
 //! What a thread has set for itself and its children start with, beside its identity and its place in the
 //! schedule: the personality (personality(2)), the slack of its timers and its I/O priority.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
@@ -12,6 +12,8 @@ use los_arch::CurrentAbi;
 pub struct ThreadAttributes {
     personality: AtomicU32,
     io_priority: AtomicU32,
+    /// Whether the thread became a user with more threads than RLIMIT_NPROC; not inherited.
+    is_over_process_limit: AtomicBool,
     /// How late timers may be, and what the parent had. Nothing here is late on purpose.
     timer_slack_ns: AtomicU64,
     default_timer_slack_ns: AtomicU64,
@@ -25,6 +27,7 @@ impl ThreadAttributes {
         Self {
             personality: AtomicU32::new(0),
             io_priority: AtomicU32::new(0),
+            is_over_process_limit: AtomicBool::new(false),
             timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
             default_timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
         }
@@ -46,6 +49,14 @@ impl ThreadAttributes {
 
     pub(crate) fn set_io_priority(&self, priority: u32) {
         self.io_priority.store(priority, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_over_process_limit(&self) -> bool {
+        self.is_over_process_limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_over_process_limit(&self, is_over: bool) {
+        self.is_over_process_limit.store(is_over, Ordering::Relaxed);
     }
 
     /// Returns how late the thread's timers may be.

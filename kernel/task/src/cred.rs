@@ -11,6 +11,7 @@ use los_abi::errno::Errno;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
+use crate::process_limit;
 use crate::thread::Thread;
 
 /// The number that stands for "leave it alone" in setreuid(2) and its relatives.
@@ -72,6 +73,9 @@ pub fn change(
 /// parent without a signal (prctl(2), PR_SET_DUMPABLE and PR_SET_PDEATHSIG).
 pub(crate) fn commit(thread: &Thread, new: Credentials) {
     let old = thread.credentials();
+    if new.uid != old.uid {
+        process_limit::note_new_user(thread, &new);
+    }
     let acts_as = |who: &Credentials| [who.euid, who.egid, who.fsuid, who.fsgid];
     if acts_as(&old) != acts_as(&new) || new.permitted & !old.permitted != 0 {
         thread.process().set_dumpable(false);

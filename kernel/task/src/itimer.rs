@@ -5,7 +5,6 @@
 use alloc::sync::Weak;
 
 use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
-use los_abi::task::{RLIM_INFINITY, RLIMIT_CPU};
 use sync::{Rank, SpinLock, now_ns};
 
 use crate::pid;
@@ -47,8 +46,6 @@ struct State {
     real_interval_ns: u64,
     virtual_: Setting,
     profiling: Setting,
-    /// Seconds of processor time for which SIGXCPU was sent.
-    limit_told_s: u64,
 }
 
 impl IntervalTimers {
@@ -77,24 +74,6 @@ impl IntervalTimers {
             if fired {
                 send(process, signal);
             }
-        }
-        self.enforce_limit(process);
-    }
-
-    /// Sends SIGXCPU every second beyond the soft limit of processor time, SIGKILL at the hard one.
-    fn enforce_limit(&self, process: &Process) {
-        let Ok(limit) = process.limits().get(RLIMIT_CPU) else {
-            return;
-        };
-        if limit.rlim_cur == RLIM_INFINITY {
-            return;
-        }
-        let used_s = process.counters().runtime_ns / 1_000_000_000;
-        if used_s >= limit.rlim_max {
-            send(process, Signal::KILL);
-        } else if used_s >= limit.rlim_cur && used_s > self.state.lock().limit_told_s {
-            self.state.lock().limit_told_s = used_s;
-            send(process, Signal::XCPU);
         }
     }
 }

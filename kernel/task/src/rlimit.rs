@@ -80,6 +80,20 @@ impl Limits {
         }
     }
 
+    /// Raises the soft limit of a resource, which has just been told of, for the next time.
+    pub(crate) fn raise_soft(&self, resource: u32, by: u64) {
+        if let Some(limit) = self.table.lock().get_mut(resource as usize) {
+            limit.rlim_cur = limit.rlim_cur.saturating_add(by);
+        }
+    }
+
+    /// Lowers the soft limit of a resource to this at most.
+    pub(crate) fn lower_soft(&self, resource: u32, to: u64) {
+        if let Some(limit) = self.table.lock().get_mut(resource as usize) {
+            limit.rlim_cur = limit.rlim_cur.min(to);
+        }
+    }
+
     /// Sets both limits of a resource and returns the old ones.
     ///
     /// # Errors

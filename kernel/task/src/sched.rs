@@ -23,7 +23,7 @@ use sync::{KernelContext, Parker, PerCpu, Rank, SpinLock, ThreadHandle, now_ns};
 
 use crate::accounting::{CpuTimes, Usage};
 use crate::thread::{Thread, Work};
-use crate::{accounting, job_control, timer};
+use crate::{accounting, job_control, limit_watch, timer};
 
 pub(crate) use entity::Entity;
 use entity::State;
@@ -218,6 +218,7 @@ pub fn timer_interrupt() {
     let ticked_ns = elapsed_ns.min(2 * TICK_NS);
     thread.process().timers.tick(&thread, in_user, ticked_ns);
     thread.process().cpu_timers.tick();
+    limit_watch::tick(&thread);
     timer::program_before(now + TICK_NS);
 }
 

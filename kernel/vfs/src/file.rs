@@ -15,6 +15,7 @@ use crate::credentials::{Capability, Credentials};
 use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
 use crate::lock::{self, Owner};
 use crate::mapped::MappedFile;
+use crate::ops;
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
@@ -330,15 +331,16 @@ impl OpenFile {
         self.ops()?.ioctl(&context, request, argument)
     }
 
-    /// Sets the size.
+    /// Sets the size. Nothing becomes larger than `size_limit`.
     ///
     /// # Errors
-    /// EINVAL unless open for writing, or for what has no size; EBADF for O_PATH.
-    pub fn truncate(&self, size: u64) -> core::result::Result<(), Errno> {
+    /// EINVAL unless open for writing, or for what has no size; EBADF for O_PATH; EFBIG.
+    pub fn truncate(&self, size: u64, size_limit: u64) -> core::result::Result<(), Errno> {
         self.ops()?;
         if !self.is_writable() {
             return Err(Errno::EINVAL);
         }
+        ops::check_growth(&*self.inode, size, size_limit)?;
         self.inode.truncate(size)?;
         self.note_write(1);
         Ok(())

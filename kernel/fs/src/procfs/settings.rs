@@ -3,7 +3,9 @@
 use alloc::string::String;
 
 use ::task::{exec, pid, rlimit, uts, version as names};
+use los_abi::credentials::CAP_LAST_CAP;
 use los_abi::errno::Errno;
+use los_abi::task::NGROUPS_MAX;
 use mm::commit::{self, Overcommit};
 use sync::Once;
 
@@ -46,8 +48,10 @@ pub(super) static TABLE: &[Entry<System>] = &[
     directory(
         "kernel",
         &[
+            text("cap_last_cap", |_, text| line(text, CAP_LAST_CAP)),
             text("domainname", |_, text| name(text, &uts::domain())),
             text("hostname", |_, text| name(text, &uts::host())),
+            text("ngroups_max", |_, text| line(text, NGROUPS_MAX)),
             text("osrelease", |_, text| line(text, names::RELEASE)),
             text("ostype", |_, text| line(text, names::SYSTEM)),
             text("pid_max", |_, text| line(text, pid::PID_MAX)),

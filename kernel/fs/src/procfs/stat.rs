@@ -1,6 +1,7 @@
 //! /proc/PID/stat: the numbers of a task in one line (proc_pid_stat(5)).
 
 use ::task::accounting::{CpuTimes, ticks};
+use ::task::sched::Schedule;
 use ::task::thread::Name;
 use ::task::{pid, signal};
 use los_abi::errno::Errno;
@@ -33,7 +34,7 @@ struct Fields {
     flags: u64,
     faults: [u64; 4],
     times: [CpuTimes; 2],
-    nice: i32,
+    schedule: Schedule,
     threads: usize,
     start_ns: u64,
     size_bytes: u64,
@@ -94,7 +95,10 @@ fn collect(task: &Task, may_inspect: bool) -> Fields {
             children.major_faults,
         ],
         times: [usage.times(), children.times()],
-        nice: thread.as_ref().map_or(0, |thread| thread.nice()),
+        schedule: thread
+            .as_ref()
+            .map(|thread| thread.schedule())
+            .unwrap_or_default(),
         threads: process.thread_count().max(1),
         start_ns: process.start_ns(),
         resident_limit: process.limits().soft(RLIMIT_RSS),
@@ -128,6 +132,15 @@ fn encode_device(device: u64) -> u64 {
     minor & 0xff | major << 8 | (minor & !0xff) << 12
 }
 
+/// Returns the priority as stat tells it: below 0 for real time, 0 to 39 for the others.
+fn shown_priority(schedule: Schedule) -> i32 {
+    if schedule.policy.is_real_time() {
+        -1 - schedule.priority.cast_signed()
+    } else {
+        PRIORITY_OF_NICE_0 + schedule.nice
+    }
+}
+
 fn write_line(text: &mut Text, fields: &Fields) {
     let Fields {
         id,
@@ -152,11 +165,12 @@ fn write_line(text: &mut Text, fields: &Fields) {
     for times in fields.times {
         write!(text, " {} {}", ticks(times.user_ns), ticks(times.system_ns));
     }
-    let (nice, threads) = (fields.nice, fields.threads);
+    let (schedule, threads) = (fields.schedule, fields.threads);
+    let nice = schedule.nice;
     write!(
         text,
         " {} {nice} {threads} 0 {}",
-        PRIORITY_OF_NICE_0 + nice,
+        shown_priority(schedule),
         ticks(fields.start_ns)
     );
     let (size, resident, limit) = (fields.size_bytes, fields.resident_pages, fields.resident_limit);
@@ -172,7 +186,8 @@ fn write_line(text: &mut Text, fields: &Fields) {
     }
     // wchan, nswap, cnswap; then exit_signal, processor, rt_priority, policy, delayacct_blkio_ticks,
     // guest_time, cguest_time.
-    write!(text, " 0 0 0 {} 0 0 0 0 0 0", fields.exit_signal);
+    let (priority, policy) = (schedule.priority, schedule.policy.number());
+    write!(text, " 0 0 0 {} 0 {priority} {policy} 0 0 0", fields.exit_signal);
     let addresses = [
         fields.data.0,
         fields.data.1,
@@ -216,7 +231,10 @@ mod tests {
                     system_ns: 0,
                 },
             ],
-            nice: -5,
+            schedule: Schedule {
+                nice: -5,
+                ..Schedule::default()
+            },
             threads: 3,
             start_ns: 7_000_000_000,
             size_bytes: 8192,

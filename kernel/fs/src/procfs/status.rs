@@ -1,7 +1,7 @@
 //! /proc/PID/status and statm: a task for people, and its sizes (proc_pid_status(5)).
 
 use ::task::accounting::Usage;
-use ::task::signal;
+use ::task::{sched, signal};
 use los_abi::errno::Errno;
 use los_abi::signal::SigSet;
 use los_abi::task::RLIMIT_SIGPENDING;
@@ -85,6 +85,9 @@ pub(super) fn show(task: &Task, text: &mut Text) -> Done {
     writeln!(text, "Threads:\t{}", process.thread_count());
     write_signals(text, task);
     write_capabilities(text, &credentials);
+    if let Some(thread) = &thread {
+        write_cpus(text, thread.affinity(), sched::cpu_mask());
+    }
     let usage = match (&thread, task.scope()) {
         (Some(thread), Scope::Thread) => thread.counters(),
         _ => process.counters(),
@@ -196,6 +199,28 @@ fn write_capabilities(text: &mut Text, credentials: &Credentials) {
     writeln!(text, "Seccomp:\t0\nSeccomp_filters:\t0");
 }
 
+/// Writes the CPUs that a task may run on, as a mask with a digit for every four CPUs and as a list.
+fn write_cpus(text: &mut Text, allowed: u64, all: u64) {
+    let digits = (u64::BITS - all.leading_zeros()).div_ceil(4) as usize;
+    write!(text, "Cpus_allowed:\t{allowed:0digits$x}\nCpus_allowed_list:\t");
+    let mut rest = allowed;
+    while rest != 0 {
+        let first = rest.trailing_zeros();
+        let count = (!(rest >> first)).trailing_zeros();
+        let last = first + count - 1;
+        if first == last {
+            write!(text, "{first}");
+        } else {
+            write!(text, "{first}-{last}");
+        }
+        rest = rest.checked_shr(last + 1).map_or(0, |high| high << (last + 1));
+        if rest != 0 {
+            write!(text, ",");
+        }
+    }
+    writeln!(text);
+}
+
 fn write_switches(text: &mut Text, usage: &Usage) {
     writeln!(text, "voluntary_ctxt_switches:\t{}", usage.voluntary_switches);
     writeln!(
@@ -240,6 +265,19 @@ mod tests {
         assert!(text.starts_with("VmPeak:\t     440 kB\nVmSize:\t     400 kB\nVmLck:\t       0 kB\n"));
         assert!(text.contains("\nRssAnon:\t      20 kB\nRssFile:\t      48 kB\nRssShmem:\t      12 kB\n"));
         assert!(text.contains("\nVmExe:\t      40 kB\nVmLib:\t      80 kB\n"));
+    }
+
+    #[test]
+    fn cpus_are_a_mask_and_a_list() {
+        let mut text = Text::new();
+        write_cpus(&mut text, 1, 1);
+        write_cpus(&mut text, 0b1101_0111, 0xff);
+        write_cpus(&mut text, u64::MAX, u64::MAX);
+        let bytes = text.finish().unwrap();
+        let expected = "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n\
+            Cpus_allowed:\td7\nCpus_allowed_list:\t0-2,4,6-7\n\
+            Cpus_allowed:\tffffffffffffffff\nCpus_allowed_list:\t0-63\n";
+        assert_eq!(str::from_utf8(&bytes), Ok(expected));
     }
 
     #[test]

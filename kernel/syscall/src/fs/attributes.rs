@@ -3,13 +3,13 @@
 use los_abi::errno::Errno;
 use los_abi::fs::{AT_EACCESS, AccessMode, AtFlags, Utimbuf};
 use los_abi::syscall::{Fd, UserCStr, UserPtr};
-use los_abi::task::RLIMIT_FSIZE;
 use los_abi::time::{Timespec, Timeval, UTIME_NOW, UTIME_OMIT};
 use sync::Result;
 use task::Context;
 use vfs::ops::{self, NewTime};
 use vfs::{Lookup, Path, Permission};
 
+use super::data::{size_limit, tell_failure};
 use super::{check_flags, lookup_of, resolve};
 
 pub(crate) fn umask(ctx: &Context<'_>, mask: u32) -> Result<usize> {
@@ -75,28 +75,18 @@ fn length_argument(length: i64) -> Result<u64> {
     Ok(u64::try_from(length).map_err(|_| Errno::EINVAL)?)
 }
 
-/// Refuses sizes beyond RLIMIT_FSIZE.
-fn check_limit(ctx: &Context<'_>, length: u64) -> Result<()> {
-    if length > ctx.process.limits().soft(RLIMIT_FSIZE) {
-        return Err(Errno::EFBIG.into());
-    }
-    Ok(())
-}
-
 pub(crate) fn truncate(ctx: &Context<'_>, path: UserCStr, length: i64) -> Result<usize> {
     let length = length_argument(length)?;
     let found = resolve(ctx, Fd::CWD, path, Lookup::FOLLOW)?;
-    check_limit(ctx, length)?;
-    ops::truncate(ctx.credentials(), &found, length)?;
-    Ok(0)
+    let done = ops::truncate(ctx.credentials(), &found, length, size_limit(ctx));
+    tell_failure(ctx, done.map(|()| 0).map_err(Into::into))
 }
 
 pub(crate) fn ftruncate(ctx: &Context<'_>, fd: Fd, length: i64) -> Result<usize> {
     let length = length_argument(length)?;
     let file = ctx.files().get(fd)?;
-    check_limit(ctx, length)?;
-    file.truncate(length)?;
-    Ok(0)
+    let done = file.truncate(length, size_limit(ctx));
+    tell_failure(ctx, done.map(|()| 0).map_err(Into::into))
 }
 
 fn new_time(time: Timespec) -> Result<NewTime> {

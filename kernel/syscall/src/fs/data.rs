@@ -2,7 +2,7 @@
 
 use los_abi::errno::Errno;
 use los_abi::fs::{IoVec, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
-use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
+use los_abi::signal::{SI_USER, SigInfo, Signal};
 use los_abi::syscall::{Fd, UserPtr, UserSlice};
 use los_abi::task::{RLIM_INFINITY, RLIMIT_FSIZE};
 use mm::io::Source;
@@ -85,7 +85,10 @@ pub(super) fn tell_failure(ctx: &Context<'_>, result: Result<usize>) -> Result<u
         Err(Error::Errno(Errno::EFBIG)) if size_limit(ctx) != RLIM_INFINITY => Signal::XFSZ,
         _ => return result,
     };
-    task::signal::send_to_thread(ctx.thread, &SigInfo::new(signal, SI_KERNEL))?;
+    // As on Linux, it looks as if the caller had sent it to itself.
+    let pid = ctx.process.pid().cast_signed();
+    let info = SigInfo::kill(signal, SI_USER, pid, ctx.credentials().uid);
+    task::signal::send_to_thread(ctx.thread, &info)?;
     result
 }
 

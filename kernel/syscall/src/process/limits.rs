@@ -6,7 +6,7 @@ use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
 use los_abi::task::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rlimit64, Rusage, Tms};
 use sync::{Result, now_ns};
-use task::accounting::ticks;
+use task::accounting::{Usage, ticks};
 use task::rlimit::RaiseHard;
 use task::{Context, Process, pid};
 use vfs::Capability;
@@ -62,7 +62,7 @@ fn limited_process(ctx: &Context<'_>, number: i32) -> Result<Arc<Process>> {
     let number = u32::try_from(number).map_err(|_| Errno::ESRCH)?;
     let thread = pid::thread(number).ok_or(Errno::ESRCH)?;
     let process = thread.process();
-    let (own, other) = (ctx.credentials(), process.credentials());
+    let (own, other) = (ctx.credentials(), thread.credentials());
     let same_user = [other.uid, other.euid, other.suid]
         .iter()
         .all(|&uid| uid == own.uid);
@@ -79,7 +79,11 @@ pub(crate) fn getrusage(ctx: &Context<'_>, who: i32, usage: UserPtr<Rusage>) -> 
     let used = match who {
         RUSAGE_SELF => ctx.process.usage(),
         RUSAGE_CHILDREN => ctx.process.children_usage(),
-        RUSAGE_THREAD => ctx.thread.counters(),
+        // Memory is the process's.
+        RUSAGE_THREAD => Usage {
+            peak_pages: ctx.process.usage().peak_pages,
+            ..ctx.thread.counters()
+        },
         _ => return Err(Errno::EINVAL.into()),
     };
     ctx.memory().write(usage, &used.to_rusage())?;

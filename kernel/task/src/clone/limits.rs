@@ -1,37 +1,17 @@
 //! How many threads there may be, in all and for one user.
 
 use los_abi::errno::Errno;
-use los_abi::task::RLIMIT_NPROC;
 use los_arch::hal::PAGE_SIZE;
-use vfs::Capability;
 
 use crate::context::Context;
-use crate::pid;
+use crate::{pid, process_limit};
 
 /// Applies the limit on all threads, and RLIMIT_NPROC to who is not the superuser.
 pub(super) fn check(ctx: &Context<'_>) -> Result<(), Errno> {
-    let credentials = ctx.credentials();
     if pid::counts().threads as u64 >= threads_max() {
         return Err(Errno::EAGAIN);
     }
-    let is_exempt = credentials.uid == 0
-        || credentials.capable(Capability::SysResource)
-        || credentials.capable(Capability::SysAdmin);
-    if is_exempt {
-        return Ok(());
-    }
-    let limit = ctx.process.limits().soft(RLIMIT_NPROC);
-    let tree = pid::tree();
-    let of_user = tree
-        .iter()
-        .filter(|node| node.process.credentials().uid == credentials.uid)
-        .map(|node| node.process.thread_count() as u64)
-        .sum::<u64>();
-    if of_user >= limit {
-        Err(Errno::EAGAIN)
-    } else {
-        Ok(())
-    }
+    process_limit::check_birth(ctx)
 }
 
 /// Returns how many threads there may be: such that their kernel stacks take an eighth of memory at most, as

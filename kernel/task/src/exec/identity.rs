@@ -6,12 +6,16 @@ use core::sync::atomic::Ordering;
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::fs::MountFlags;
+use los_abi::task::RLIMIT_STACK;
 use vfs::permission::{self, Permission, SET_GID, SET_UID};
 use vfs::{Credentials, OpenFile};
 
 use crate::cred::{self, SecureBits};
+use crate::process::Process;
 use crate::thread::Thread;
 
+/// Largest soft limit of the stack of a program with more rights than its caller (`_STK_LIM`).
+const SECURE_STACK_BYTES: u64 = 8 << 20;
 const GROUP_EXECUTE: u16 = 0o010;
 
 /// The identities that a program's file gives to who executes it.
@@ -52,9 +56,23 @@ pub(super) fn of_program(
 }
 
 impl Identity {
+    /// Returns the soft limit of the program's stack: one with more rights than its caller gets none that could move
+    /// its mappings to where the caller wants them.
+    pub(super) fn stack_limit(&self, process: &Process) -> u64 {
+        let limit = process.limits().soft(RLIMIT_STACK);
+        if self.is_secure {
+            limit.min(SECURE_STACK_BYTES)
+        } else {
+            limit
+        }
+    }
+
     /// Makes a thread, alone in its process, have this identity.
     pub(super) fn put_on(self, thread: &Thread) {
         let process = thread.process();
+        process
+            .limits()
+            .lower_soft(RLIMIT_STACK, self.stack_limit(process));
         process.set_dumpable(self.is_dumpable);
         if self.is_secure {
             // The parent of who gains rights must not send it signals any more.

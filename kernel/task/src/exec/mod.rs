@@ -35,7 +35,7 @@ use crate::signal::actions::SignalActions;
 use crate::signal::send;
 use crate::signal::stack::AlternateStack;
 use crate::thread::Thread;
-use crate::{exit, sched};
+use crate::{exit, process_limit, sched};
 use elf::Unmappable;
 use identity::Identity;
 use image::{Loaded, Start};
@@ -65,8 +65,8 @@ pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, E
 /// Replaces the calling process's program. On success the saved registers are those of the new one.
 ///
 /// # Errors
-/// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending; those of
-/// opening interpreters. The caller is as it was, but where Linux has given up its program before it finds out
+/// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending or its user is
+/// beyond RLIMIT_NPROC; those of opening interpreters. The caller is as it was, but where Linux has given up its program before it finds out
 /// that the new one cannot be mapped, a SIGSEGV that nothing stops is on its way.
 pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
     let prepared = prepare(&ctx.caller(), ctx.thread, request).map_err(|failure| {
@@ -124,6 +124,7 @@ struct Prepared {
 /// Does everything that can fail.
 fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Result<Prepared, Failure> {
     let process = thread.process();
+    process_limit::check_program(thread)?;
     if request.arguments.is_empty() {
         // As on Linux, a program never sees an empty argument list.
         request.arguments = StringList::from_slices([&b""[..]], &mut request.budget)?;
@@ -139,7 +140,10 @@ fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Re
         arguments: &request.arguments,
         environment: &request.environment,
         identity: &identity,
-        limits: process.limits().of_memory(),
+        limits: mm::Limits {
+            stack: identity.stack_limit(process),
+            ..process.limits().of_memory()
+        },
     };
     Ok(Prepared {
         loaded: start.build(caller)?,

@@ -179,8 +179,9 @@ impl<'a> Sender<'a> {
         let same_user = [own.euid, own.uid]
             .iter()
             .any(|uid| *uid == other.uid || *uid == other.suid);
+        let is_own = self.pid == process.pid();
         let continues = signal == Some(Signal::CONT) && self.session == process.session();
-        if same_user || continues || own.capable(Capability::Kill) {
+        if is_own || same_user || continues || own.capable(Capability::Kill) {
             Ok(signal)
         } else {
             Err(Errno::EPERM)

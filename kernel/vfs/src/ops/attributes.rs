@@ -8,6 +8,7 @@ use super::check_writable;
 use crate::attributes::{FileKind, SetAttributes};
 use crate::clock;
 use crate::credentials::{Capability, Credentials};
+use crate::inode::Inode;
 use crate::path::{Caller, Path};
 use crate::permission::{self, Permission};
 use crate::text::WriteAccess;
@@ -121,11 +122,22 @@ pub fn set_times(
     })
 }
 
-/// Sets the size of a file by its path.
+/// Checks that a new size is not larger than both the old one and a limit (RLIMIT_FSIZE).
 ///
 /// # Errors
-/// EISDIR; EINVAL for what has no size; EACCES; EROFS; ETXTBSY.
-pub fn truncate(credentials: &Credentials, path: &Path, size: u64) -> Result<(), Errno> {
+/// EFBIG.
+pub(crate) fn check_growth(inode: &dyn Inode, size: u64, size_limit: u64) -> Result<(), Errno> {
+    if size > size_limit && size > inode.metadata().size {
+        return Err(Errno::EFBIG);
+    }
+    Ok(())
+}
+
+/// Sets the size of a file by its path. Nothing becomes larger than `size_limit`.
+///
+/// # Errors
+/// EISDIR; EINVAL for what has no size; EACCES; EROFS; ETXTBSY; EFBIG.
+pub fn truncate(credentials: &Credentials, path: &Path, size: u64, size_limit: u64) -> Result<(), Errno> {
     let inode = path.inode()?;
     match inode.kind() {
         FileKind::Directory => return Err(Errno::EISDIR),
@@ -135,6 +147,7 @@ pub fn truncate(credentials: &Credentials, path: &Path, size: u64) -> Result<(),
     check_writable(path)?;
     permission::check(credentials, &**inode, Permission::WRITE)?;
     let _write_access = WriteAccess::new(inode)?;
+    check_growth(&**inode, size, size_limit)?;
     inode.truncate(size)?;
     if !credentials.capable(Capability::Fsetid) {
         inode.clear_set_id();

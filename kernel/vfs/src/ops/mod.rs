@@ -7,6 +7,7 @@ mod open;
 mod rename;
 pub mod xattr;
 
+pub(crate) use attributes::check_growth;
 pub use attributes::{NewTime, access, change_mode, change_owner, set_times, truncate};
 pub use mounts::{mount, mount_root, statfs, sync_all, unmount};
 pub use names::{link, make_directory, make_node, read_link, remove_directory, symlink, unlink};

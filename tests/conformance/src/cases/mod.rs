@@ -11,6 +11,7 @@ mod files;
 mod founding;
 mod futex;
 mod futex_pi;
+mod limits;
 mod locks;
 mod madvise;
 mod memfd;
@@ -76,6 +77,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         restart::CASES,
         credentials::CASES,
         capabilities::CASES,
+        limits::CASES,
         schedule::CASES,
         vdso::CASES,
         bad_input::CASES,
@@ -93,6 +95,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [what] if what == b"places" => aslr::helper(),
         [what] if what == b"image" => exec_image::helper(),
         [what] if what == b"sleep" => timers::sleep_a_while(),
+        [first, rest @ ..] if first == b"stack" => limits::helper(rest),
         _ => exec::helper(words, environment),
     }
 }
