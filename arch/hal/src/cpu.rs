@@ -70,7 +70,7 @@ pub trait Cpu {
     /// Returns AT_PLATFORM, as in Linux (`x86_64`, `aarch64`).
     fn platform() -> &'static str;
 
-    /// Writes this CPU's paragraph of /proc/cpuinfo.
+    /// Writes this CPU's paragraph of /proc/cpuinfo, with the empty line that ends it.
     ///
     /// # Errors
     /// Those of the writer.

@@ -6,7 +6,7 @@ use core::fmt;
 use crate::features::{self, cpuid};
 use crate::timer;
 
-/// Writes the paragraph, without the empty line that ends it.
+/// Writes the paragraph with the empty line that ends it.
 pub(crate) fn write(index: usize, out: &mut dyn fmt::Write) -> fmt::Result {
     let signature = Signature(cpuid(1, 0).eax);
     let khz = timer::counter_hz() / 1000;
@@ -34,7 +34,7 @@ pub(crate) fn write(index: usize, out: &mut dyn fmt::Write) -> fmt::Result {
     let (physical, virt) = (widths & 0xff, widths >> 8 & 0xff);
     writeln!(
         out,
-        "address sizes\t: {physical} bits physical, {virt} bits virtual"
+        "address sizes\t: {physical} bits physical, {virt} bits virtual\npower management:\n"
     )
 }
 

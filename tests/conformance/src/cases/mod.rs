@@ -23,6 +23,7 @@ mod names;
 mod out_of_memory;
 mod pidfd;
 mod pipes;
+mod proc;
 mod processes;
 mod restart;
 mod schedule;
@@ -47,6 +48,7 @@ use crate::harness::{Case, Outcome, in_child};
 pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         founding::CASES,
+        proc::CASES,
         processes::CASES,
         clone::CASES,
         pidfd::CASES,
