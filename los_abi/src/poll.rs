@@ -80,6 +80,10 @@ pub const EPOLLWAKEUP: u32 = 1 << 29;
 /// In epoll events: wakes one waiter.
 pub const EPOLLEXCLUSIVE: u32 = 1 << 28;
 
+/// `struct epoll_event` of the caller's machine: see [`EpollEvent`](crate::isa::IsaAbi::EpollEvent).
+#[derive(Debug)]
+pub enum AnyEpollEvent {}
+
 wire! {
     /// A descriptor and its conditions, for poll(2).
     #[derive(PartialEq, Eq)]

@@ -18,8 +18,13 @@ pub struct Waiter {
 impl Waiter {
     /// Makes a waiter of the running thread that is in no queue yet.
     pub fn new() -> Self {
+        Self::for_thread(park::current())
+    }
+
+    /// Makes the waiter of whatever is told of wake-ups as a thread would be.
+    pub fn for_thread(thread: ThreadHandle) -> Self {
         Self {
-            thread: park::current(),
+            thread,
             places: Vec::new(),
         }
     }

@@ -307,6 +307,11 @@ pub trait FileOps: Send + Sync + Any {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM
     }
 
+    /// Tells whether waiting for the file makes sense; epoll(7) refuses the others.
+    fn is_pollable(&self) -> bool {
+        true
+    }
+
     /// Does what ioctl(2) asks of this file in particular.
     ///
     /// # Errors

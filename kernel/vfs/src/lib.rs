@@ -19,6 +19,7 @@ pub mod clock;
 mod copy;
 mod credentials;
 mod dentry;
+pub mod epoll;
 pub mod event;
 mod file;
 pub mod filesystems;

@@ -1,6 +1,6 @@
 //! Forms and numbers of aarch64 (`arch/arm64/include/uapi/asm` of Linux).
 
-use super::{Isa, IsaAbi, OpenFlagBits, WireStat};
+use super::{Isa, IsaAbi, OpenFlagBits, WireEpollEvent, WireStat};
 use crate::fs::StatFields;
 use crate::macros::{constants, wire};
 use crate::signal::{SigInfo, SigSet, StackT};
@@ -195,6 +195,20 @@ wire! {
         pad: u32,
         /// Data of the program.
         data: u64,
+    }
+}
+
+impl WireEpollEvent for EpollEvent {
+    fn new(events: u32, data: u64) -> Self {
+        Self { events, pad: 0, data }
+    }
+
+    fn events(&self) -> u32 {
+        self.events
+    }
+
+    fn data(&self) -> u64 {
+        self.data
     }
 }
 

@@ -57,7 +57,7 @@ pub trait IsaAbi {
     /// What lies on the stack while a signal handler runs.
     type RtSigFrame: Wire;
     /// `struct epoll_event`.
-    type EpollEvent: Wire;
+    type EpollEvent: WireEpollEvent;
 }
 
 /// A structure that can be copied to and from user memory.
@@ -68,6 +68,16 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout + Copy + Debug> Wire for
 pub trait WireStat: Wire {
     /// Makes the structure from neutral attributes.
     fn from_fields(fields: &StatFields) -> Self;
+}
+
+/// A machine's `struct epoll_event`.
+pub trait WireEpollEvent: Wire {
+    /// Makes the structure.
+    fn new(events: u32, data: u64) -> Self;
+    /// Returns the conditions.
+    fn events(&self) -> u32;
+    /// Returns what the program put there.
+    fn data(&self) -> u64;
 }
 
 /// Places of the four open flags that differ between the machines.

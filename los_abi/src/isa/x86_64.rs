@@ -1,6 +1,6 @@
 //! Forms and numbers of x86_64 (`arch/x86/include/uapi/asm` of Linux).
 
-use super::{Isa, IsaAbi, OpenFlagBits, WireStat};
+use super::{Isa, IsaAbi, OpenFlagBits, WireEpollEvent, WireStat};
 use crate::fs::StatFields;
 use crate::macros::{constants, wire};
 use crate::signal::{SigInfo, SigSet, StackT};
@@ -248,6 +248,20 @@ pub struct EpollEvent {
     pub events: u32,
     /// Data of the program.
     pub data: u64,
+}
+
+impl WireEpollEvent for EpollEvent {
+    fn new(events: u32, data: u64) -> Self {
+        Self { events, data }
+    }
+
+    fn events(&self) -> u32 {
+        self.events
+    }
+
+    fn data(&self) -> u64 {
+        self.data
+    }
 }
 
 impl WireStat for Stat {

@@ -19,7 +19,7 @@ pub mod prelude {
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
     pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
-    pub use crate::poll::PollFd;
+    pub use crate::poll::{AnyEpollEvent, EpollCreateFlags, PollFd};
     pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::task::{

@@ -128,6 +128,12 @@ macro_rules! for_each_syscall {
             { statfs, x86_64: 137, aarch64: 43, (path: UserCStr, statfs: UserPtr<Statfs>), Full, "" }
             { fstatfs, x86_64: 138, aarch64: 44, (fd: Fd, statfs: UserPtr<Statfs>), Full, "" }
             // Waiting for files.
+            { epoll_create, x86_64: 213, aarch64: none, (size: i32), Full, "" }
+            { epoll_create1, x86_64: 291, aarch64: 20, (flags: EpollCreateFlags), Full, "" }
+            { epoll_ctl, x86_64: 233, aarch64: 21, (set: Fd, operation: u32, fd: Fd, event: UserPtr<AnyEpollEvent>), Full, "" }
+            { epoll_wait, x86_64: 232, aarch64: none, (set: Fd, events: UserPtr<AnyEpollEvent>, max: i32, timeout_ms: i32), Full, "" }
+            { epoll_pwait, x86_64: 281, aarch64: 22, (set: Fd, events: UserPtr<AnyEpollEvent>, max: i32, timeout_ms: i32, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { epoll_pwait2, x86_64: 441, aarch64: 441, (set: Fd, events: UserPtr<AnyEpollEvent>, max: i32, timeout: UserPtr<Timespec>, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { poll, x86_64: 7, aarch64: none, (fds: UserPtr<PollFd>, count: u32, timeout_ms: i32), Full, "" }
             { ppoll, x86_64: 271, aarch64: 73, (fds: UserPtr<PollFd>, count: u32, timeout: UserPtr<Timespec>, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { select, x86_64: 23, aarch64: none, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timeval>), Full, "" }

@@ -42,6 +42,10 @@ pub(super) struct ListingFile<L> {
 const FIRST_CURSOR: u64 = 2;
 
 impl<L: Listing> FileOps for ListingFile<L> {
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn read_directory(
         &self,
         cursor: u64,

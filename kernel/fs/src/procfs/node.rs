@@ -307,6 +307,10 @@ impl<S: Subject> FileOps for TextFile<S> {
         Ok(taken)
     }
 
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn end(&self) -> Result<u64, Errno> {
         Err(Errno::EINVAL)
     }

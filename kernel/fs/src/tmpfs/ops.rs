@@ -53,6 +53,10 @@ impl FileOps for Node {
         Ok((written, end))
     }
 
+    fn is_pollable(&self) -> bool {
+        false
+    }
+
     fn end(&self) -> Result<u64, Errno> {
         match &self.body {
             Body::File(file) => Ok(file.contents.size()),

@@ -42,11 +42,11 @@ pub(crate) fn ppoll(
 }
 
 /// Turns a duration into a monotonic deadline; 0 stays 0 and means not to wait.
-fn deadline(timeout_ns: Option<u64>) -> Option<u64> {
+pub(super) fn deadline(timeout_ns: Option<u64>) -> Option<u64> {
     timeout_ns.map(|ns| if ns == 0 { 0 } else { now_ns().saturating_add(ns) })
 }
 
-fn read_timeout(ctx: &Context<'_>, timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
+pub(super) fn read_timeout(ctx: &Context<'_>, timeout: UserPtr<Timespec>) -> Result<Option<u64>> {
     if timeout.is_null() {
         return Ok(None);
     }
@@ -62,7 +62,7 @@ fn store_rest(ctx: &Context<'_>, timeout: UserPtr<Timespec>, deadline_ns: Option
     }
 }
 
-fn set_mask(ctx: &Context<'_>, mask: UserPtr<SigSet>, mask_size: usize) -> Result<()> {
+pub(super) fn set_mask(ctx: &Context<'_>, mask: UserPtr<SigSet>, mask_size: usize) -> Result<()> {
     if mask_size != SIGSET_SIZE {
         return Err(Errno::EINVAL.into());
     }

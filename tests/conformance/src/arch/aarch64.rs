@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use los_abi::Isa;
 use los_abi::isa::aarch64::SigContext;
-pub(crate) use los_abi::isa::aarch64::UContext;
+pub(crate) use los_abi::isa::aarch64::{EpollEvent, UContext};
 
 /// This machine.
 pub(crate) const ISA: Isa = Isa::Aarch64;

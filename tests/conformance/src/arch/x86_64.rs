@@ -6,7 +6,7 @@ use core::arch::asm;
 
 use los_abi::Isa;
 use los_abi::isa::x86_64::SigContext;
-pub(crate) use los_abi::isa::x86_64::UContext;
+pub(crate) use los_abi::isa::x86_64::{EpollEvent, UContext};
 
 /// This machine.
 pub(crate) const ISA: Isa = Isa::X86_64;

@@ -5,6 +5,7 @@ mod bad_input;
 mod capabilities;
 mod clone;
 mod credentials;
+mod epoll;
 mod exec;
 mod exec_image;
 mod files;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         clone::CASES,
         pidfd::CASES,
         waitid::CASES,
+        epoll::CASES,
         exec::CASES,
         exec_image::CASES,
         aslr::CASES,
