@@ -44,7 +44,7 @@ const COPIES: [(&str, &str); 7] = [
 ];
 /// Links that maintainer scripts make: the name, and programs for it, the best first
 /// (update-alternatives(1)).
-const ALTERNATIVES: [(&str, &[&str]); 9] = [
+const ALTERNATIVES: [(&str, &[&str]); 10] = [
     ("/usr/bin/awk", &["gawk", "mawk", "original-awk"]),
     ("/usr/bin/nawk", &["gawk", "mawk", "original-awk"]),
     ("/usr/bin/cc", &["gcc", "clang", "tcc"]),
@@ -54,6 +54,7 @@ const ALTERNATIVES: [(&str, &[&str]); 9] = [
     ("/usr/bin/sh", &["dash", "bash"]),
     ("/usr/bin/vi", &["vim.basic", "vim.tiny"]),
     ("/usr/bin/w", &["w.procps"]),
+    ("/usr/bin/which", &["which.debianutils"]),
 ];
 
 /// Returns the tarball of a root with these packages and all that they depend on, made on first use.

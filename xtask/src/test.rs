@@ -205,6 +205,9 @@ fn steps(arches: &[Arch]) -> Vec<Step> {
             format!("scripts/{arch}/levitate"),
             move |session, step| scripts::on_levitate(session, arch, step),
         ));
+        steps.push(Step::many(format!("debian/{arch}"), move |session, step| {
+            scripts::on_debian(session, arch, step)
+        }));
         steps.push(Step::many(format!("boot/{arch}"), move |session, step| {
             guests::boots(session, arch, step)
         }));

@@ -1,6 +1,9 @@
 //! Scripts of `tests/guest`, which Debian's own programs run: `NAME.sh` by busybox's shell, `NAME.bash` by
 //! bash. What a script prints must be `NAME.expected`, and its status 0.
 //!
+//! `tests/guest/debian` holds scripts for Debian's dynamic programs, which run in a root file system made of
+//! its packages, all by that system's bash.
+//!
 //! A script whose output is the same on every machine also runs on the host's Linux, with the same
 //! programs, and `--update-golden` writes what they print there. One that speaks of the guest says so with
 //! a line `# guest-only`.
@@ -18,17 +21,48 @@ use super::Session;
 use super::guests;
 use super::report::Case;
 use crate::arch::Arch;
-use crate::archive::Content;
+use crate::archive::{Archive, Content};
 use crate::exec::{self, End};
 use crate::golden::{self, Golden};
+use crate::guest_files;
 use crate::initramfs;
 use crate::process;
+use crate::rootfs;
 
 /// Where the guest finds the scripts.
 const GUEST_FOLDER: &str = "/tests";
 const LIMIT: Duration = Duration::from_secs(300);
 const LIMIT_SECONDS: &str = "120";
 const GUEST_ONLY: &str = "# guest-only";
+/// The folders of the scripts for static programs and for Debian's dynamic ones.
+const STATIC: &str = "tests/guest";
+const DYNAMIC: &str = "tests/guest/debian";
+/// What the scripts for dynamic programs need.
+const PACKAGES: [&str; 23] = [
+    "bash",
+    "coreutils",
+    "dash",
+    "debianutils",
+    "diffutils",
+    "findutils",
+    "gawk",
+    "grep",
+    "gzip",
+    "hostname",
+    "libc-bin",
+    "libc6-dev",
+    "mawk",
+    "musl",
+    "musl-dev",
+    "perl-base",
+    "procps",
+    "python3",
+    "sed",
+    "sqlite3",
+    "tar",
+    "tcc",
+    "util-linux",
+];
 
 /// One script with what it must print.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +104,7 @@ impl Script {
 
 /// Runs the wanted scripts on the host, in a folder of their own each.
 pub(super) fn on_linux(session: &Session, arch: Arch, step: &str) -> Result<Vec<Case>> {
-    let scripts = wanted(session, step)?;
+    let scripts = wanted(session, step, STATIC)?;
     if scripts.iter().all(Script::is_guest_only) {
         return Ok(Vec::new());
     }
@@ -126,12 +160,53 @@ fn on_host(
 
 /// Runs the wanted scripts in one guest, one after the other.
 pub(super) fn on_levitate(session: &Session, arch: Arch, step: &str) -> Result<Vec<Case>> {
-    let scripts = wanted(session, step)?;
+    let scripts = wanted(session, step, STATIC)?;
+    let archive = || Ok(session.archive(arch)?.clone());
+    let driver = Driver {
+        shell: &["/bin/busybox", "sh"],
+        make_folder: "busybox mkdir",
+        interpreter: Script::interpreter,
+    };
+    run_all(session, arch, step, &scripts, archive, &driver)
+}
+
+/// Runs the wanted scripts for Debian's dynamic programs in one guest that consists of them.
+pub(super) fn on_debian(session: &Session, arch: Arch, step: &str) -> Result<Vec<Case>> {
+    let scripts = wanted(session, step, DYNAMIC)?;
+    let archive = || {
+        let root = rootfs::cached(&session.paths, arch, &PACKAGES.map(str::to_owned))?;
+        guest_files::with_init(rootfs::read(&root)?, session.artifacts(arch)?)
+    };
+    let driver = Driver {
+        shell: &["/bin/bash"],
+        make_folder: "mkdir",
+        interpreter: |_| "bash",
+    };
+    run_all(session, arch, step, &scripts, archive, &driver)
+}
+
+/// How scripts are run in a guest.
+struct Driver {
+    /// The shell that runs one after the other.
+    shell: &'static [&'static str],
+    make_folder: &'static str,
+    /// The shell that runs a script.
+    interpreter: fn(&Script) -> &'static str,
+}
+
+fn run_all(
+    session: &Session,
+    arch: Arch,
+    step: &str,
+    scripts: &[Script],
+    archive: impl FnOnce() -> Result<Archive>,
+    driver: &Driver,
+) -> Result<Vec<Case>> {
     if scripts.is_empty() {
         return Ok(Vec::new());
     }
-    let mut archive = session.archive(arch)?.clone();
-    for script in &scripts {
+    let mut archive = archive()?;
+    for script in scripts {
         let text = script.text.clone().into_bytes();
         archive.insert(
             &format!("{GUEST_FOLDER}/{}", script.file),
@@ -140,9 +215,9 @@ pub(super) fn on_levitate(session: &Session, arch: Arch, step: &str) -> Result<V
         )?;
     }
     let mark = exec::mark()?;
-    let command = ["/bin/busybox", "sh", "-c", &driver(&scripts, &mark)]
-        .map(str::to_owned)
-        .to_vec();
+    let text = driver.text(scripts, &mark);
+    let words = driver.shell.iter().copied().chain(["-c", &text]);
+    let command = words.map(str::to_owned).collect();
     let (text, end) = guests::run(session, arch, archive, command, "", LIMIT)?;
     let end = match end {
         End::Status(status) => format!("not reached: the driver ended with {status}"),
@@ -163,17 +238,21 @@ pub(super) fn on_levitate(session: &Session, arch: Arch, step: &str) -> Result<V
     Ok(scripts.iter().map(judge).collect())
 }
 
-/// Returns the shell program that runs all scripts and frames what each of them prints.
-fn driver(scripts: &[Script], mark: &str) -> String {
-    let mut text = String::new();
-    for script in scripts {
-        let (file, interpreter) = (&script.file, script.interpreter());
-        text += &format!(
-            "busybox mkdir -p /tmp/{file}; cd /tmp/{file}; echo '{mark} begin {file}'; \
-             {interpreter} {GUEST_FOLDER}/{file} 2>&1; status=$?; echo; echo \"{mark} end $status\"\n"
-        );
+impl Driver {
+    /// Returns the shell program that runs all scripts and frames what each of them prints.
+    fn text(&self, scripts: &[Script], mark: &str) -> String {
+        let mut text = String::new();
+        for script in scripts {
+            let (file, make_folder) = (&script.file, self.make_folder);
+            let interpreter = (self.interpreter)(script);
+            text += &format!(
+                "{make_folder} -p /tmp/{file}; cd /tmp/{file}; echo '{mark} begin {file}'; \
+                 {interpreter} {GUEST_FOLDER}/{file} 2>&1 < /dev/null; status=$?; echo; \
+                 echo \"{mark} end $status\"\n"
+            );
+        }
+        text
     }
-    text
 }
 
 /// Cuts the driver's output into each script's output and status; the status is absent where it stopped.
@@ -203,8 +282,8 @@ fn results<'a>(text: &'a str, mark: &str) -> BTreeMap<&'a str, (&'a str, Option<
     results
 }
 
-fn wanted(session: &Session, step: &str) -> Result<Vec<Script>> {
-    let folder = session.paths.root().join("tests/guest");
+fn wanted(session: &Session, step: &str, folder: &str) -> Result<Vec<Script>> {
+    let folder = session.paths.root().join(folder);
     let mut scripts = Vec::new();
     for entry in fs::read_dir(&folder).with_context(|| format!("reading {}", folder.display()))? {
         let path = entry?.path();
@@ -255,12 +334,21 @@ mod tests {
 
     #[test]
     fn the_driver_frames_what_scripts_print() {
-        let text = driver(&[script("a.sh", "")], "M");
+        let driver = Driver {
+            shell: &["sh"],
+            make_folder: "make",
+            interpreter: Script::interpreter,
+        };
+        let text = driver.text(&[script("a.sh", "")], "M");
         assert!(
-            text.contains("busybox sh /tests/a.sh 2>&1; status=$?; echo; echo \"M end $status\""),
+            text.contains("busybox sh /tests/a.sh 2>&1 < /dev/null; status=$?; echo; echo \"M end $status\""),
             "{text}"
         );
-        assert!(driver(&[script("b.bash", "")], "M").contains("bash-static /tests/b.bash"));
+        let text = driver.text(&[script("b.bash", "")], "M");
+        assert!(
+            text.contains("make -p /tmp/b.bash") && text.contains("bash-static /tests/b.bash"),
+            "{text}"
+        );
     }
 
     #[test]
