@@ -253,21 +253,17 @@ pub(crate) fn main() -> Result<ExitCode> {
             kernel,
             filter,
         } => {
-            let arches = arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]);
-            let golden = if update_golden {
-                Golden::Update
-            } else {
-                Golden::Compare
-            };
-            return test::run(
-                paths,
-                test::Options {
-                    arches,
-                    filter,
-                    golden,
-                    kernel,
+            let options = test::Options {
+                arches: arch.map_or_else(|| Arch::ALL.to_vec(), |arch| vec![arch]),
+                filter,
+                golden: if update_golden {
+                    Golden::Update
+                } else {
+                    Golden::Compare
                 },
-            );
+                kernel,
+            };
+            return test::run(paths, options);
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -191,41 +191,57 @@ impl Shell {
                 empty_is_unset,
                 word,
             } => {
+                let is_text = |text: &Vec<u8>| !(*empty_is_unset && text.is_empty());
                 let is_set = match &value {
                     Value::Unset => false,
-                    Value::One(text) => !(*empty_is_unset && text.is_empty()),
-                    Value::Many(texts) => texts.iter().any(|text| !(*empty_is_unset && text.is_empty())),
+                    Value::One(text) => is_text(text),
+                    Value::Many(texts) => texts.iter().any(is_text),
                 };
-                let place_inside = if place == Place::Bare {
-                    Place::Substituted
-                } else {
-                    place
-                };
-                match kind {
-                    Substitution::Alternative if is_set => {
-                        self.expand_parts(&word.parts, place_inside, fields)?
-                    }
-                    Substitution::Alternative => {}
-                    _ if is_set => self.put_value(name, value, place, fields),
-                    Substitution::Default => self.expand_parts(&word.parts, place_inside, fields)?,
-                    Substitution::Assign => {
-                        let text = self.expand_text(word)?;
-                        self.assign(name, text.clone())?;
-                        put(&text, place, fields);
-                    }
-                    Substitution::Require => {
-                        let message = self.expand_text(word)?;
-                        let message = if message.is_empty() {
-                            b"parameter not set".to_vec()
-                        } else {
-                            message
-                        };
-                        return Err(self.fail(format_args!("{}: {}", Text(name), Text(&message))));
-                    }
+                match (kind, is_set) {
+                    (Substitution::Alternative, false) => {}
+                    (Substitution::Alternative, true) => self.substitute(name, *kind, word, place, fields)?,
+                    (_, true) => self.put_value(name, value, place, fields),
+                    (_, false) => self.substitute(name, *kind, word, place, fields)?,
                 }
             }
         }
         Ok(())
+    }
+
+    /// Puts the word of `${name-word}` and its kin in the parameter's place.
+    fn substitute(
+        &mut self,
+        name: &[u8],
+        kind: Substitution,
+        word: &Word,
+        place: Place,
+        fields: &mut Fields,
+    ) -> Result<(), Flow> {
+        match kind {
+            Substitution::Alternative | Substitution::Default => {
+                let place = if place == Place::Bare {
+                    Place::Substituted
+                } else {
+                    place
+                };
+                self.expand_parts(&word.parts, place, fields)
+            }
+            Substitution::Assign => {
+                let text = self.expand_text(word)?;
+                self.assign(name, text.clone())?;
+                put(&text, place, fields);
+                Ok(())
+            }
+            Substitution::Require => {
+                let message = self.expand_text(word)?;
+                let message = if message.is_empty() {
+                    b"parameter not set".to_vec()
+                } else {
+                    message
+                };
+                Err(self.fail(format_args!("{}: {}", Text(name), Text(&message))))
+            }
+        }
     }
 
     fn put_value(&self, name: &[u8], value: Value, place: Place, fields: &mut Fields) {

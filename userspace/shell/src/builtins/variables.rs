@@ -177,7 +177,7 @@ pub(super) fn get_options(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
     // Bundled letters are remembered for as long as nobody resets OPTIND.
     let (last_index, last_offset) = shell.option_position;
     let offset = if last_index == index { last_offset } else { 1 };
-    let silent = letters.first() == Some(&b':');
+    let is_silent = letters.first() == Some(&b':');
 
     let argument = operands.get(index - 1).map_or(&b""[..], Vec::as_slice);
     if argument == b"--" || argument.len() < 2 || argument[0] != b'-' {
@@ -189,49 +189,78 @@ pub(super) fn get_options(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
         return Ok(1);
     }
     let offset = if offset < argument.len() { offset } else { 1 };
-    let letter = argument[offset];
-    let at_end = offset + 1 >= argument.len();
-    let known = letters
-        .iter()
-        .position(|known| *known == letter && letter != b':');
-    let wants_value = known.is_some_and(|at| letters.get(at + 1) == Some(&b':'));
-    let mut value = None;
-    let mut result = letter;
-    let mut next = if at_end {
-        (index + 1, 1)
-    } else {
-        (index, offset + 1)
+    let at = Position {
+        index,
+        offset,
+        is_silent,
     };
-    if known.is_none() {
-        result = b'?';
-        if silent {
-            value = Some(Vec::from([letter]));
-        } else {
-            shell.complain(format_args!("Illegal option -{}", char::from(letter)));
-        }
-    } else if wants_value {
-        if !at_end {
-            value = Some(argument[offset + 1..].to_vec());
-            next = (index + 1, 1);
-        } else if let Some(operand) = operands.get(index) {
-            value = Some(operand.clone());
-            next = (index + 2, 1);
-        } else if silent {
-            value = Some(Vec::from([letter]));
-            result = b':';
-        } else {
-            result = b'?';
-            shell.complain(format_args!("No arg for -{} option", char::from(letter)));
-        }
-    }
-    match value {
+    let found = next_option(shell, letters, &operands, at);
+    match found.value {
         Some(value) => shell.assign(b"OPTARG", value)?,
         // It is no special variable here, so it can be read-only; then it stays.
         None => drop(shell.variables.unset(b"OPTARG")),
     }
-    shell.assign(b"OPTIND", format!("{}", next.0).into_bytes())?;
-    shell.option_position = next;
-    shell.assign(name, Vec::from([result])).map(|()| 0)
+    shell.assign(b"OPTIND", format!("{}", found.next.0).into_bytes())?;
+    shell.option_position = found.next;
+    shell.assign(name, Vec::from([found.letter])).map(|()| 0)
+}
+
+/// Where `getopts` looks, and how.
+struct Position {
+    /// The operand, counted from 1.
+    index: usize,
+    /// The letter in it.
+    offset: usize,
+    /// Whether mistakes are told by the result alone.
+    is_silent: bool,
+}
+
+/// What `getopts` finds.
+struct FoundOption {
+    letter: u8,
+    value: Option<Vec<u8>>,
+    /// The operand and the letter to go on with.
+    next: (usize, usize),
+}
+
+fn next_option(shell: &mut Shell, letters: &[u8], operands: &[Vec<u8>], at: Position) -> FoundOption {
+    let argument = &operands[at.index - 1];
+    let letter = argument[at.offset];
+    let at_end = at.offset + 1 >= argument.len();
+    let known = letters
+        .iter()
+        .position(|known| *known == letter && letter != b':');
+    let wants_value = known.is_some_and(|at| letters.get(at + 1) == Some(&b':'));
+    let mut found = FoundOption {
+        letter,
+        value: None,
+        next: if at_end {
+            (at.index + 1, 1)
+        } else {
+            (at.index, at.offset + 1)
+        },
+    };
+    if known.is_none() {
+        found.letter = b'?';
+        if at.is_silent {
+            found.value = Some(Vec::from([letter]));
+        } else {
+            shell.complain(format_args!("Illegal option -{}", char::from(letter)));
+        }
+    } else if wants_value && !at_end {
+        found.value = Some(argument[at.offset + 1..].to_vec());
+        found.next = (at.index + 1, 1);
+    } else if wants_value && let Some(operand) = operands.get(at.index) {
+        found.value = Some(operand.clone());
+        found.next = (at.index + 2, 1);
+    } else if wants_value && at.is_silent {
+        found.value = Some(Vec::from([letter]));
+        found.letter = b':';
+    } else if wants_value {
+        found.letter = b'?';
+        shell.complain(format_args!("No arg for -{} option", char::from(letter)));
+    }
+    found
 }
 
 /// Splits `name=value`.
