@@ -23,7 +23,7 @@ use crate::credentials::{Capability, Credentials};
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
 use crate::poll::PollTable;
-use ring::{PAGE_BYTES, Ring};
+use ring::{Form, PAGE_BYTES, Ring};
 
 mod ring;
 
@@ -37,6 +37,8 @@ pub struct Pipe {
     ring: Mutex<Ring>,
     /// Bytes in the ring.
     filled: AtomicUsize,
+    /// Packets in the ring and the streams between them; none while there is no packet.
+    pieces: AtomicUsize,
     capacity: AtomicUsize,
     /// Open ends.
     readers: AtomicUsize,
@@ -88,6 +90,7 @@ impl Pipe {
         Arc::new(Self {
             ring: Mutex::new(Rank::Pipe, Ring::new()),
             filled: AtomicUsize::new(0),
+            pieces: AtomicUsize::new(0),
             capacity: AtomicUsize::new(DEFAULT_CAPACITY_BYTES),
             readers: AtomicUsize::new(0),
             writers: AtomicUsize::new(0),
@@ -142,7 +145,7 @@ impl Pipe {
             return Err(Errno::EPERM);
         }
         let mut ring = self.ring.lock();
-        if ring.length() > capacity {
+        if ring.length() > capacity || ring.pieces() > capacity / PAGE_BYTES {
             return Err(Errno::EBUSY);
         }
         ring.shrink(capacity)?;
@@ -156,8 +159,16 @@ impl Pipe {
         self.filled.load(Ordering::SeqCst)
     }
 
+    /// Returns the bytes that can be written: each piece takes at least a page, as in Linux.
     fn room(&self) -> usize {
-        self.capacity.load(Ordering::SeqCst).saturating_sub(self.filled())
+        let capacity = self.capacity.load(Ordering::SeqCst);
+        room(capacity, self.filled(), self.pieces.load(Ordering::SeqCst))
+    }
+
+    /// Notes what is in the ring for those who wait and poll.
+    fn note(&self, ring: &Ring) {
+        self.pieces.store(ring.pieces(), Ordering::SeqCst);
+        self.filled.store(ring.length(), Ordering::SeqCst);
     }
 
     fn has_readers(&self) -> bool {
@@ -177,7 +188,7 @@ impl Pipe {
             if ring.length() > 0 {
                 let taken = ring.take(out);
                 let left = ring.length();
-                self.filled.store(left, Ordering::SeqCst);
+                self.note(&ring);
                 drop(ring);
                 self.write_queue.wake_one();
                 if left > 0 {
@@ -203,11 +214,20 @@ impl Pipe {
 
     fn write(&self, input: &mut dyn Source, io: &Io) -> sync::Result<usize> {
         let size = input.remaining();
-        // Up to PIPE_BUF bytes go all or not at all; more goes as there is room.
-        let needed = if size <= PIPE_BUF { size } else { 1 };
+        let form = if io.flags.contains(OpenFlags::DIRECT) {
+            Form::Packet
+        } else {
+            Form::Stream
+        };
         let mut total = 0;
         while input.remaining() > 0 {
-            let outcome = self.write_some(input, needed, io);
+            let needed = match form {
+                // Up to PIPE_BUF bytes go all or not at all; more goes as there is room.
+                Form::Stream if size <= PIPE_BUF => size,
+                Form::Stream => 1,
+                Form::Packet => input.remaining().min(PIPE_BUF),
+            };
+            let outcome = self.write_some(input, needed, form, io);
             match outcome {
                 Ok(0) => break,
                 Ok(count) => total += count,
@@ -218,17 +238,17 @@ impl Pipe {
         Ok(total)
     }
 
-    fn write_some(&self, input: &mut dyn Source, needed: usize, io: &Io) -> sync::Result<usize> {
+    fn write_some(&self, input: &mut dyn Source, needed: usize, form: Form, io: &Io) -> sync::Result<usize> {
         loop {
             if !self.has_readers() {
                 return Err(Errno::EPIPE.into());
             }
             let mut ring = self.ring.lock();
             let capacity = self.capacity();
-            if capacity.saturating_sub(ring.length()) >= needed {
-                let given = ring.give(input, capacity);
+            if room(capacity, ring.length(), ring.pieces()) >= needed {
+                let given = ring.give(input, capacity, form);
                 let length = ring.length();
-                self.filled.store(length, Ordering::SeqCst);
+                self.note(&ring);
                 drop(ring);
                 if length > 0 {
                     self.read_queue.wake_one();
@@ -247,6 +267,14 @@ impl Pipe {
             })?;
         }
     }
+}
+
+/// Returns the bytes that can be written to a pipe that holds some in so many pieces.
+fn room(capacity: usize, filled: usize, pieces: usize) -> usize {
+    if pieces >= capacity / PAGE_BYTES {
+        return 0;
+    }
+    capacity.saturating_sub(filled)
 }
 
 /// One end of a pipe, or both of a FIFO that is open for reading and writing.

@@ -80,12 +80,8 @@ pub(crate) fn pipe2(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>, flags: u32) -> Re
     if !known.contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    if flags.contains(OpenFlags::DIRECT) {
-        // Packet mode is not there, and a stream instead would merge messages.
-        return Err(Errno::EINVAL.into());
-    }
     let on_exec = OnExec::from_cloexec(flags.contains(OpenFlags::CLOEXEC));
-    let (reader, writer) = vfs::pipe::create(flags & OpenFlags::NONBLOCK)?;
+    let (reader, writer) = vfs::pipe::create(flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT))?;
     let first = ctx.files().insert(reader, 0, on_exec, limit(ctx))?;
     let second = match ctx.files().insert(writer, 0, on_exec, limit(ctx)) {
         Ok(second) => second,

@@ -1,5 +1,6 @@
 //! Pipes, poll and select.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
@@ -21,6 +22,8 @@ cases![
     nonblocking_ends,
     a_full_pipe_blocks_until_read,
     pipe_flags,
+    packets_are_read_one_by_one,
+    packets_fill_a_pipe,
     poll_reports,
     poll_times_out,
     poll_wakes_on_data,
@@ -132,6 +135,58 @@ fn pipe_flags() -> Outcome {
     const F_GETFD: u64 = 1;
     ensure_eq!(call(Sysno::fcntl, &[fds[0] as u64, F_GETFD, 0])?, 1);
     ensure_eq!(io::read(fds[0], &mut [0]).err(), Some(Errno::EAGAIN));
+    Ok(())
+}
+
+/// Makes a pipe for packets and returns its descriptors.
+fn packet_pipe() -> Result<[i32; 2], Errno> {
+    let mut fds = [0_i32; 2];
+    let flags = (OpenFlags::DIRECT | OpenFlags::NONBLOCK).to_raw(ISA);
+    call(Sysno::pipe2, &[addr_mut(&mut fds), u64::from(flags)])?;
+    Ok(fds)
+}
+
+fn packets_are_read_one_by_one() -> Outcome {
+    let [reader, writer] = packet_pipe()?;
+    for packet in [&b"one"[..], b"second", b""] {
+        io::write(writer, packet)?;
+    }
+    let mut buffer = vec![0; 5000];
+    ensure_eq!(io::read(reader, &mut buffer)?, 3);
+    // What a reader has no room for is lost.
+    ensure_eq!(io::read(reader, &mut buffer[..2])?, 2);
+    ensure_eq!(&buffer[..2], b"se");
+    ensure_eq!(io::read(reader, &mut buffer).err(), Some(Errno::EAGAIN));
+    ensure_eq!(io::write(writer, &[7; 5000])?, 5000);
+    ensure_eq!(io::read(reader, &mut buffer)?, 4096);
+    ensure_eq!(io::read(reader, &mut buffer)?, 904);
+    // Without the flag it is a stream again.
+    call(Sysno::fcntl, &[writer as u64, u64::from(F_SETFL), 0])?;
+    io::write(writer, b"a")?;
+    io::write(writer, b"b")?;
+    ensure_eq!(io::read(reader, &mut buffer)?, 2);
+    Ok(())
+}
+
+fn packets_fill_a_pipe() -> Outcome {
+    let [reader, writer] = packet_pipe()?;
+    let mut count = 0;
+    let failure = loop {
+        match io::write(writer, b"x") {
+            Ok(_) => count += 1,
+            Err(errno) => break errno,
+        }
+    };
+    // A page each, whatever is in it.
+    ensure_eq!((failure, count), (Errno::EAGAIN, 16));
+    let mut fds = [Poll {
+        fd: writer,
+        events: OUT,
+        revents: 0,
+    }];
+    ensure_eq!(poll(&mut fds, 0)?, 0);
+    ensure_eq!(io::read(reader, &mut [0; 9])?, 1);
+    ensure_eq!(poll(&mut fds, 0)?, 1);
     Ok(())
 }
 
