@@ -214,8 +214,8 @@ impl JobControl for ProcessTable {
         is_orphaned(group.cast_unsigned())
     }
 
-    fn group_in_session(&self, group: i32, session: i32) -> bool {
-        session_of_group(group.cast_unsigned()) == Some(session.cast_unsigned())
+    fn session_of_group(&self, group: i32) -> Option<i32> {
+        session_of_group(group.cast_unsigned()).map(Pid::cast_signed)
     }
 
     fn controlling_terminal(&self, session: i32) -> Option<Arc<Terminal>> {

@@ -14,7 +14,8 @@ use crate::terminal::{Terminal, caller};
 /// Carries out a request; `argument` is what its page in the manual says.
 ///
 /// # Errors
-/// ENOTTY for an unknown request or a terminal that does not control the caller, EFAULT, EINVAL, EPERM, ESRCH.
+/// ENOTTY for an unknown request or a terminal that does not control the caller, EFAULT, EINVAL,
+/// EIO, EPERM, ESRCH.
 pub(crate) fn ioctl(
     terminal: &Arc<Terminal>,
     memory: &AddressSpace,
@@ -27,8 +28,8 @@ pub(crate) fn ioctl(
             memory.write(UserPtr::new(argument), &termios)?;
         }
         abi::TCSETS | abi::TCSETSW | abi::TCSETSF => {
-            let termios = memory.read(UserPtr::new(argument))?;
             terminal.check_configure()?;
+            let termios = memory.read(UserPtr::new(argument))?;
             // Output is written at once, so there is nothing to drain.
             terminal.with_state(|state| {
                 state.discipline.set_termios(termios);
@@ -62,9 +63,21 @@ pub(crate) fn ioctl(
         }
         abi::TIOCSCTTY => terminal.become_controlling(argument == 1)?,
         abi::TIOCNOTTY => give_up(terminal)?,
+        abi::TIOCSTI => feign_input(terminal, memory, UserPtr::new(argument))?,
         _ => return Err(Errno::ENOTTY.into()),
     }
     Ok(0)
+}
+
+/// Takes a byte as if it had come from the line. Only the privileged may, as in Linux without
+/// `CONFIG_LEGACY_TIOCSTI`.
+fn feign_input(terminal: &Terminal, memory: &AddressSpace, byte: UserPtr<u8>) -> Result<()> {
+    if !caller().is_some_and(|(_, caller)| caller.privileged) {
+        return Err(Errno::EIO.into());
+    }
+    let byte: u8 = memory.read(byte)?;
+    terminal.receive(&[byte]);
+    Ok(())
 }
 
 fn set_window(terminal: &Terminal, window: abi::Winsize) {
@@ -118,7 +131,7 @@ fn set_foreground(terminal: &Terminal, group: core::result::Result<i32, Errno>) 
         return Err(Errno::EINVAL.into());
     }
     let job_control = job_control::get().ok_or(Errno::ENOTTY)?;
-    if !job_control.group_in_session(group, session) {
+    if job_control.session_of_group(group).ok_or(Errno::ESRCH)? != session {
         return Err(Errno::EPERM.into());
     }
     terminal.with_state(|state| state.foreground = group);

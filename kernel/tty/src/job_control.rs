@@ -41,8 +41,8 @@ pub trait JobControl: Sync {
     /// Reports whether no member of the group has a parent in the same session but another group.
     fn is_orphaned(&self, group: i32) -> bool;
 
-    /// Reports whether the group exists in the session.
-    fn group_in_session(&self, group: i32, session: i32) -> bool;
+    /// Returns the session of a group; `None` where there is no such group.
+    fn session_of_group(&self, group: i32) -> Option<i32>;
 
     /// Returns the controlling terminal of a session.
     fn controlling_terminal(&self, session: i32) -> Option<Arc<Terminal>>;

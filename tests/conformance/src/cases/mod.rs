@@ -33,6 +33,7 @@ mod signal_queue;
 mod signal_stack;
 mod signals;
 mod storage;
+mod terminals;
 mod thread_stress;
 mod time;
 mod timers;
@@ -70,6 +71,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         locks::CASES,
         pipes::CASES,
         signals::CASES,
+        terminals::CASES,
         storage::CASES,
         futex::CASES,
         futex_pi::CASES,
