@@ -322,7 +322,7 @@ pub(super) fn helper(words: &[Vec<u8>]) -> i32 {
         pairs.find_map(|pair| (word(pair, 0) == AT_SECURE).then(|| word(pair, 8)))
     });
     let secure = secure.ok().flatten().unwrap_or(99);
-    let persona = call(Sysno::personality, &[Personality::QUERY as u64]).unwrap_or(99);
+    let persona = call(Sysno::personality, &[u64::from(Personality::QUERY)]).unwrap_or(99);
     let euid = process::effective_user();
     let found = alloc::format!("{euid}:{effective:x}:{ambient:x}:{secure}:{persona:x}");
     let is_expected = words.first().is_some_and(|word| word == found.as_bytes());
