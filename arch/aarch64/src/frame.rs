@@ -45,8 +45,6 @@ pub struct TrapFrame {
     pub(crate) original_x0: u64,
     /// The system call number, or `NO_SYSCALL`.
     pub(crate) call: u64,
-    /// ESR_EL1 of the last synchronous fault, for the signal frame.
-    pub(crate) fault_syndrome: u64,
 }
 
 impl TrapFrame {
@@ -58,9 +56,8 @@ impl TrapFrame {
     }
 
     /// Notes that the program was interrupted or did something wrong.
-    pub fn begin_exception(&mut self, syndrome: u64) {
+    pub fn begin_exception(&mut self) {
         self.call = NO_SYSCALL;
-        self.fault_syndrome = syndrome;
     }
 
     /// Reads a general register by its number in an instruction, where 31 is zero.
@@ -97,7 +94,6 @@ impl hal::trap::TrapFrame for TrapFrame {
             kernel_sp: 0,
             original_x0: 0,
             call: NO_SYSCALL,
-            fault_syndrome: 0,
         }
     }
 

@@ -54,8 +54,8 @@ const RECORD_ALIGNMENT: usize = 16;
 pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
     let top = setup.stack_top.wrapping_sub(FRAME_RECORD_BYTES as u64) & !(STACK_ALIGNMENT - 1);
     let address = top.wrapping_sub(FRAME_BYTES);
-    let is_fault = setup.fault != (0, 0);
-    let esr_bytes = if is_fault { ESR_BYTES } else { 0 };
+    let has_syndrome = setup.fault.code != 0;
+    let esr_bytes = if has_syndrome { ESR_BYTES } else { 0 };
     let record_at = RECORDS + FPSIMD_BYTES + esr_bytes + TERMINATOR_BYTES;
     let mut bytes = vec![0; record_at + FRAME_RECORD_BYTES];
 
@@ -65,7 +65,11 @@ pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &Signa
     put(&mut bytes, STACK_FLAGS, &flags.to_le_bytes());
     put(&mut bytes, STACK_SIZE, &size.to_le_bytes());
     put(&mut bytes, MASK, &setup.mask.to_le_bytes());
-    put(&mut bytes, FAULT_ADDRESS, &setup.fault.0.to_le_bytes());
+    put(
+        &mut bytes,
+        FAULT_ADDRESS,
+        &setup.fault.address.unwrap_or(0).to_le_bytes(),
+    );
     for (index, register) in frame.x.iter().enumerate() {
         put(&mut bytes, REGISTERS + 8 * index, &register.to_le_bytes());
     }
@@ -73,14 +77,10 @@ pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &Signa
     put(&mut bytes, PROGRAM_COUNTER, &frame.pc.to_le_bytes());
     put(&mut bytes, PSTATE, &frame.pstate.to_le_bytes());
     put_fpsimd(&mut bytes, RECORDS, state);
-    if is_fault {
-        let syndrome = match setup.fault.1 {
-            0 => frame.fault_syndrome,
-            given => given,
-        };
+    if has_syndrome {
         let at = RECORDS + FPSIMD_BYTES;
         put_head(&mut bytes, at, ESR_MAGIC, ESR_BYTES);
-        put(&mut bytes, at + HEAD_BYTES, &syndrome.to_le_bytes());
+        put(&mut bytes, at + HEAD_BYTES, &setup.fault.code.to_le_bytes());
     }
     put(&mut bytes, record_at, &frame.x[FRAME_POINTER].to_le_bytes());
     put(&mut bytes, record_at + 8, &frame.x[LINK].to_le_bytes());
@@ -116,7 +116,7 @@ pub fn restore_signal_frame(
     if !restored.set_user_pstate(word(PSTATE)) {
         return Err(Errno::EINVAL);
     }
-    restored.begin_exception(0);
+    restored.begin_exception();
     restore_records(state, address.wrapping_add(RECORDS as u64), read)?;
     *frame = restored;
     Ok(SignalReturn {

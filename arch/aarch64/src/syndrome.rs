@@ -2,7 +2,8 @@
 
 use hal::VirtAddr;
 use hal::paging::Access;
-use hal::trap::{Exception, ExceptionKind, UserExit};
+use hal::trap::{Exception, ExceptionKind, FaultRecord, UserExit};
+use los_abi::signal::{ILL_ILLOPC, TRAP_BRKPT};
 
 use crate::frame::TrapFrame;
 
@@ -70,11 +71,23 @@ pub const fn is_system_call(syndrome: u64) -> bool {
 /// Classifies a synchronous exception from EL0 by its syndrome, fault address and saved registers.
 pub fn user_cause(syndrome: u64, fault_address: u64, frame: &TrapFrame) -> Cause {
     let pc = frame.pc;
-    let exception = |kind, address| {
+    let exception = |kind, address, record| {
         let address = VirtAddr::new(address);
-        Cause::Exit(UserExit::Exception(Exception { kind, address }))
+        Cause::Exit(UserExit::Exception(Exception {
+            kind,
+            address,
+            record,
+        }))
     };
     let data_address = untagged(fault_address);
+    // What handlers are told: of aborts all, of others the syndrome only, of debug exceptions nothing.
+    let told = |address, code| FaultRecord {
+        trap: 0,
+        code,
+        address: Some(address),
+    };
+    let abort = told(data_address, syndrome_as_told(syndrome, fault_address));
+    let other = Some(told(0, syndrome));
     match class(syndrome) {
         CLASS_SVC64 => Cause::Exit(UserExit::Syscall),
         CLASS_UNKNOWN | CLASS_SYSTEM_REGISTER => Cause::Refused,
@@ -85,19 +98,34 @@ pub fn user_cause(syndrome: u64, fault_address: u64, frame: &TrapFrame) -> Cause
                 None => Cause::Exit(UserExit::PageFault {
                     address: VirtAddr::new(data_address),
                     access,
+                    record: abort,
                 }),
-                Some(kind) => exception(kind, data_address),
+                Some(kind @ ExceptionKind::Alignment) => exception(kind, data_address, Some(abort)),
+                Some(kind) => exception(kind, data_address, other),
             }
         }
-        CLASS_PC_ALIGNMENT => exception(ExceptionKind::Alignment, fault_address),
-        CLASS_SP_ALIGNMENT => exception(ExceptionKind::Alignment, frame.sp),
-        CLASS_FLOATING_POINT => exception(ExceptionKind::FloatingPoint(fp_code(syndrome)), pc),
-        CLASS_SERROR => exception(ExceptionKind::HardwareError, pc),
-        CLASS_BREAKPOINT | CLASS_STEP => exception(ExceptionKind::SingleStep, pc),
-        CLASS_WATCHPOINT => exception(ExceptionKind::SingleStep, data_address),
-        CLASS_BRK => exception(ExceptionKind::Breakpoint, pc),
-        _ => exception(ExceptionKind::IllegalInstruction, pc),
+        CLASS_PC_ALIGNMENT => exception(ExceptionKind::Alignment, fault_address, other),
+        CLASS_SP_ALIGNMENT => exception(ExceptionKind::Alignment, frame.sp, other),
+        CLASS_FLOATING_POINT => exception(ExceptionKind::FloatingPoint(fp_code(syndrome)), pc, None),
+        CLASS_SERROR => exception(ExceptionKind::HardwareError, pc, other),
+        CLASS_BREAKPOINT | CLASS_STEP => exception(ExceptionKind::SingleStep, pc, None),
+        CLASS_WATCHPOINT => exception(ExceptionKind::SingleStep, data_address, None),
+        CLASS_BRK => exception(ExceptionKind::Breakpoint(TRAP_BRKPT), pc, None),
+        _ => exception(ExceptionKind::IllegalInstruction(ILL_ILLOPC), pc, other),
     }
+}
+
+/// Returns the syndrome as signal handlers see it: of the kernel's half they only learn that it is not theirs.
+fn syndrome_as_told(syndrome: u64, fault_address: u64) -> u64 {
+    const CLASS_AND_LENGTH: u64 = 0x3f << CLASS_SHIFT | 1 << 25;
+    if is_user_half(fault_address) {
+        return syndrome;
+    }
+    let kept = match class(syndrome) {
+        CLASS_DATA_ABORT => CLASS_AND_LENGTH | CACHE_MAINTENANCE | WRITE_NOT_READ,
+        _ => CLASS_AND_LENGTH,
+    };
+    syndrome & kept | STATUS_TRANSLATION
 }
 
 /// An abort that the kernel's own instructions caused.
@@ -198,17 +226,61 @@ mod tests {
 
     fn exit(class: u64, specific: u64, address: u64) -> Cause {
         let frame = TrapFrame::new_user(PC, SP);
-        user_cause(syndrome(class, specific), address, &frame)
+        without_record(user_cause(syndrome(class, specific), address, &frame))
+    }
+
+    fn without_record(cause: Cause) -> Cause {
+        match cause {
+            Cause::Exit(UserExit::PageFault { address, access, .. }) => Cause::Exit(UserExit::PageFault {
+                address,
+                access,
+                record: FaultRecord::default(),
+            }),
+            Cause::Exit(UserExit::Exception(exception)) => Cause::Exit(UserExit::Exception(Exception {
+                record: None,
+                ..exception
+            })),
+            other => other,
+        }
     }
 
     fn page_fault(address: u64, access: Access) -> Cause {
         let address = VirtAddr::new(address);
-        Cause::Exit(UserExit::PageFault { address, access })
+        let record = FaultRecord::default();
+        Cause::Exit(UserExit::PageFault {
+            address,
+            access,
+            record,
+        })
     }
 
     fn exception(kind: ExceptionKind, address: u64) -> Cause {
         let address = VirtAddr::new(address);
-        Cause::Exit(UserExit::Exception(Exception { kind, address }))
+        Cause::Exit(UserExit::Exception(Exception {
+            kind,
+            address,
+            record: None,
+        }))
+    }
+
+    #[test]
+    fn handlers_are_told_of_aborts_and_nothing_of_the_kernels_half() {
+        let frame = TrapFrame::new_user(PC, SP);
+        let told = |class, specific, address| match user_cause(syndrome(class, specific), address, &frame) {
+            Cause::Exit(UserExit::PageFault { record, .. }) => Some(record),
+            Cause::Exit(UserExit::Exception(exception)) => exception.record,
+            _ => None,
+        };
+        let record = told(CLASS_DATA_ABORT, 0x4f, 0x1234).unwrap();
+        assert_eq!(
+            (record.address, record.code),
+            (Some(0x1234), syndrome(CLASS_DATA_ABORT, 0x4f))
+        );
+        let kernel = told(CLASS_DATA_ABORT, 0x8000 | 0x4f, 0xffff_8000_0000_0000).unwrap();
+        assert_eq!(kernel.code, syndrome(CLASS_DATA_ABORT, 0x44));
+        let misaligned = told(CLASS_PC_ALIGNMENT, 0, 0x401).unwrap();
+        assert_eq!(misaligned.address, Some(0));
+        assert_eq!(told(CLASS_BRK, 0, 0), None);
     }
 
     #[test]
@@ -250,11 +322,20 @@ mod tests {
     fn instructions_and_traps() {
         assert_eq!(exit(CLASS_SVC64, 0, 0), Cause::Exit(UserExit::Syscall));
         assert!(is_system_call(syndrome(CLASS_SVC64, 0)));
-        assert_eq!(exit(CLASS_BRK, 0, 0), exception(ExceptionKind::Breakpoint, PC));
+        assert_eq!(
+            exit(CLASS_BRK, 0, 0),
+            exception(ExceptionKind::Breakpoint(TRAP_BRKPT), PC)
+        );
         assert_eq!(exit(CLASS_UNKNOWN, 0, 0), Cause::Refused);
         assert_eq!(exit(CLASS_WAIT, 0, 0), Cause::Wait);
-        assert_eq!(exit(0x19, 0, 0), exception(ExceptionKind::IllegalInstruction, PC));
-        assert_eq!(exit(0x0e, 0, 0), exception(ExceptionKind::IllegalInstruction, PC));
+        assert_eq!(
+            exit(0x19, 0, 0),
+            exception(ExceptionKind::IllegalInstruction(ILL_ILLOPC), PC)
+        );
+        assert_eq!(
+            exit(0x0e, 0, 0),
+            exception(ExceptionKind::IllegalInstruction(ILL_ILLOPC), PC)
+        );
         assert_eq!(
             exit(CLASS_PC_ALIGNMENT, 0, 0x401),
             exception(ExceptionKind::Alignment, 0x401)

@@ -14,10 +14,11 @@ use aarch64_cpu::registers::{Readable, Writeable};
 use hal::VirtAddr;
 use hal::cpu::Cpu;
 use hal::trap::{
-    Exception, ExceptionKind, ReadUser, SignalFrame, SignalReturn, SignalSetup, Traps, UserExit,
+    Exception, ExceptionKind, FaultRecord, ReadUser, SignalFrame, SignalReturn, SignalSetup, Traps, UserExit,
 };
 use hal::uaccess::Uaccess;
 use los_abi::errno::Errno;
+use los_abi::signal::ILL_ILLOPC;
 
 use crate::frame::TrapFrame;
 use crate::percpu::{FAULT_STACK_TOP, this_cpu};
@@ -88,6 +89,10 @@ impl Traps for Aarch64 {
         signal::push_signal_frame(frame, state, setup)
     }
 
+    fn begin_handler(_state: &mut UserState) -> bool {
+        false
+    }
+
     fn restore_signal_frame(
         frame: &mut TrapFrame,
         state: &mut UserState,
@@ -101,18 +106,18 @@ impl Traps for Aarch64 {
 fn handle(frame: &mut TrapFrame, reason: u64) -> Option<UserExit> {
     match reason {
         KIND_INTERRUPT => {
-            frame.begin_exception(0);
+            frame.begin_exception();
             irq::handle();
             return Some(UserExit::Interrupt);
         }
         KIND_SERROR => {
-            frame.begin_exception(0);
+            frame.begin_exception();
             return Some(exception(ExceptionKind::HardwareError, frame.pc));
         }
-        _ => frame.begin_exception(reason),
+        _ => frame.begin_exception(),
     }
     match syndrome::user_cause(reason, FAR_EL1.get(), frame) {
-        Cause::Exit(UserExit::PageFault { address, access })
+        Cause::Exit(UserExit::PageFault { address, access, .. })
             if mmu::note_access(address.as_u64(), access) =>
         {
             None
@@ -131,7 +136,7 @@ fn refused(frame: &mut TrapFrame) -> Option<UserExit> {
     let instruction = Aarch64::load_user_u32(frame.pc).ok();
     let read = instruction.and_then(|word| cpu::id_registers().emulate_read(word));
     let Some(read) = read else {
-        return Some(exception(ExceptionKind::IllegalInstruction, frame.pc));
+        return Some(exception(ExceptionKind::IllegalInstruction(ILL_ILLOPC), frame.pc));
     };
     frame.set_register(read.destination, read.value);
     frame.pc += INSTRUCTION_BYTES;
@@ -139,8 +144,17 @@ fn refused(frame: &mut TrapFrame) -> Option<UserExit> {
 }
 
 fn exception(kind: ExceptionKind, address: u64) -> UserExit {
+    // Handlers learn neither an address nor a syndrome of these.
+    let record = Some(FaultRecord {
+        address: Some(0),
+        ..FaultRecord::default()
+    });
     let address = VirtAddr::new(address);
-    UserExit::Exception(Exception { kind, address })
+    UserExit::Exception(Exception {
+        kind,
+        address,
+        record,
+    })
 }
 
 /// The registers at a fault of the kernel, as `vectors.S` stores them.

@@ -20,6 +20,8 @@ pub enum UserExit {
         address: VirtAddr,
         /// What was tried.
         access: Access,
+        /// What signal handlers are told.
+        record: FaultRecord,
     },
     /// An interrupt was taken and has been given to the sink already.
     Interrupt,
@@ -34,27 +36,50 @@ pub struct Exception {
     pub kind: ExceptionKind,
     /// The address to report as `si_addr`: the instruction or the data concerned.
     pub address: VirtAddr,
+    /// What signal handlers are told, if it is anything.
+    pub record: Option<FaultRecord>,
+}
+
+/// What the saved state of every signal handler tells of the last fault (`struct sigcontext`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FaultRecord {
+    /// The exception's number; 0 on machines without numbers.
+    pub trap: u64,
+    /// The error code or syndrome.
+    pub code: u64,
+    /// The address that was accessed; `None` leaves that of an earlier fault in place.
+    pub address: Option<u64>,
+}
+
+impl FaultRecord {
+    /// Returns the record after another fault.
+    pub fn followed_by(self, newer: Self) -> Self {
+        Self {
+            address: newer.address.or(self.address),
+            ..newer
+        }
+    }
 }
 
 /// The kinds of exception that Linux turns into different signals or codes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExceptionKind {
-    /// Undefined or privileged-only instruction: SIGILL, ILL_ILLOPC.
-    IllegalInstruction,
-    /// Breakpoint instruction: SIGTRAP, TRAP_BRKPT.
-    Breakpoint,
+    /// Undefined or privileged-only instruction: SIGILL, with the machine's `si_code`.
+    IllegalInstruction(i32),
+    /// Breakpoint instruction: SIGTRAP, with the machine's `si_code`; an address only if that is TRAP_BRKPT.
+    Breakpoint(i32),
     /// Single step or debug register: SIGTRAP, TRAP_TRACE.
     SingleStep,
     /// Integer division by zero: SIGFPE, FPE_INTDIV.
     DivideByZero,
-    /// Integer overflow trap: SIGSEGV on x86_64 `into`, kept for completeness as SIGFPE, FPE_INTOVF.
-    IntegerOverflow,
     /// Floating-point exception, with the `si_code` that the status register gives: SIGFPE.
     FloatingPoint(i32),
     /// Misaligned access or misaligned stack or program counter: SIGBUS, BUS_ADRALN.
     Alignment,
     /// General protection, non-canonical address, privileged register: SIGSEGV, SI_KERNEL.
     Protection,
+    /// Segment not present, or a stack address that cannot be one: SIGBUS, SI_KERNEL.
+    Segment,
     /// External abort or machine check on a user access: SIGBUS, BUS_OBJERR.
     HardwareError,
 }
@@ -112,8 +137,8 @@ pub struct SignalSetup<'a> {
     pub alternate_stack: (u64, i32, u64),
     /// The stack pointer below which the frame goes (the red zone is the callee's business).
     pub stack_top: u64,
-    /// The faulting address and machine error code for synchronous faults, else zeros.
-    pub fault: (u64, u64),
+    /// The thread's last fault.
+    pub fault: FaultRecord,
 }
 
 /// A signal frame ready to be copied to user memory.
@@ -156,6 +181,10 @@ pub trait Traps: crate::cpu::Cpu {
         state: &Self::UserState,
         setup: &SignalSetup<'_>,
     ) -> SignalFrame;
+
+    /// Gives `state` the registers outside of the frame that a handler starts with; false when they are
+    /// those of the interrupted code.
+    fn begin_handler(state: &mut Self::UserState) -> bool;
 
     /// Restores `frame` and `state` from the signal frame that the program's stack pointer designates.
     /// Everything from user memory is sanitised: no privileged bit is taken over.

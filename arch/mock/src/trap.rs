@@ -99,6 +99,10 @@ impl Traps for Mock {
         }
     }
 
+    fn begin_handler(_state: &mut MockUserState) -> bool {
+        false
+    }
+
     fn restore_signal_frame(
         frame: &mut MockFrame,
         _state: &mut MockUserState,

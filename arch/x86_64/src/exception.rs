@@ -2,6 +2,7 @@
 
 use hal::paging::Access;
 use hal::trap::ExceptionKind;
+use los_abi::signal::{ILL_ILLOPN, SI_KERNEL};
 
 /// `si_code` values of SIGFPE.
 const FPE_FLTDIV: i32 = 3;
@@ -28,14 +29,22 @@ impl PageFaultCode {
     }
 }
 
+impl PageFaultCode {
+    /// Returns the code as signal handlers see it: of the kernel's half they only learn that it is not theirs.
+    pub(crate) fn as_told(&self, in_user_half: bool) -> u64 {
+        const PRESENT: u64 = 1 << 0;
+        if in_user_half { self.0 } else { self.0 | PRESENT }
+    }
+}
+
 /// Returns the kind of an exception of user code that the vector alone decides.
 pub(crate) fn kind(vector: u8) -> ExceptionKind {
     match vector {
         0 => ExceptionKind::DivideByZero,
         1 => ExceptionKind::SingleStep,
-        3 => ExceptionKind::Breakpoint,
-        4 => ExceptionKind::IntegerOverflow,
-        6 | 7 => ExceptionKind::IllegalInstruction,
+        3 => ExceptionKind::Breakpoint(SI_KERNEL),
+        6 | 7 => ExceptionKind::IllegalInstruction(ILL_ILLOPN),
+        11 | 12 => ExceptionKind::Segment,
         17 => ExceptionKind::Alignment,
         18 => ExceptionKind::HardwareError,
         _ => ExceptionKind::Protection,
@@ -104,12 +113,16 @@ mod tests {
         assert_eq!(PageFaultCode(0x4).access(), Access::Read);
         assert_eq!(PageFaultCode(0x7).access(), Access::Write);
         assert_eq!(PageFaultCode(0x15).access(), Access::Execute);
+        assert_eq!(PageFaultCode(0x4).as_told(true), 4);
+        assert_eq!(PageFaultCode(0x4).as_told(false), 5);
     }
 
     #[test]
     fn vectors_become_signals() {
         assert_eq!(kind(0), ExceptionKind::DivideByZero);
-        assert_eq!(kind(6), ExceptionKind::IllegalInstruction);
+        assert_eq!(kind(3), ExceptionKind::Breakpoint(SI_KERNEL));
+        assert_eq!(kind(6), ExceptionKind::IllegalInstruction(ILL_ILLOPN));
+        assert_eq!(kind(12), ExceptionKind::Segment);
         assert_eq!(kind(13), ExceptionKind::Protection);
         assert_eq!(name(14), "page fault");
         assert_eq!(name(255), "unknown exception");

@@ -9,7 +9,7 @@ use core::mem::{offset_of, size_of};
 
 use hal::VirtAddr;
 use hal::paging::Access;
-use hal::trap::{Exception, ExceptionKind, ReadUser, SignalFrame, SignalReturn, SignalSetup};
+use hal::trap::{Exception, ExceptionKind, FaultRecord, ReadUser, SignalFrame, SignalReturn, SignalSetup};
 use hal::trap::{TrapFrame, Traps, UserExit};
 use los_abi::errno::Errno;
 use x86_64::VirtAddr as CanonicalAddress;
@@ -127,6 +127,11 @@ impl Traps for X86_64 {
         signal::push(frame, state, setup)
     }
 
+    fn begin_handler(state: &mut UserState) -> bool {
+        state.reset_extended();
+        true
+    }
+
     fn restore_signal_frame(
         frame: &mut Frame,
         state: &mut UserState,
@@ -148,14 +153,19 @@ fn trapped(frame: &Frame, exit: &RawExit) -> UserExit {
         vector::PAGE_FAULT => UserExit::PageFault {
             address: VirtAddr::new(Cr2::read_raw()),
             access: PageFaultCode(exit.error_code).access(),
+            record: FaultRecord {
+                trap: number.into(),
+                code: PageFaultCode(exit.error_code).as_told(in_user_half(Cr2::read_raw())),
+                address: Some(Cr2::read_raw()),
+            },
         },
-        _ => UserExit::Exception(exception(number, frame)),
+        _ => UserExit::Exception(exception(number, exit.error_code, frame)),
     };
     interrupts::enable();
     result
 }
 
-fn exception(number: u8, frame: &Frame) -> Exception {
+fn exception(number: u8, error_code: u64, frame: &Frame) -> Exception {
     let kind = match number {
         vector::X87 => ExceptionKind::FloatingPoint(exception::floating_point_code(x87_status())),
         vector::SIMD => ExceptionKind::FloatingPoint(exception::floating_point_code(mxcsr())),
@@ -167,13 +177,25 @@ fn exception(number: u8, frame: &Frame) -> Exception {
     };
     let address = match kind {
         // Linux has no address for these.
-        ExceptionKind::Protection | ExceptionKind::Alignment => 0,
+        ExceptionKind::Protection
+        | ExceptionKind::Segment
+        | ExceptionKind::Breakpoint(_)
+        | ExceptionKind::Alignment => 0,
         _ => frame.program_counter(),
     };
     Exception {
         kind,
         address: VirtAddr::new(address),
+        record: Some(FaultRecord {
+            trap: number.into(),
+            code: error_code,
+            address: None,
+        }),
     }
+}
+
+fn in_user_half(address: u64) -> bool {
+    address < <X86_64 as hal::paging::Paging>::USER_END
 }
 
 /// Returns the pending exceptions of the x87 unit that are not masked.
@@ -218,9 +240,8 @@ extern "C" fn kernel_trap(frame: &mut Frame, number: u64, error_code: u64) {
 }
 
 fn kernel_page_fault(frame: &mut Frame, error_code: u64) {
-    let in_user_half = Cr2::read_raw() < <X86_64 as hal::paging::Paging>::USER_END;
     match uaccess::fixup(frame.rip) {
-        Some(fixup) if in_user_half => frame.rip = fixup,
+        Some(fixup) if in_user_half(Cr2::read_raw()) => frame.rip = fixup,
         _ => die(frame, vector::PAGE_FAULT, error_code),
     }
 }

@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use bitflags::bitflags;
 use los_abi::errno::Errno;
 use los_abi::signal::SigSet;
-use los_arch::hal::prelude::Cpu;
+use los_arch::hal::prelude::{Cpu, Traps};
+use los_arch::hal::trap::FaultRecord;
 use los_arch::{Current, UserState};
 use mm::AddressSpace;
 use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
@@ -74,6 +75,8 @@ pub struct Thread {
     pub(crate) user_state: SpinLock<UserState>,
     pub(crate) entity: Entity,
     pub(crate) accounting: ThreadAccounting,
+    /// The last fault, for the saved state of signal handlers.
+    fault: SpinLock<FaultRecord>,
     /// Whether the thread executes user code, for the timer interrupt.
     pub(crate) in_user: AtomicBool,
     /// Whether the thread ever runs user code.
@@ -181,6 +184,7 @@ impl Thread {
             user_state: SpinLock::new(Rank::UserState, new.user_state),
             entity: Entity::new(),
             accounting: ThreadAccounting::new(),
+            fault: SpinLock::new(Rank::Thread, FaultRecord::default()),
             in_user: AtomicBool::new(false),
             is_user: AtomicBool::new(new.is_user),
             sleep_timer: Timer::new(slot, this.clone()),
@@ -322,6 +326,26 @@ impl Thread {
         let mut state = self.user_state.lock();
         Current::save_user_state(&mut state);
         look(&state)
+    }
+
+    /// Gives a handler the user registers outside of the frame that it starts with. Called by the thread
+    /// itself, after [`Self::with_saved_user_state`].
+    pub(crate) fn begin_handler(&self) {
+        let mut state = self.user_state.lock();
+        if Current::begin_handler(&mut state) {
+            Current::load_user_state(&state);
+        }
+    }
+
+    /// Remembers a fault, for the saved state of signal handlers.
+    pub(crate) fn note_fault(&self, record: FaultRecord) {
+        let mut last = self.fault.lock();
+        *last = last.followed_by(record);
+    }
+
+    /// Returns the last fault.
+    pub(crate) fn last_fault(&self) -> FaultRecord {
+        *self.fault.lock()
     }
 
     /// Returns a copy of the user registers outside of the frame. Called by the thread itself.

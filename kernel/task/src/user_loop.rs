@@ -4,13 +4,13 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use los_abi::signal::{
-    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_INTDIV, FPE_INTOVF, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR,
-    SI_KERNEL, SigInfo, Signal, TRAP_BRKPT, TRAP_TRACE,
+    BUS_ADRALN, BUS_ADRERR, BUS_OBJERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SigInfo, Signal,
+    TRAP_BRKPT, TRAP_TRACE,
 };
 use los_arch::hal::addr::VirtAddr;
 use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::{TrapFrame as _, Traps};
-use los_arch::hal::trap::{Exception, ExceptionKind, UserExit};
+use los_arch::hal::trap::{Exception, ExceptionKind, FaultRecord, UserExit};
 use los_arch::{Current, TrapFrame};
 use mm::FaultError;
 use sync::{Error, Once, Restart};
@@ -61,8 +61,15 @@ fn run_until_death(ctx: &mut Context<'_>) {
                 ctx.exclusive_frame().set_syscall_result(value);
             }
             UserExit::Interrupt => {}
-            UserExit::PageFault { address, access } => page_fault(ctx, address, access),
+            UserExit::PageFault {
+                address,
+                access,
+                record,
+            } => page_fault(ctx, address, access, record),
             UserExit::Exception(exception) => {
+                if let Some(record) = exception.record {
+                    thread.note_fault(record);
+                }
                 send::force(thread, &exception_info(&exception));
             }
         }
@@ -119,7 +126,7 @@ fn attend(ctx: &mut Context<'_>, restart: &mut Option<Restart>) -> bool {
 }
 
 /// Maps the page that the program touched, or sends the signal for a wrong address.
-fn page_fault(ctx: &Context<'_>, address: VirtAddr, access: Access) {
+fn page_fault(ctx: &Context<'_>, address: VirtAddr, access: Access, record: FaultRecord) {
     let error = match ctx.memory().handle_fault(address, access) {
         Ok(()) => return ctx.thread.accounting.count_fault(),
         Err(error) => error,
@@ -131,22 +138,24 @@ fn page_fault(ctx: &Context<'_>, address: VirtAddr, access: Access) {
         // The program touches the page again when there is room, unless it was chosen to die.
         FaultError::NoMemory => return oom::make_room(ctx.thread),
     };
+    ctx.thread.note_fault(record);
     send::force(ctx.thread, &SigInfo::fault(signal, code, address.as_u64()));
 }
 
 /// Returns the signal of an exception.
 fn exception_info(exception: &Exception) -> SigInfo {
     let (signal, code) = match exception.kind {
-        ExceptionKind::IllegalInstruction => (Signal::ILL, ILL_ILLOPC),
-        ExceptionKind::Breakpoint => (Signal::TRAP, TRAP_BRKPT),
+        ExceptionKind::IllegalInstruction(code) => (Signal::ILL, code),
+        ExceptionKind::Breakpoint(TRAP_BRKPT) => (Signal::TRAP, TRAP_BRKPT),
+        ExceptionKind::Breakpoint(code) => return SigInfo::new(Signal::TRAP, code),
         ExceptionKind::SingleStep => (Signal::TRAP, TRAP_TRACE),
         ExceptionKind::DivideByZero => (Signal::FPE, FPE_INTDIV),
-        ExceptionKind::IntegerOverflow => (Signal::FPE, FPE_INTOVF),
         ExceptionKind::FloatingPoint(code) => (Signal::FPE, code),
         ExceptionKind::Alignment => (Signal::BUS, BUS_ADRALN),
         ExceptionKind::HardwareError => (Signal::BUS, BUS_OBJERR),
         // Linux tells no address here.
         ExceptionKind::Protection => return SigInfo::new(Signal::SEGV, SI_KERNEL),
+        ExceptionKind::Segment => return SigInfo::new(Signal::BUS, SI_KERNEL),
     };
     SigInfo::fault(signal, code, exception.address.as_u64())
 }

@@ -76,7 +76,6 @@ fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, address: u64) {
 fn user_context(frame: &Frame, layout: ExtendedLayout, setup: &SignalSetup<'_>, image_at: u64) -> UContext {
     let (stack, stack_flags, stack_bytes) = setup.alternate_stack;
     let has_extended_part = if layout.features != 0 { UC_FP_XSTATE } else { 0 };
-    let (fault_address, fault_code) = setup.fault;
     UContext {
         uc_flags: UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS | has_extended_part,
         uc_link: 0,
@@ -107,9 +106,10 @@ fn user_context(frame: &Frame, layout: ExtendedLayout, setup: &SignalSetup<'_>, 
             eflags: frame.rflags,
             cs: USER_CODE_SELECTOR,
             ss: USER_DATA_SELECTOR,
-            err: fault_code,
+            err: setup.fault.code,
+            trapno: setup.fault.trap,
             oldmask: setup.mask & u64::from(u32::MAX),
-            cr2: fault_address,
+            cr2: setup.fault.address.unwrap_or(0),
             fpstate: image_at,
             ..SigContext::default()
         },

@@ -115,7 +115,6 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
     } else {
         ctx.process.image().signal_return
     };
-    let is_fault = info.si_code > 0 && info.si_code != SI_KERNEL && super::SYNCHRONOUS.contains(signal);
     let setup = SignalSetup {
         number: signal.number() as i32,
         info: &zerocopy::transmute!(*info),
@@ -124,7 +123,7 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         mask: thread.saved_mask.lock().unwrap_or(blocked).0,
         alternate_stack: alternate.as_context(stack_pointer),
         stack_top,
-        fault: if is_fault { (info.address(), 0) } else { (0, 0) },
+        fault: thread.last_fault(),
     };
     let signal_frame =
         thread.with_saved_user_state(|state| Current::push_signal_frame(&mut frame, state, &setup));
@@ -135,6 +134,7 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         .write_bytes(signal_frame.address, &signal_frame.bytes)
         .ok()?;
     *ctx.frame_mut() = frame;
+    thread.begin_handler();
     if alternate.disarms() && flags.contains(SaFlags::ONSTACK) {
         *thread.alternate_stack.lock() = stack::AlternateStack::DISABLED;
     }

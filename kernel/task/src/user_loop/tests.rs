@@ -104,6 +104,7 @@ fn a_wild_access_ends_only_the_program() {
     Mock::script(|_| UserExit::PageFault {
         address: VirtAddr::new(0xffff_8000_0000_0000),
         access: Access::Read,
+        record: FaultRecord::default(),
     });
     assert_eq!(live(|_| {}).0, killed_by(Signal::SEGV));
 }
@@ -113,6 +114,7 @@ fn touched_memory_comes_without_a_signal() {
     Mock::script(|_| UserExit::PageFault {
         address: VirtAddr::new(PROGRAM_MEMORY + 0x2000),
         access: Access::Write,
+        record: FaultRecord::default(),
     });
     syscall(EXIT, 0);
     assert_eq!(live(|_| {}).0, WaitStatus::Exited(0));
@@ -121,14 +123,20 @@ fn touched_memory_comes_without_a_signal() {
 #[test]
 fn exceptions_become_their_signals() {
     for (kind, signal) in [
-        (ExceptionKind::IllegalInstruction, Signal::ILL),
+        (ExceptionKind::IllegalInstruction(1), Signal::ILL),
         (ExceptionKind::DivideByZero, Signal::FPE),
-        (ExceptionKind::Breakpoint, Signal::TRAP),
+        (ExceptionKind::Breakpoint(TRAP_BRKPT), Signal::TRAP),
         (ExceptionKind::Alignment, Signal::BUS),
         (ExceptionKind::Protection, Signal::SEGV),
+        (ExceptionKind::Segment, Signal::BUS),
     ] {
         let address = VirtAddr::new(0x40_0000);
-        Mock::script(move |_| UserExit::Exception(Exception { kind, address }));
+        let exception = Exception {
+            kind,
+            address,
+            record: None,
+        };
+        Mock::script(move |_| UserExit::Exception(exception));
         assert_eq!(live(|_| {}).0, killed_by(signal));
     }
 }

@@ -1,6 +1,8 @@
 //! x86_64 machine code of the cases.
 #![expect(unsafe_code, reason = "register-exact tests are written in assembly")]
 
+pub(crate) mod signals;
+
 use alloc::vec::Vec;
 use core::arch::asm;
 

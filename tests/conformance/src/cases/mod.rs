@@ -8,10 +8,12 @@ mod credentials;
 mod epoll;
 mod exec;
 mod exec_image;
+mod faults;
 mod files;
 mod founding;
 mod futex;
 mod futex_pi;
+mod job_control;
 mod limits;
 mod locks;
 mod madvise;
@@ -78,9 +80,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         thread_stress::CASES,
         signal_queue::CASES,
         signal_stack::CASES,
+        faults::CASES,
         time::CASES,
         timers::CASES,
         restart::CASES,
+        job_control::CASES,
         credentials::CASES,
         capabilities::CASES,
         limits::CASES,

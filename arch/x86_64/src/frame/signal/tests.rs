@@ -43,7 +43,11 @@ fn setup(stack_top: u64) -> SignalSetup<'static> {
         mask: 0x1_0000_0004,
         alternate_stack: (0x1000, 2, 0x4000),
         stack_top,
-        fault: (0xdead_b000, 6),
+        fault: hal::trap::FaultRecord {
+            trap: 14,
+            code: 6,
+            address: Some(0xdead_b000),
+        },
     }
 }
 
