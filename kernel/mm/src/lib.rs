@@ -33,7 +33,7 @@ pub mod vvar;
 
 pub use address_space::{
     AddressSpace, BarrierError, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker, MapRequest,
-    PageState, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, order_all,
+    RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, order_all,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;

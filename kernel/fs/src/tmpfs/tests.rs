@@ -1,6 +1,7 @@
 //! Tests of tmpfs: against models for contents and names, and case by case for what models do not show.
 
 mod contents;
+mod memory_files;
 mod names;
 
 use alloc::sync::Arc;

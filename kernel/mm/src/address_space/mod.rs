@@ -46,7 +46,7 @@ pub use futex::FutexKey;
 pub use lock::{LockMode, Locker};
 pub use map::{MapRequest, Source};
 pub use remap::RemapRequest;
-pub use usage::{PageState, VmaUsage};
+pub use usage::VmaUsage;
 
 /// Most mappings of one address space (Linux's default `vm.max_map_count`).
 const MAX_MAPPINGS: usize = 65530;

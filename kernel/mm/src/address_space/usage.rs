@@ -1,4 +1,4 @@
-//! What of each mapping is in memory, for /proc/PID/smaps and pagemap (proc_pid_smaps(5)).
+//! What of each mapping is in memory, for /proc/PID/smaps (proc_pid_smaps(5)).
 
 use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{Leaf, LeafAction, PageFlags};
@@ -32,17 +32,6 @@ pub struct VmaUsage {
     pub locked: u64,
     /// The pages are those of shared memory, and not of a file.
     pub is_shared_memory: bool,
-}
-
-/// One page of an address space.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PageState {
-    /// The frame's number.
-    pub frame: u64,
-    /// It is a page of a file or of shared memory.
-    pub is_shared: bool,
-    /// Nobody else maps it.
-    pub is_exclusive: bool,
 }
 
 impl VmaUsage {
@@ -106,18 +95,6 @@ impl AddressSpace {
             }
             visit(&describe(vma), &usage);
         }
-    }
-
-    /// Returns what a page is, if it is in memory.
-    pub fn page_state(&self, address: u64) -> Option<PageState> {
-        let inner = self.inner.lock();
-        let leaf = inner.table.query(&inner.tables, VirtAddr::new(address))?;
-        let (sharers, is_shared) = sharers(&leaf);
-        Some(PageState {
-            frame: leaf.phys.as_u64() / PAGE_SIZE as u64,
-            is_shared,
-            is_exclusive: sharers == 1,
-        })
     }
 }
 

@@ -19,6 +19,7 @@ cases![
     holes_read_zero_in_mappings,
     holes_spare_private_copies,
     appended_pages_appear,
+    unknown_flags_of_shared_mappings,
     advice_checks,
 ];
 
@@ -168,6 +169,20 @@ fn appended_pages_appear() -> Outcome {
     })?;
     write(fd, PAGE, &[2])?;
     ensure_eq!(digits(at, 2), 12);
+    Ok(())
+}
+
+fn unknown_flags_of_shared_mappings() -> Outcome {
+    const SHARED_VALIDATE: u64 = 3;
+    const SYNC: u64 = 0x8_0000;
+    let fd = numbered(1)?;
+    let mapped = |flags| call(Sysno::mmap, &[0, PAGE, READ, flags, fd, 0]).err();
+    ensure_eq!(mapped(SHARED_VALIDATE), None);
+    // The file is no memory of its own that stores would reach at once.
+    ensure_eq!(mapped(SHARED_VALIDATE | SYNC), Some(Errno::EOPNOTSUPP));
+    ensure_eq!(mapped(SHARED_VALIDATE | 1 << 27), Some(Errno::EOPNOTSUPP));
+    // Without validation what is unknown is ignored.
+    ensure_eq!(mapped(SHARED | SYNC), None);
     Ok(())
 }
 
