@@ -37,7 +37,9 @@ const VALIDATED: u32 = MapFlags::TYPE
     | MapFlags::STACK.bits()
     | MapFlags::HUGETLB.bits()
     | MapFlags::FIXED_NOREPLACE.bits()
-    | MapFlags::UNINITIALIZED.bits();
+    | HUGE_PAGE_SIZES;
+/// The bits that say with MAP_HUGETLB how large pages are; one of them is MAP_UNINITIALIZED too.
+const HUGE_PAGE_SIZES: u32 = 0x3f << 26;
 
 /// What to map and how.
 #[derive(Clone)]
