@@ -158,6 +158,18 @@ constants! {
         P_PIDFD = 3, "The child of a descriptor.";
     }
 
+    /// What kcmp(2) compares.
+    KCMP_KINDS: i32 {
+        KCMP_FILE = 0, "Two open files.";
+        KCMP_VM = 1, "Memory.";
+        KCMP_FILES = 2, "Tables of descriptors.";
+        KCMP_FS = 3, "Root, working directory and umask.";
+        KCMP_SIGHAND = 4, "Signal handlers.";
+        KCMP_IO = 5, "I/O contexts.";
+        KCMP_SYSVSEM = 6, "System V semaphore undo values.";
+        KCMP_EPOLL_TFD = 7, "A file and a target of an epoll instance.";
+    }
+
     /// Resources of getrlimit(2).
     RESOURCES: u32 {
         RLIMIT_CPU = 0, "Processor time, in seconds.";

@@ -1,12 +1,20 @@
-//! Who may look into another process: ptrace(2), "Ptrace access mode checking".
+//! Looking into another process: who may (ptrace(2), "Ptrace access mode checking"), and what there is to see.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use los_abi::errno::Errno;
+use los_abi::syscall::Fd;
+use los_abi::task::{KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM, KCMP_VM};
+use mm::io::{Sink, Source};
+use sync::Once;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
+use crate::pid;
 use crate::process::Process;
+use crate::thread::Thread;
 
 /// Which of its identities the asking process is judged by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +52,129 @@ pub fn allows(credentials: &Credentials, process: &Process, target: &Credentials
     let same_group = [target.gid, target.egid, target.sgid].iter().all(|id| *id == gid);
     let no_more = target.permitted & !capabilities == 0;
     same_user && same_group && no_more && process.is_dumpable()
+}
+
+/// Returns the process of a number that stands for it or one of its threads.
+///
+/// # Errors
+/// ESRCH.
+pub fn find(number: i32) -> Result<Arc<Process>, Errno> {
+    find_thread(number).map(|thread| thread.process().clone())
+}
+
+/// Returns the thread of a number; a process's own number stands for a living thread of it.
+fn find_thread(number: i32) -> Result<Arc<Thread>, Errno> {
+    let number = u32::try_from(number).map_err(|_| Errno::ESRCH)?;
+    let by_process = || pid::process(number)?.main_thread();
+    pid::thread(number).or_else(by_process).ok_or(Errno::ESRCH)
+}
+
+/// Bytes that go from one process to another at a time.
+const CHUNK_BYTES: usize = 4096;
+
+/// Copies between the memory of two processes as far as possible, and returns how many bytes.
+///
+/// # Errors
+/// EFAULT when nothing could be copied; ENOMEM.
+pub fn copy(from: &mut dyn Source, into: &mut dyn Sink) -> Result<usize, Errno> {
+    let mut chunk = Vec::new();
+    chunk.try_reserve_exact(CHUNK_BYTES).map_err(|_| Errno::ENOMEM)?;
+    chunk.resize(CHUNK_BYTES, 0);
+    let mut done = 0;
+    loop {
+        let wanted = CHUNK_BYTES.min(from.remaining()).min(into.remaining());
+        if wanted == 0 {
+            return Ok(done);
+        }
+        let moved = from
+            .take(&mut chunk[..wanted])
+            .and_then(|taken| into.put(&chunk[..taken]));
+        match moved {
+            Ok(moved) => done += moved,
+            Err(_) if done > 0 => return Ok(done),
+            Err(errno) => return Err(errno),
+        }
+        if moved != Ok(wanted) {
+            return Ok(done);
+        }
+    }
+}
+
+/// What kcmp(2) compares.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resource {
+    /// The open files of a descriptor of each.
+    File([u64; 2]),
+    /// Memory.
+    Memory,
+    /// Tables of descriptors.
+    Files,
+    /// Root, working directory and umask.
+    Fs,
+    /// Signal handlers.
+    Handlers,
+    /// What no two processes share here, and every one shares with itself.
+    Own,
+    /// Nothing that exists.
+    Unknown,
+}
+
+impl Resource {
+    /// Reads the arguments of kcmp(2).
+    pub fn from_kind(kind: i32, indices: [u64; 2]) -> Self {
+        match kind {
+            KCMP_FILE => Self::File(indices),
+            KCMP_VM => Self::Memory,
+            KCMP_FILES => Self::Files,
+            KCMP_FS => Self::Fs,
+            KCMP_SIGHAND => Self::Handlers,
+            KCMP_IO | KCMP_SYSVSEM => Self::Own,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Returns a number that is the same for the same thing. Its order means nothing.
+    fn identity(self, thread: &Thread, which: usize) -> Result<usize, Errno> {
+        let files = || thread.files().ok_or(Errno::ESRCH);
+        Ok(match self {
+            Self::File(indices) => {
+                let fd = i32::try_from(indices[which]).map_err(|_| Errno::EBADF)?;
+                Arc::as_ptr(&files()?.get(Fd(fd))?).addr()
+            }
+            Self::Memory => thread.process().space(),
+            Self::Files => Arc::as_ptr(&files()?).addr(),
+            Self::Fs => Arc::as_ptr(&thread.fs().ok_or(Errno::ESRCH)?).addr(),
+            Self::Handlers => Arc::as_ptr(&thread.process().actions()).addr(),
+            Self::Own => core::ptr::from_ref(thread.process()).addr(),
+            Self::Unknown => return Err(Errno::EINVAL),
+        })
+    }
+}
+
+/// Compares a resource of two threads as kcmp(2) does: 0 if it is the same, else 1 or 2 by an order without
+/// meaning.
+///
+/// # Errors
+/// ESRCH; EPERM for who may not look into both; EBADF; EINVAL.
+pub fn compare(ctx: &Context<'_>, numbers: [i32; 2], resource: Resource) -> Result<usize, Errno> {
+    /// Keeps addresses of the kernel from showing in their order.
+    static DISORDER: Once<usize> = Once::new();
+    let threads = [find_thread(numbers[0])?, find_thread(numbers[1])?];
+    for thread in &threads {
+        check(ctx, thread.process())?;
+    }
+    let disorder = *DISORDER.call_once(|| {
+        let mut bytes = [0; size_of::<usize>()];
+        vfs::random::fill(&mut bytes);
+        usize::from_ne_bytes(bytes)
+    });
+    let first = resource.identity(&threads[0], 0)? ^ disorder;
+    let second = resource.identity(&threads[1], 1)? ^ disorder;
+    Ok(match first.cmp(&second) {
+        Ordering::Equal => 0,
+        Ordering::Less => 1,
+        Ordering::Greater => 2,
+    })
 }
 
 #[cfg(test)]

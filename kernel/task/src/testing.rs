@@ -187,7 +187,7 @@ pub(crate) fn open(name: &[u8]) -> Arc<OpenFile> {
         cwd: root,
         umask: 0,
     };
-    vfs::ops::open_executable(&caller, vfs::At::Cwd, name).unwrap()
+    vfs::ops::open_executable(&caller, vfs::At::Cwd, name, vfs::Lookup::FOLLOW).unwrap()
 }
 
 /// Returns the root of the test file system, which all tests share.

@@ -8,6 +8,7 @@ mod descriptors;
 mod listing;
 mod locks;
 mod maps;
+mod memory;
 mod mounts;
 mod node;
 mod program;

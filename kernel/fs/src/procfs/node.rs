@@ -56,6 +56,8 @@ pub(super) enum Content<S: 'static> {
     Guarded(Show<S>),
     /// Text that can be changed.
     Setting(Show<S>, Store<S>),
+    /// Data that only those may open who may inspect the subject; made at every opening.
+    Data(fn(&S) -> Result<Arc<dyn FileOps>, Errno>),
     /// A symbolic link.
     Link(fn(&S) -> Result<Vec<u8>, Errno>),
     /// A link to a place.
@@ -76,7 +78,7 @@ impl<S> Copy for Content<S> {}
 impl<S> Content<S> {
     const fn kind(&self) -> FileKind {
         match self {
-            Self::Text(_) | Self::Guarded(_) | Self::Setting(..) => FileKind::Regular,
+            Self::Text(_) | Self::Guarded(_) | Self::Setting(..) | Self::Data(_) => FileKind::Regular,
             Self::Link(_) | Self::Place(_) => FileKind::SymbolicLink,
             Self::Table(_) | Self::Listing(_) => FileKind::Directory,
         }
@@ -211,7 +213,7 @@ impl<S: Subject> Inode for Node<S> {
 
     fn open(self: Arc<Self>, _flags: OpenFlags, credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
         self.subject.check()?;
-        if matches!(self.content, Content::Guarded(_)) {
+        if matches!(self.content, Content::Guarded(_) | Content::Data(_)) {
             self.subject.check_inspection(credentials)?;
         }
         Ok(match self.content {
@@ -228,6 +230,7 @@ impl<S: Subject> Inode for Node<S> {
                     parent: self.parent,
                 })
             }
+            Content::Data(make) => make(&self.subject)?,
             _ => Arc::new(TextFile {
                 node: self,
                 text: SpinLock::new(Rank::FileSystem, Arc::new(Vec::new())),

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 
+use ::task::clone::threads_max;
 use ::task::{exec, pid, rlimit, uts, version as names};
 use los_abi::credentials::CAP_LAST_CAP;
 use los_abi::errno::Errno;
@@ -17,6 +18,9 @@ type Done = Result<(), Errno>;
 
 /// `fs.file-max`: nothing but memory limits the number of open files.
 const FILE_MAX: u64 = i64::MAX as u64;
+
+/// The number that stands for users and groups which others cannot name.
+const OVERFLOW_ID: u32 = 65534;
 
 const fn directory(name: &'static str, table: &'static [Entry<System>]) -> Entry<System> {
     Entry {
@@ -54,6 +58,8 @@ pub(super) static TABLE: &[Entry<System>] = &[
             text("ngroups_max", |_, text| line(text, NGROUPS_MAX)),
             text("osrelease", |_, text| line(text, names::RELEASE)),
             text("ostype", |_, text| line(text, names::SYSTEM)),
+            text("overflowgid", |_, text| line(text, OVERFLOW_ID)),
+            text("overflowuid", |_, text| line(text, OVERFLOW_ID)),
             text("pid_max", |_, text| line(text, pid::PID_MAX)),
             directory(
                 "random",
@@ -67,6 +73,8 @@ pub(super) static TABLE: &[Entry<System>] = &[
                 |_, text| line(text, exec::randomization()),
                 |_, value| integer(value).map(exec::set_randomization),
             ),
+            text("tainted", |_, text| line(text, 0)),
+            text("threads-max", |_, text| line(text, threads_max())),
             text("version", |_, text| line(text, names::VERSION)),
         ],
     ),

@@ -14,7 +14,7 @@ use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
-use super::{maps, mounts, program, root, smaps, stat, status};
+use super::{maps, memory, mounts, program, root, smaps, stat, status};
 
 type Done = Result<(), Errno>;
 
@@ -229,16 +229,27 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
     place("exe", program::executable),
     text("limits", program::limits),
     guarded("maps", 0o444, maps::show),
+    Entry {
+        name: "mem",
+        mode: 0o600,
+        content: Content::Data(memory::open),
+    },
     text("mountinfo", mounts::info),
     text("mounts", mounts::table),
     text("oom_score", show_badness),
     setting("oom_score_adj", show_adjustment, store_adjustment),
+    guarded("personality", 0o400, show_personality),
     place("root", |task| directories(task, |fs| fs.root.clone())),
     guarded("smaps", 0o444, smaps::show),
     guarded("smaps_rollup", 0o444, smaps::show_sum),
     text("stat", stat::show),
     text("statm", status::show_sizes),
     text("status", status::show),
+    // What a sleeping thread waits in is not told, as to who may not look on Linux.
+    text("wchan", |_, text| {
+        text.bytes(b"0");
+        Ok(())
+    }),
 ];
 
 static THREAD_TABLE: &[Entry<Task>] = &[
@@ -252,16 +263,27 @@ static THREAD_TABLE: &[Entry<Task>] = &[
     place("exe", program::executable),
     text("limits", program::limits),
     guarded("maps", 0o444, maps::show),
+    Entry {
+        name: "mem",
+        mode: 0o600,
+        content: Content::Data(memory::open),
+    },
     text("mountinfo", mounts::info),
     text("mounts", mounts::table),
     text("oom_score", show_badness),
     setting("oom_score_adj", show_adjustment, store_adjustment),
+    guarded("personality", 0o400, show_personality),
     place("root", |task| directories(task, |fs| fs.root.clone())),
     guarded("smaps", 0o444, smaps::show),
     guarded("smaps_rollup", 0o444, smaps::show_sum),
     text("stat", stat::show),
     text("statm", status::show_sizes),
     text("status", status::show),
+    // What a sleeping thread waits in is not told, as to who may not look on Linux.
+    text("wchan", |_, text| {
+        text.bytes(b"0");
+        Ok(())
+    }),
 ];
 
 fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path, Errno> {
@@ -289,6 +311,12 @@ fn store_name(task: &Task, name: &[u8]) -> Done {
 
 fn show_badness(task: &Task, text: &mut Text) -> Done {
     writeln!(text, "{}", ::task::oom::score(&task.process));
+    Ok(())
+}
+
+fn show_personality(task: &Task, text: &mut Text) -> Done {
+    let thread = task.thread().ok_or(Errno::ESRCH)?;
+    writeln!(text, "{:08x}", thread.attributes.personality().bits());
     Ok(())
 }
 

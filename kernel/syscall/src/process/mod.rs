@@ -4,6 +4,7 @@ mod birth;
 mod capabilities;
 mod credentials;
 mod exec;
+mod foreign;
 mod futex;
 mod groups;
 mod limits;
@@ -18,7 +19,8 @@ pub(crate) use credentials::{
     getegid, geteuid, getgid, getgroups, getpid, getppid, getresgid, getresuid, gettid, getuid, setfsgid,
     setfsuid, setgid, setgroups, setregid, setresgid, setresuid, setreuid, setuid,
 };
-pub(crate) use exec::execve;
+pub(crate) use exec::{execve, execveat};
+pub(crate) use foreign::{kcmp, process_vm_readv, process_vm_writev};
 pub(crate) use futex::{
     futex, futex_requeue, futex_wait, futex_waitv, futex_wake, get_robust_list, set_robust_list,
     set_tid_address,

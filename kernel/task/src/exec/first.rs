@@ -11,7 +11,7 @@ use los_abi::task::RLIMIT_STACK;
 use los_arch::hal::prelude::Cpu;
 use los_arch::{Current, TrapFrame};
 use sync::{Mutex, Rank};
-use vfs::{At, Caller, Credentials, FsContext, OpenFile};
+use vfs::{At, Caller, Credentials, FsContext, Lookup, OpenFile};
 
 use super::{Budget, ExecRequest, Failure, Prepared, StringList, open, prepare};
 use crate::fd_table::{FdTable, OnExec};
@@ -125,7 +125,8 @@ fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<Trap
     let environment = first.environment.iter().map(Vec::as_slice);
     let environment = StringList::from_slices(environment, &mut budget)?;
     let request = ExecRequest {
-        file: open(&caller, At::Cwd, path)?,
+        file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,
+        is_unreachable: false,
         path: path.to_vec(),
         arguments,
         environment,

@@ -19,7 +19,7 @@ use los_arch::{Current, CurrentAbi};
 use mm::io::SliceSink;
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
 use vfs::text::DenyWrite;
-use vfs::{At, Caller, OpenFile};
+use vfs::{At, Caller, Lookup, OpenFile};
 
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program};
@@ -146,7 +146,7 @@ impl Start<'_> {
         if read_at(self.file, offset, &mut path)? != length || path.pop() != Some(0) {
             return Err(Errno::ENOEXEC);
         }
-        let file = super::open(caller, At::Cwd, &path)?;
+        let file = super::open(caller, At::Cwd, &path, Lookup::FOLLOW)?;
         let program = read_program(&file).map_err(|error| match error {
             Errno::ENOEXEC if file.metadata().is_ok_and(|one| one.size < HEADER_BYTES as u64) => Errno::EIO,
             Errno::ENOEXEC => Errno::ELIBBAD,

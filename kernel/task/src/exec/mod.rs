@@ -22,7 +22,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::Signal;
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame};
-use vfs::{At, Caller, OpenFile};
+use vfs::{At, Caller, Lookup, OpenFile};
 
 pub use arguments::{Budget, StringList};
 pub use first::{FirstProgram, start_first_program};
@@ -50,6 +50,9 @@ pub struct ExecRequest {
     pub arguments: StringList,
     /// `envp`.
     pub environment: StringList,
+    /// Whether the name is that of a descriptor which the program will not have, so that an interpreter could not
+    /// open it.
+    pub is_unreachable: bool,
     /// What is left for further strings.
     pub budget: Budget,
 }
@@ -58,16 +61,17 @@ pub struct ExecRequest {
 ///
 /// # Errors
 /// Those of path walking; EACCES for what is no regular file or not executable.
-pub fn open(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    vfs::ops::open_executable(caller, at, path)
+pub fn open(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Result<Arc<OpenFile>, Errno> {
+    vfs::ops::open_executable(caller, at, path, lookup)
 }
 
 /// Replaces the calling process's program. On success the saved registers are those of the new one.
 ///
 /// # Errors
 /// ENOEXEC; E2BIG; ELOOP for scripts that nest too deeply; ENOMEM; EAGAIN when the process is ending or its user is
-/// beyond RLIMIT_NPROC; those of opening interpreters. The caller is as it was, but where Linux has given up its program before it finds out
-/// that the new one cannot be mapped, a SIGSEGV that nothing stops is on its way.
+/// beyond RLIMIT_NPROC; ENOENT for a script whose descriptor closes; those of opening interpreters. The caller is
+/// as it was, but where Linux has given up its program before it finds out that the new one cannot be mapped, a
+/// SIGSEGV that nothing stops is on its way.
 pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
     let prepared = prepare(&ctx.caller(), ctx.thread, request).map_err(|failure| {
         if failure == Failure::Fatal {
@@ -163,12 +167,15 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
         let Some(script) = script::parse(&head[..length])? else {
             return Ok(file);
         };
+        if request.is_unreachable {
+            return Err(Errno::ENOENT);
+        }
         let first: &[&[u8]] = match script.argument {
             Some(argument) => &[script.interpreter, argument, &path],
             None => &[script.interpreter, &path],
         };
         request.arguments.replace_first(first, &mut request.budget)?;
-        file = open(caller, At::Cwd, script.interpreter)?;
+        file = open(caller, At::Cwd, script.interpreter, Lookup::FOLLOW)?;
         path = script.interpreter.to_vec();
     }
     Err(Errno::ELOOP)

@@ -18,7 +18,8 @@ fn request(path: &[u8], arguments: &[&[u8]]) -> Result<ExecRequest, Errno> {
     };
     let mut budget = Budget::new(8 << 20);
     Ok(ExecRequest {
-        file: open(&caller, At::Cwd, path)?,
+        file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,
+        is_unreachable: false,
         path: path.to_vec(),
         arguments: StringList::from_slices(arguments.iter().copied(), &mut budget)?,
         environment: StringList::from_slices([&b"A=1"[..]], &mut budget)?,

@@ -67,10 +67,19 @@ pub fn open(
 /// Opens a program for execve(2).
 ///
 /// # Errors
-/// Those of the path walk; EACCES for what is no regular file or not executable; ETXTBSY.
-pub fn open_executable(caller: &Caller<'_>, at: At, path: &[u8]) -> Result<Arc<OpenFile>, Errno> {
-    let found = resolve(caller, at, path, Lookup::FOLLOW | Lookup::EMPTY_PATH)?;
+/// Those of the path walk; ELOOP for a symbolic link that is not followed; EACCES for what is no regular file
+/// or not executable; ETXTBSY.
+pub fn open_executable(
+    caller: &Caller<'_>,
+    at: At,
+    path: &[u8],
+    lookup: Lookup,
+) -> Result<Arc<OpenFile>, Errno> {
+    let found = resolve(caller, at, path, lookup)?;
     let inode = found.inode()?.clone();
+    if inode.kind() == FileKind::SymbolicLink {
+        return Err(Errno::ELOOP);
+    }
     if inode.kind() != FileKind::Regular || found.mount.flags().contains(MountFlags::NOEXEC) {
         return Err(Errno::EACCES);
     }

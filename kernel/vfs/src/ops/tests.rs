@@ -349,11 +349,11 @@ fn running_programs_are_not_written() {
     change_mode(&world.credentials, &world.find("/program").unwrap(), 0o755).unwrap();
     let writer = world.open("/program", OpenFlags::WRONLY).unwrap();
     assert_eq!(
-        open_executable(&world.caller(), At::Cwd, b"/program").err(),
+        open_executable(&world.caller(), At::Cwd, b"/program", Lookup::FOLLOW).err(),
         Some(Errno::ETXTBSY)
     );
     drop(writer);
-    let program = open_executable(&world.caller(), At::Cwd, b"/program").unwrap();
+    let program = open_executable(&world.caller(), At::Cwd, b"/program", Lookup::FOLLOW).unwrap();
     let running = crate::text::DenyWrite::new(program.inode()).unwrap();
     assert_eq!(errno(world.open("/program", OpenFlags::RDWR)), Errno::ETXTBSY);
     drop(running);

@@ -47,6 +47,18 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
                 .unwrap_or(-1);
             i32::from(process::is_open(fd))
         }
+        [what, number] if what == b"is-process" => {
+            let own = alloc::format!("{}", process::id()).into_bytes();
+            let thread = call(Sysno::gettid, &[]) == Ok(process::id() as u64);
+            let alone = fs::read_directory(b"/proc/self/task").is_ok_and(|entries| {
+                entries
+                    .iter()
+                    .filter(|entry| !entry.name.starts_with(b"."))
+                    .count()
+                    == 1
+            });
+            i32::from(!(own == *number && thread && alone))
+        }
         [what] if what == b"ignored" => {
             let mut action = [0_u64; 4];
             let handler = |signal: u32, action: &mut [u64; 4]| {

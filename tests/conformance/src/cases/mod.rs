@@ -8,8 +8,10 @@ mod credentials;
 mod epoll;
 mod exec;
 mod exec_image;
+mod execveat;
 mod faults;
 mod files;
+mod foreign;
 mod founding;
 mod futex;
 mod futex_pi;
@@ -37,6 +39,7 @@ mod signals;
 mod storage;
 mod terminals;
 mod thread_stress;
+mod threads;
 mod time;
 mod timers;
 mod vdso;
@@ -55,6 +58,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         proc::CASES,
         processes::CASES,
         clone::CASES,
+        execveat::CASES,
+        foreign::CASES,
+        threads::CASES,
         pidfd::CASES,
         waitid::CASES,
         epoll::CASES,
