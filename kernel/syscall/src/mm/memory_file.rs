@@ -10,7 +10,7 @@ use task::Context;
 use task::fd_table::OnExec;
 
 /// Longest name: with the prefix `memfd:` it is a file's.
-const NAME_BYTES_MAX: usize = NAME_MAX as usize - 6;
+const NAME_BYTES_MAX: usize = NAME_MAX - 6;
 
 pub(crate) fn memfd_create(ctx: &Context<'_>, name: UserCStr, flags: MemfdFlags) -> Result<usize> {
     let both = MemfdFlags::EXEC | MemfdFlags::NOEXEC_SEAL;
