@@ -43,6 +43,10 @@ pub(crate) fn make_room(thread: &Thread) {
             return;
         }
         if has_room() {
+            if attempt == 0 {
+                // It was another kind of memory, or it has come back already: no endless haste either way.
+                pause(thread);
+            }
             return;
         }
         if let Choice::Nobody = choose() {

@@ -48,13 +48,15 @@ impl Inner {
         if !child.mappings.reserve(self.mappings.len()) {
             return Err(Errno::ENOMEM);
         }
-        commit::check(self.mappings.totals().accounted)?;
         for vma in self.mappings.iter() {
             if vma.attributes.contains(Attributes::NO_FORK) {
                 continue;
             }
             if !frames::headroom() {
                 return Err(Errno::ENOMEM);
+            }
+            if vma.attributes.contains(Attributes::ACCOUNTED) {
+                commit::check(vma.pages())?;
             }
             let mut copy = vma.clone_for(&child.space);
             copy.attributes -= Attributes::LOCKED | Attributes::LOCK_ON_FAULT;

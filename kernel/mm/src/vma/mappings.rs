@@ -24,7 +24,7 @@ pub(crate) struct Totals {
     /// Locked in memory.
     pub(crate) locked: usize,
     /// Promised to the program; part of [`commit::committed_pages`] as well.
-    pub(crate) accounted: usize,
+    accounted: usize,
 }
 
 impl Totals {

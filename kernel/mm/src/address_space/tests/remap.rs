@@ -113,6 +113,18 @@ fn promises_are_counted_and_kept_within_bounds() {
     commit::set_mode(Overcommit::Always);
     let granted = space.map(anonymous(0, 2 * frames::total() as u64, READ_WRITE, PRIVATE));
     commit::set_mode(Overcommit::Heuristic);
+    // Each mapping is judged by itself: only one that exceeds all memory is in the way of a fork.
+    assert_eq!(space.fork(ForkPolicy::CopyOnWrite).err(), Some(Errno::ENOMEM));
+    space
+        .unmap(granted.unwrap(), frames::total() as u64 * 2 * PAGE)
+        .unwrap();
+    for _ in 0..3 {
+        let part = anonymous(0, frames::total() as u64 / 2, READ_WRITE, PRIVATE);
+        let at = space.map(part).unwrap();
+        // Neighbours of another kind do not join.
+        space.advise(at, PAGE, los_abi::mm::MADV_DONTDUMP).unwrap();
+    }
+    assert!(space.fork(ForkPolicy::CopyOnWrite).is_ok());
     assert_eq!((refused, granted.is_ok()), (Err(Errno::ENOMEM), true));
     AddressSpace::deactivate();
     drop(space);
