@@ -74,6 +74,14 @@ pub trait Inode: Send + Sync + Any {
         Err(Errno::ENOTDIR)
     }
 
+    /// Reports whether names can be made in this directory at all.
+    ///
+    /// # Errors
+    /// What making one answers, before any permission is looked at.
+    fn check_new_names(&self) -> Result<(), Errno> {
+        Ok(())
+    }
+
     /// Makes an inode of any kind but a symbolic link under a name that does not exist.
     ///
     /// # Errors

@@ -106,8 +106,10 @@ pub(crate) fn raise(number: u32) -> Result<u64, Errno> {
 
 /// Queues a signal with a value to a process.
 pub(crate) fn queue(pid: i32, number: u32, value: u64) -> Result<u64, Errno> {
-    let mut info = SigInfo::default();
-    info.si_code = los_abi::signal::SI_QUEUE;
+    let mut info = SigInfo {
+        si_code: los_abi::signal::SI_QUEUE,
+        ..SigInfo::default()
+    };
     info.fields[0] = process::id() as u64;
     info.fields[1] = value;
     call(Sysno::rt_sigqueueinfo, &[pid as u64, number.into(), addr(&info)])

@@ -59,6 +59,11 @@ struct Descriptors {
 }
 
 impl Inode for Descriptors {
+    fn check_new_names(&self) -> Result<(), Errno> {
+        // As Linux, whose look for the name already fails.
+        Err(Errno::ENOENT)
+    }
+
     fn kind(&self) -> FileKind {
         FileKind::Directory
     }

@@ -155,6 +155,11 @@ impl<S: Subject> Node<S> {
 }
 
 impl<S: Subject> Inode for Node<S> {
+    fn check_new_names(&self) -> Result<(), Errno> {
+        // As Linux, whose look for the name already fails.
+        Err(Errno::ENOENT)
+    }
+
     fn kind(&self) -> FileKind {
         self.kind
     }

@@ -101,6 +101,11 @@ fn own_name(which: Own) -> Result<Vec<u8>, Errno> {
 pub(super) struct Root;
 
 impl Inode for Root {
+    fn check_new_names(&self) -> Result<(), Errno> {
+        // As Linux, whose look for the name already fails.
+        Err(Errno::ENOENT)
+    }
+
     fn kind(&self) -> FileKind {
         FileKind::Directory
     }

@@ -354,6 +354,11 @@ struct Threads {
 }
 
 impl Inode for Threads {
+    fn check_new_names(&self) -> Result<(), Errno> {
+        // As Linux, whose look for the name already fails.
+        Err(Errno::ENOENT)
+    }
+
     fn kind(&self) -> FileKind {
         FileKind::Directory
     }

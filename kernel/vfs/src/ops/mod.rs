@@ -70,11 +70,12 @@ fn check_writable(path: &Path) -> Result<(), Errno> {
 
 /// Checks that names may be added to a directory, and that there is memory for what they stand for.
 fn check_create(caller: &Caller<'_>, parent: &Path) -> Result<Access, Errno> {
+    let directory = parent.inode()?;
+    directory.check_new_names()?;
     check_writable(parent)?;
     if parent.is_removed() {
         return Err(Errno::ENOENT);
     }
-    let directory = parent.inode()?;
     permission::check(
         caller.credentials,
         &**directory,

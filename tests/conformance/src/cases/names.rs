@@ -30,6 +30,7 @@ cases![
     ownership,
     device_nodes_and_fifos,
     removed_working_directory,
+    no_names_are_made_in_proc,
 ];
 
 const CWD: u64 = -100_i64 as u64;
@@ -351,5 +352,22 @@ fn removed_working_directory() -> Outcome {
     ensure_eq!(touch(b"f").err(), Some(Errno::ENOENT));
     ensure_eq!(fs::current_directory().err(), Some(Errno::ENOENT));
     fs::change_directory(b"..")?;
+    Ok(())
+}
+
+fn no_names_are_made_in_proc() -> Outcome {
+    if !fs::metadata(b"/proc/self/stat").is_ok_and(|stat| !stat.is_directory()) {
+        return Err(Failure::Skip("no /proc"));
+    }
+    for path in [&b"/proc/new"[..], b"/proc/self/new"] {
+        ensure_eq!(touch(path).err(), Some(Errno::ENOENT));
+        ensure_eq!(fs::create_directory(path, 0o755).err(), Some(Errno::ENOENT));
+        ensure_eq!(fs::symlink(b"target", path).err(), Some(Errno::ENOENT));
+    }
+    ensure_eq!(
+        fs::create_directory(b"/proc/self", 0o755).err(),
+        Some(Errno::EEXIST)
+    );
+    ensure_eq!(fs::remove_file(b"/proc/version").err(), Some(Errno::EPERM));
     Ok(())
 }

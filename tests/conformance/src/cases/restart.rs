@@ -200,7 +200,7 @@ fn stopping_does_not_end_an_absolute_sleep() -> Outcome {
 fn stopping_does_not_end_a_poll() -> Outcome {
     let status = stopped(|| {
         takes_its_time(Ok(0), || {
-            call(Sysno::ppoll, &[0, 0, addr(&mut [0_i64, 150 * MS]), 0, 0])
+            call(Sysno::ppoll, &[0, 0, addr(&[0_i64, 150 * MS]), 0, 0])
         })
     })?;
     ensure_eq!(status, 0);

@@ -389,7 +389,7 @@ fn clocks_of_processes_and_threads() -> Outcome {
     ensure_eq!(clock_ns(dynamic(child, 4 | 2)).err(), Some(Errno::EINVAL));
     process::kill(child, signal::SIGKILL)?;
     wait_for(child)?;
-    for wrong in [dynamic(child, 2), dynamic(me, 3), dynamic(0x3fff_ff, 2)] {
+    for wrong in [dynamic(child, 2), dynamic(me, 3), dynamic(0x3f_ffff, 2)] {
         ensure_eq!(clock_ns(wrong).err(), Some(Errno::EINVAL));
     }
     Ok(())
