@@ -40,6 +40,8 @@ const FRAME_BYTES: u64 = (RECORDS + RECORDS_BYTES) as u64;
 /// Bytes of the record {x29, x30} behind the frame in Linux, kept free for the same distances.
 const FRAME_RECORD_BYTES: usize = 16;
 const STACK_ALIGNMENT: u64 = 16;
+/// Most bytes of a stack that it takes: with the frame record and what alignment costs.
+pub const FRAME_BYTES_MAX: usize = FRAME_BYTES as usize + FRAME_RECORD_BYTES + STACK_ALIGNMENT as usize;
 
 /// Bytes of a record's head: magic and size, 32 bits each.
 const HEAD_BYTES: usize = size_of::<RecordHeader>();

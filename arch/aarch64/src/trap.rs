@@ -93,6 +93,10 @@ impl Traps for Aarch64 {
         false
     }
 
+    fn signal_frame_bytes() -> usize {
+        signal::FRAME_BYTES_MAX
+    }
+
     fn restore_signal_frame(
         frame: &mut TrapFrame,
         state: &mut UserState,

@@ -186,6 +186,9 @@ pub trait Traps: crate::cpu::Cpu {
     /// those of the interrupted code.
     fn begin_handler(state: &mut Self::UserState) -> bool;
 
+    /// Returns the most bytes of a stack that a signal frame takes, the red zone not counted.
+    fn signal_frame_bytes() -> usize;
+
     /// Restores `frame` and `state` from the signal frame that the program's stack pointer designates.
     /// Everything from user memory is sanitised: no privileged bit is taken over.
     ///

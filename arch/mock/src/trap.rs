@@ -103,6 +103,10 @@ impl Traps for Mock {
         false
     }
 
+    fn signal_frame_bytes() -> usize {
+        SIGNAL_WORDS * 8 + 15
+    }
+
     fn restore_signal_frame(
         frame: &mut MockFrame,
         _state: &mut MockUserState,

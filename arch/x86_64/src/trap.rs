@@ -132,6 +132,10 @@ impl Traps for X86_64 {
         true
     }
 
+    fn signal_frame_bytes() -> usize {
+        signal::max_bytes(features::extended_layout())
+    }
+
     fn restore_signal_frame(
         frame: &mut Frame,
         state: &mut UserState,

@@ -131,3 +131,18 @@ fn unreadable_and_misaligned_frames_are_refused() {
     let result = restore_signal_frame(&mut frame, &mut state, &mut reader(&signal));
     assert_eq!(result.err(), Some(Errno::EFAULT));
 }
+
+#[test]
+fn the_room_is_enough_on_any_stack() {
+    // Linux's AT_MINSIGSTKSZ of a processor without SVE.
+    assert_eq!(FRAME_BYTES_MAX, 4720);
+    let (frame, state, _) = pushed((0, 0));
+    for stack_top in STACK_TOP..STACK_TOP + 16 {
+        let setup = SignalSetup {
+            stack_top,
+            ..setup(&[0; 128], (1, 2))
+        };
+        let signal = push_signal_frame(&mut frame.clone(), &state, &setup);
+        assert!(stack_top - signal.address <= FRAME_BYTES_MAX as u64);
+    }
+}

@@ -60,6 +60,13 @@ pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>
     SignalFrame { address, bytes }
 }
 
+/// Returns the most bytes of a stack that a frame takes, with what alignment costs.
+pub(crate) fn max_bytes(layout: ExtendedLayout) -> usize {
+    let image = layout.bytes + size_of::<u32>() + EXTENDED_ALIGNMENT as usize;
+    let record = size_of::<RtSigFrame>() + STACK_ALIGNMENT as usize + RETURN_ADDRESS_BYTES as usize;
+    (image + record).next_multiple_of(STACK_ALIGNMENT as usize)
+}
+
 fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, address: u64) {
     frame.rdi = i64::from(setup.number).cast_unsigned();
     frame.rsi = address + core::mem::offset_of!(RtSigFrame, info) as u64;

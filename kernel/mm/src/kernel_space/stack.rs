@@ -14,6 +14,8 @@ use sync::{Rank, SpinLock};
 use super::{DATA, KernelSpace, SPACE};
 use crate::frames::{self, FrameNumber, Purpose};
 
+mod depth;
+
 /// Bytes of a kernel stack. Unoptimised code needs more.
 pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
     64 << 10
@@ -62,14 +64,20 @@ pub fn allocate_stack() -> Result<KernelStack, Errno> {
     let slot = {
         let mut slots = SLOTS.lock();
         if let Some(slot) = slots.kept.pop() {
-            return Ok(KernelStack { slot });
+            drop(slots);
+            let stack = KernelStack { slot };
+            depth::paint(&stack);
+            return Ok(stack);
         }
         slots.take_unmapped()?
     };
     let stack = KernelStack { slot };
     let mapped = SPACE.lock().map_stack(stack.range());
     match mapped {
-        Ok(()) => Ok(stack),
+        Ok(()) => {
+            depth::paint(&stack);
+            Ok(stack)
+        }
         Err(errno) => {
             // Not to be kept: only a part of it is mapped.
             stack.unmap();
@@ -108,6 +116,7 @@ unsafe impl sync::Stack for KernelStack {
 
 impl Drop for KernelStack {
     fn drop(&mut self) {
+        depth::note(self);
         if SLOTS.lock().kept.try_push(self.slot).is_err() {
             self.unmap();
         }

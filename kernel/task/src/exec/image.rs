@@ -14,7 +14,7 @@ use los_abi::isa::IsaAbi;
 use los_abi::mm::{MapFlags, ProtFlags};
 use los_abi::time::USER_HZ;
 use los_arch::hal::PAGE_SIZE;
-use los_arch::hal::prelude::{Cpu, Paging};
+use los_arch::hal::prelude::{Cpu, Paging, Traps};
 use los_arch::{Current, CurrentAbi};
 use mm::io::SliceSink;
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
@@ -161,7 +161,7 @@ impl Start<'_> {
         let who = &self.identity.credentials;
         [
             (AT_SYSINFO_EHDR, vdso),
-            (AT_MINSIGSTKSZ, CurrentAbi::MIN_SIGNAL_STACK as u64),
+            (AT_MINSIGSTKSZ, Current::signal_frame_bytes() as u64),
             (AT_HWCAP, capabilities),
             (AT_PAGESZ, PAGE_BYTES),
             (AT_CLKTCK, USER_HZ),

@@ -3,11 +3,15 @@
 
 use alloc::vec::Vec;
 
-use los_abi::auxv::{AT_BASE, AT_ENTRY, AT_PHDR, AT_PHNUM};
+use los_abi::auxv::{
+    AT_BASE, AT_BASE_PLATFORM, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP,
+    AT_HWCAP2, AT_MINSIGSTKSZ, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM,
+    AT_SECURE, AT_UID,
+};
 use los_abi::errno::Errno;
 use rt::{fs, process};
 
-use super::vdso::auxiliary;
+use super::vdso::{auxiliary, auxv};
 use crate::cases::{ended, program};
 use crate::elf::{BASE, ENTRY, Elf, HEADER, PAGE, PT_GNU_STACK, PT_LOAD, Segment, write_program};
 use crate::harness::{Failure, Outcome, in_child};
@@ -21,6 +25,7 @@ cases![
     segments_may_descend,
     unknown_headers_are_ignored,
     auxiliary_vector_describes_the_program,
+    auxiliary_vector_is_complete,
     large_alignment_is_kept,
     memory_without_bytes_in_the_file_is_zero,
     the_stack_is_executable_on_request,
@@ -186,6 +191,51 @@ fn auxiliary_vector_describes_the_program() -> Outcome {
     // This program itself has no interpreter.
     ensure_eq!(auxiliary(AT_BASE)?, Some(0));
     ensure!(headers()?.iter().any(|header| header[0] as u32 == PT_LOAD));
+    Ok(())
+}
+
+/// What Linux tells every program, in its order; the vDSO may be switched off, and newer entries follow.
+const KEYS: [u64; 19] = [
+    AT_MINSIGSTKSZ,
+    AT_HWCAP,
+    AT_PAGESZ,
+    AT_CLKTCK,
+    AT_PHDR,
+    AT_PHENT,
+    AT_PHNUM,
+    AT_BASE,
+    AT_FLAGS,
+    AT_ENTRY,
+    AT_UID,
+    AT_EUID,
+    AT_GID,
+    AT_EGID,
+    AT_SECURE,
+    AT_RANDOM,
+    AT_HWCAP2,
+    AT_EXECFN,
+    AT_PLATFORM,
+];
+
+fn auxiliary_vector_is_complete() -> Outcome {
+    let found = auxv()?;
+    let keys: Vec<u64> = found.iter().map(|entry| entry.0).collect();
+    let known: Vec<u64> = keys.iter().copied().filter(|key| KEYS.contains(key)).collect();
+    ensure_eq!(known, KEYS);
+    ensure_eq!(keys.last(), Some(&AT_NULL));
+    ensure!(!keys.contains(&AT_BASE_PLATFORM));
+    let value = |key| auxiliary(key).map(Option::unwrap_or_default);
+    ensure_eq!(
+        [value(AT_PAGESZ)?, value(AT_CLKTCK)?, value(AT_PHENT)?],
+        [4096, 100, 56]
+    );
+    ensure_eq!([value(AT_FLAGS)?, value(AT_SECURE)?], [0, 0]);
+    ensure!(value(AT_HWCAP)? != 0);
+    // A signal frame with the registers that every processor has, and no more than all that there are.
+    ensure!((1000..20_000).contains(&value(AT_MINSIGSTKSZ)?));
+    let string = |at: u64| -> Vec<u8> { (at..).map(peek::<u8>).take_while(|byte| *byte != 0).collect() };
+    ensure_eq!(string(value(AT_PLATFORM)?), arch::ISA.name().as_bytes());
+    ensure!(string(value(AT_EXECFN)?).ends_with(b"conformance"));
     Ok(())
 }
 

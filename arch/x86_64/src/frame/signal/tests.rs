@@ -228,3 +228,19 @@ fn wild_addresses_are_faults_and_change_nothing() {
     let mut nothing = |_: u64, _: &mut [u8]| Err(Errno::EFAULT);
     assert!(restore(&mut frame, &mut state, &mut nothing).is_err());
 }
+
+#[test]
+fn the_room_is_enough_on_any_stack() {
+    for layout in [
+        LAYOUT,
+        ExtendedLayout {
+            bytes: 512,
+            features: 0,
+        },
+    ] {
+        for stack_top in 0x7000_0000..0x7000_0040 {
+            let pushed = push(&mut example_frame(), &example_state(layout), &setup(stack_top));
+            assert!(stack_top - pushed.address <= max_bytes(layout) as u64);
+        }
+    }
+}
