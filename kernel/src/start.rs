@@ -1,5 +1,8 @@
 //! Bring-up as an ordered list of stages. They are never inlined (ADR 4).
 
+use core::ops::Range;
+
+use hal::PAGE_SIZE;
 use hal::VirtAddr;
 use hal::boot::BootInfo;
 use hal::irq::InterruptSink;
@@ -24,7 +27,12 @@ unsafe extern "C" {
     static __data_start: u8;
     static __data_end: u8;
     static __kernel_end: u8;
+    static __boot_stack_guard: u8;
+    static __boot_stack_top: u8;
 }
+
+/// What lies below the boot stack: unmapped as soon as that is possible, zero until then.
+const GUARD_BYTES: u64 = PAGE_SIZE as u64;
 
 /// Returns the virtual address of a linker symbol.
 macro_rules! address_of {
@@ -51,6 +59,7 @@ pub(crate) fn run(boot_argument: usize) -> ! {
     start_interrupts();
     fs::procfs::set_command_line(&command_line_text.bytes[..command_line_text.length]);
     init::start_processes(&boot, command_line);
+    report_boot_stack();
     task::sched::idle()
 }
 
@@ -104,6 +113,7 @@ fn start_memory(boot: &BootInfo) {
             MINIMUM_MEMORY_BYTES / 1024
         ));
     }
+    check_boot_stack();
     mm::frames::init(boot, &[]);
     mm::kernel_space::init(boot, &segments(boot));
     let statistics = mm::frames::statistics();
@@ -115,9 +125,37 @@ fn start_memory(boot: &BootInfo) {
     );
 }
 
+/// Panics when the boot stack has grown into its guard, which does not fault yet.
+fn check_boot_stack() {
+    let guard = address_of!(__boot_stack_guard);
+    if first_used_word(guard..guard + GUARD_BYTES).is_some() {
+        kernel_panic(format_args!("the boot stack is too small"));
+    }
+}
+
+/// Reports how much of the boot stack was used, in debug builds.
+fn report_boot_stack() {
+    if cfg!(debug_assertions) {
+        let (bottom, top) = (
+            address_of!(__boot_stack_guard) + GUARD_BYTES,
+            address_of!(__boot_stack_top),
+        );
+        let used = top - first_used_word(bottom..top).unwrap_or(top);
+        log::debug!("stacks: {used} of {} bytes were used to start", top - bottom);
+    }
+}
+
+/// Finds the first word of bss, which is zero at first, that was written.
+fn first_used_word(range: Range<u64>) -> Option<u64> {
+    let mut words = range.step_by(size_of::<u64>());
+    // SAFETY: the range is a part of bss that is mapped, whose only users are the stack's.
+    words.find(|&word| unsafe { (word as *const u64).read_volatile() } != 0)
+}
+
 /// Describes the parts of the image: nothing is writable and executable.
-fn segments(boot: &BootInfo) -> [Segment; 3] {
+fn segments(boot: &BootInfo) -> [Segment; 4] {
     let (image, _) = image_bounds();
+    let guard = address_of!(__boot_stack_guard);
     let segment = |start: u64, end: u64, flags: PageFlags| Segment {
         virt: VirtAddr::new(start),
         phys: boot.kernel.start + (start - image),
@@ -135,8 +173,14 @@ fn segments(boot: &BootInfo) -> [Segment; 3] {
             address_of!(__rodata_end),
             PageFlags::READ,
         ),
+        // What lies between them is not mapped.
         segment(
             address_of!(__data_start),
+            guard,
+            PageFlags::READ | PageFlags::WRITE,
+        ),
+        segment(
+            guard + GUARD_BYTES,
             address_of!(__data_end),
             PageFlags::READ | PageFlags::WRITE,
         ),

@@ -40,6 +40,15 @@
     .set IMAGE_ROOT_INDEX, 256
     .set DEVICE_TREE_BYTES, 0x200000
 
+    .section .bss.boot, "aw", @nobits
+    .balign 4096
+    .global __boot_stack_guard
+__boot_stack_guard:
+    .skip 4096                          // unmapped once the kernel has tables of its own
+    .skip {boot_stack_bytes}
+    .global __boot_stack_top
+__boot_stack_top:
+
     .section .head.text, "ax"
     .global _start
 _start:
@@ -267,7 +276,7 @@ virtual_entry:
     ldr     x1, ={fault_stacks} + {fault_stack_bytes}
     str     x1, [x0, #{cpu_fault_stack_top}]
     isb
-    ldr     x0, ={boot_stack} + {boot_stack_bytes}
+    ldr     x0, =__boot_stack_top
     mov     sp, x0
     mov     x29, xzr
     mov     x30, xzr

@@ -9,12 +9,12 @@ use hal::paging::{PageFlags, Paging, PteFormat};
 use hal::{PhysAddr, PhysRange};
 
 use crate::discover::{self, BLOB_PREFIX_BYTES};
-use crate::percpu::{CPUS, FAULT_STACK_BYTES, FAULT_STACK_TOP, FAULT_STACKS, Stack};
+use crate::percpu::{CPUS, FAULT_STACK_BYTES, FAULT_STACK_TOP, FAULT_STACKS};
 use crate::pte::Pte;
 use crate::{Aarch64, mmu};
 
 /// Bytes of the stack on which the kernel starts.
-const BOOT_STACK_BYTES: usize = 128 << 10;
+const BOOT_STACK_BYTES: usize = 64 << 10;
 /// The last 2 MiB of the GiB that the boot tables map the image into.
 const EARLY_DEVICE: usize = 0xffff_8000_3fe0_0000;
 const EARLY_DEVICE_INDEX: usize = 511;
@@ -22,7 +22,6 @@ const BLOCK_BYTES: u64 = 2 << 20;
 /// The table of 2 MiB blocks among the boot tables, in entries.
 const BLOCK_TABLE: usize = 0x5000 / size_of::<u64>();
 
-static BOOT_STACK: Stack<BOOT_STACK_BYTES> = Stack::new();
 /// Where the loader put the image; stored by `boot.S`.
 static IMAGE_PHYSICAL_START: AtomicU64 = AtomicU64::new(0);
 
@@ -34,7 +33,6 @@ global_asm!(
     cpu_fault_stack_top = const FAULT_STACK_TOP,
     fault_stacks = sym FAULT_STACKS,
     fault_stack_bytes = const FAULT_STACK_BYTES,
-    boot_stack = sym BOOT_STACK,
     boot_stack_bytes = const BOOT_STACK_BYTES,
 );
 

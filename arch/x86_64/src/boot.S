@@ -20,8 +20,11 @@ boot_pml4:      .skip 4096
 boot_pdpt:      .skip 4096          // for the direct map, and for the identity map while booting
 boot_pdpt_image: .skip 4096
 boot_pd:        .skip 4 * 4096      // 4 GiB in pages of 2 MiB
+.global __boot_stack_guard
+__boot_stack_guard: .skip 4096      // unmapped once the kernel has tables of its own
 boot_stack:     .skip {BOOT_STACK_BYTES}
-boot_stack_top:
+.global __boot_stack_top
+__boot_stack_top:
 
 .section .rodata.boot, "a"
 .balign 8
@@ -50,7 +53,7 @@ pvh_start:
     shr ecx, 2
     xor eax, eax
     rep stosd
-    mov esp, offset boot_stack_top - {IMAGE_BASE}
+    mov esp, offset __boot_stack_top - {IMAGE_BASE}
 
     // Long mode is bit 29 and no-execute bit 20 of EDX of leaf 0x80000001.
     mov eax, 0x80000000
@@ -135,7 +138,7 @@ boot_high:
     mov qword ptr [rax], 0
     mov rax, cr3
     mov cr3, rax
-    mov rsp, offset boot_stack_top
+    mov rsp, offset __boot_stack_top
     xor ebp, ebp
     mov edi, esi
     call kernel_main

@@ -235,9 +235,9 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     let actions = if flags.contains(CloneFlags::SIGHAND) {
         parent.actions()
     } else if flags.contains(CloneFlags::CLEAR_SIGHAND) {
-        Arc::new(parent.actions().after_exec())
+        Arc::new(parent.actions().after_exec()?)
     } else {
-        Arc::new(SignalActions::fork(&parent.actions()))
+        Arc::new(SignalActions::fork(&parent.actions())?)
     };
     let process = Process::new(NewProcess {
         pid,

@@ -15,7 +15,7 @@ use crate::mmu::read_physical;
 const IMAGE_BASE: u64 = 0xffff_ffff_8000_0000;
 /// Firmware data and room for the code that starts other processors.
 const RESERVED_LOW_BYTES: u64 = 0x1_0000;
-const BOOT_STACK_BYTES: usize = 128 * 1024;
+const BOOT_STACK_BYTES: usize = 64 << 10;
 
 global_asm!(
     include_str!("../boot.S"),

@@ -20,7 +20,7 @@ mod depth;
 pub const STACK_BYTES: usize = if cfg!(debug_assertions) {
     64 << 10
 } else {
-    32 << 10
+    16 << 10
 };
 /// A stack with its guard; the stack is the upper half, so an overflow ends in the guard.
 const SLOT_BYTES: u64 = 2 * STACK_BYTES as u64;

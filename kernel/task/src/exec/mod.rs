@@ -151,7 +151,7 @@ fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Re
     };
     Ok(Prepared {
         loaded: start.build(caller)?,
-        actions: process.actions().after_exec(),
+        actions: process.actions().after_exec()?,
         identity,
         name: base_name(&request.path).to_vec(),
     })

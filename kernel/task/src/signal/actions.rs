@@ -1,11 +1,17 @@
 //! What each signal does to a process: the table that sigaction(2) reads and writes.
 
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use los_abi::errno::Errno;
 use los_abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigSet, Signal};
 use sync::{Rank, SpinLock};
 
 /// The dispositions of all signals, shared by the threads of a process.
 pub struct SignalActions {
-    table: SpinLock<[SigAction; Signal::COUNT]>,
+    /// One for each signal. On the heap: the table is too large to be moved over kernel stacks.
+    table: SpinLock<Box<[SigAction]>>,
 }
 
 /// What a signal does to a process, in short.
@@ -23,7 +29,10 @@ impl SignalActions {
     /// Makes a table of default actions.
     pub fn new() -> Self {
         Self {
-            table: SpinLock::new(Rank::Signal, [SigAction::default(); Signal::COUNT]),
+            table: SpinLock::new(
+                Rank::Signal,
+                vec![SigAction::default(); Signal::COUNT].into_boxed_slice(),
+            ),
         }
     }
 
@@ -57,29 +66,36 @@ impl SignalActions {
     }
 
     /// Makes a copy, as a child has it.
-    pub(crate) fn fork(&self) -> Self {
-        Self {
-            table: SpinLock::new(Rank::Signal, *self.table.lock()),
-        }
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn fork(&self) -> Result<Self, Errno> {
+        self.copy(|action| *action)
     }
 
     /// Makes the table that a new program has: handlers gone, what was ignored still is.
-    pub(crate) fn after_exec(&self) -> Self {
-        let mut table = *self.table.lock();
-        for action in &mut table {
-            let handler = if action.sa_handler == SIG_IGN {
-                SIG_IGN
-            } else {
-                SIG_DFL
-            };
-            *action = SigAction {
-                sa_handler: handler,
-                ..SigAction::default()
-            };
-        }
-        Self {
-            table: SpinLock::new(Rank::Signal, table),
-        }
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub(crate) fn after_exec(&self) -> Result<Self, Errno> {
+        self.copy(|action| SigAction {
+            sa_handler: match action.sa_handler {
+                SIG_IGN => SIG_IGN,
+                _ => SIG_DFL,
+            },
+            ..SigAction::default()
+        })
+    }
+
+    fn copy(&self, change: impl Fn(&SigAction) -> SigAction) -> Result<Self, Errno> {
+        let mut table = Vec::new();
+        table
+            .try_reserve_exact(Signal::COUNT)
+            .map_err(|_| Errno::ENOMEM)?;
+        table.extend(self.table.lock().iter().map(change));
+        Ok(Self {
+            table: SpinLock::new(Rank::Signal, table.into_boxed_slice()),
+        })
     }
 
     /// Returns the signals that are ignored by choice and those with a handler, for /proc/PID/status.
@@ -136,7 +152,7 @@ mod tests {
         let actions = SignalActions::new();
         actions.set(Signal::INT, action(SIG_IGN, SaFlags::RESTART));
         actions.set(Signal::TERM, action(0x1000, SaFlags::SIGINFO));
-        let after = actions.after_exec();
+        let after = actions.after_exec().unwrap();
         assert_eq!(after.get(Signal::INT), action(SIG_IGN, SaFlags::empty()));
         assert_eq!(after.get(Signal::TERM), SigAction::default());
         assert_eq!(actions.disposition(Signal::TERM), Disposition::Caught);
