@@ -39,6 +39,43 @@ wire! {
         it_value: Timespec,
     }
 
+    /// State of the clock's discipline (adjtimex(2)).
+    #[derive(PartialEq, Eq)]
+    Timex {
+        /// What is to be changed.
+        modes: u32,
+        /// Padding.
+        pad0: u32,
+        /// Offset that is being corrected.
+        offset: i64,
+        /// Correction of the rate, in parts per million with 16 bits behind the point.
+        freq: i64,
+        /// Largest error, in microseconds.
+        maxerror: i64,
+        /// Estimated error, in microseconds.
+        esterror: i64,
+        /// State of the discipline.
+        status: i32,
+        /// Padding.
+        pad1: i32,
+        /// Time constant.
+        constant: i64,
+        /// Precision in microseconds.
+        precision: i64,
+        /// Largest correction of the rate.
+        tolerance: i64,
+        /// Real time.
+        time: Timeval,
+        /// Microseconds between ticks of user space.
+        tick: i64,
+        /// Eight words about a pulse each second, which there is not.
+        pps: [i64; 8],
+        /// Seconds between atomic time and real time.
+        tai: i32,
+        /// Room.
+        pad2: [i32; 11],
+    }
+
     /// Time zone of gettimeofday(2).
     #[derive(PartialEq, Eq)]
     Timezone {
@@ -138,6 +175,18 @@ constants! {
         TIMER_ABSTIME = 1, "The time is a point of the clock, not a duration.";
     }
 
+    /// Changes that adjtimex(2) is asked for.
+    ADJUSTMENTS: u32 {
+        ADJ_SINGLESHOT = 0x8000, "As adjtime(3) asks.";
+        ADJ_OFFSET_READONLY = 0x2000, "With the former: only tells.";
+    }
+
+    /// What adjtimex(2) returns and tells of the clock.
+    CLOCK_STATES: i32 {
+        STA_UNSYNC = 0x40, "Nothing keeps the clock in step.";
+        TIME_ERROR = 5, "The result for such a clock.";
+    }
+
     /// Timers of setitimer(2).
     INTERVAL_TIMERS: i32 {
         ITIMER_REAL = 0, "Real time; sends SIGALRM.";
@@ -173,6 +222,12 @@ mod tests {
             .to_ns(),
             Some(u64::MAX)
         );
+    }
+
+    #[test]
+    fn the_discipline_is_as_long_as_linux_has_it() {
+        assert_eq!(size_of::<super::Timex>(), 208);
+        assert_eq!(core::mem::offset_of!(super::Timex, tai), 160);
     }
 
     #[test]

@@ -144,7 +144,8 @@ pub(crate) fn leave_terminal(process: &Process) {
         return;
     };
     if let Some(foreground) = terminal.release(session.cast_signed()) {
-        hang_up_group(&pid::tree(), foreground.cast_unsigned());
+        let info = SigInfo::new(Signal::HUP, SI_KERNEL);
+        send::send_to_group(foreground.cast_unsigned(), &info);
     }
 }
 

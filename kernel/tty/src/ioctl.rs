@@ -152,3 +152,6 @@ fn give_up(terminal: &Terminal) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

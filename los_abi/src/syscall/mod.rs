@@ -26,5 +26,5 @@ pub mod prelude {
         CloneArgs, FutexWaitv, GetRandomFlags, PidfdFlags, PidfdSignalFlags, Rlimit64, RobustListHead,
         Rusage, Sysinfo, Tms, Utsname, WaitFlags,
     };
-    pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timezone};
+    pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timex, Timezone};
 }

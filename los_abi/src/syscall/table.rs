@@ -256,6 +256,8 @@ macro_rules! for_each_syscall {
             { timer_getoverrun, x86_64: 225, aarch64: 109, (id: i32), Full, "" }
             { timer_delete, x86_64: 226, aarch64: 111, (id: i32), Full, "" }
             { clock_settime, x86_64: 227, aarch64: 112, (clock: i32, time: UserPtr<Timespec>), Full, "" }
+            { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }
+            { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }
             { settimeofday, x86_64: 164, aarch64: 170, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Partial, "the time zone is read and not kept" }
             { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }

@@ -1,10 +1,12 @@
 //! Clocks, sleeping, timers.
 
+mod adjust;
 mod clock;
 mod interval;
 mod sleep;
 mod timer;
 
+pub(crate) use adjust::{adjtimex, clock_adjtime};
 pub(crate) use clock::{clock_getres, clock_gettime, clock_settime, gettimeofday, settimeofday, time};
 pub(crate) use interval::{alarm, getitimer, setitimer};
 pub(crate) use sleep::{clock_nanosleep, nanosleep};

@@ -115,12 +115,13 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
     } else {
         ctx.process.image().signal_return
     };
+    let saved_mask = *thread.saved_mask.lock();
     let setup = SignalSetup {
         number: signal.number() as i32,
         info: &zerocopy::transmute!(*info),
         handler: action.sa_handler,
         restorer,
-        mask: thread.saved_mask.lock().unwrap_or(blocked).0,
+        mask: saved_mask.unwrap_or(blocked).0,
         alternate_stack: alternate.as_context(stack_pointer),
         stack_top,
         fault: thread.last_fault(),

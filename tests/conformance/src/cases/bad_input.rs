@@ -67,6 +67,8 @@ const DANGEROUS: &[Sysno] = &[
     Sysno::timer_settime,
     Sysno::clock_settime,
     Sysno::settimeofday,
+    Sysno::adjtimex,
+    Sysno::clock_adjtime,
     Sysno::alarm,
     Sysno::wait4,
     Sysno::nanosleep,

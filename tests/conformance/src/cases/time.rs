@@ -3,6 +3,7 @@
 use los_abi::errno::Errno;
 use los_abi::signal::SIGALRM;
 use los_abi::syscall::Sysno;
+use los_abi::time::Timex;
 use rt::{signal, time};
 
 use crate::harness::{Outcome, catch};
@@ -21,6 +22,7 @@ cases![
     interval_timer_repeats,
     timer_is_cancelled,
     times_and_ticks,
+    the_discipline_is_told,
 ];
 
 fn clock_ns(clock: u64) -> Result<i64, Errno> {
@@ -153,5 +155,34 @@ fn times_and_ticks() -> Outcome {
     time::sleep_ms(30);
     let after = call(Sysno::times, &[addr_mut(&mut times)])?;
     ensure!(after - before >= 2 && after - before < 6000);
+    Ok(())
+}
+
+fn the_discipline_is_told() -> Outcome {
+    let mut state = Timex::default();
+    let at = addr_mut(&mut state);
+    for result in [call(Sysno::adjtimex, &[at]), call(Sysno::clock_adjtime, &[0, at])] {
+        // In step, or not.
+        ensure!(result? <= 5);
+        ensure!((state.time.tv_sec - clock_ns(0)? / 1_000_000_000).abs() <= 1);
+        ensure!((9_000..=11_000).contains(&state.tick) && state.precision >= 1);
+    }
+    ensure_eq!(call(Sysno::adjtimex, &[8]).err(), Some(Errno::EFAULT));
+    ensure_eq!(call(Sysno::clock_adjtime, &[99, 8]).err(), Some(Errno::EFAULT));
+    ensure_eq!(call(Sysno::clock_adjtime, &[99, at]).err(), Some(Errno::EINVAL));
+    for clock in [1, 2, 7, 11] {
+        ensure_eq!(
+            call(Sysno::clock_adjtime, &[clock, at]).err(),
+            Some(Errno::EOPNOTSUPP)
+        );
+    }
+    // Changes need permission.
+    if call(Sysno::setuid, &[54_321]).is_ok() {
+        let changed = Timex {
+            modes: 2,
+            ..Timex::default()
+        };
+        ensure_eq!(call(Sysno::adjtimex, &[addr(&changed)]).err(), Some(Errno::EPERM));
+    }
     Ok(())
 }
