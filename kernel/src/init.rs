@@ -165,37 +165,81 @@ fn unpack_initramfs(boot: &BootInfo, root: &Path) {
     };
     let credentials = Credentials::root();
     let caller = kernel_caller(&credentials, root);
-    match fs::initramfs::unpack(boot_memory(range), &caller) {
+    let mut image = BootImage::new(boot, range);
+    match fs::initramfs::unpack(&mut image, &caller) {
         Ok(summary) => {
             log::info!("initramfs: unpacked");
             log::debug!("initramfs: {summary:?}");
         }
         Err(error) => log::error!("Initramfs unpacking failed: {error}"),
     }
-    release(boot, range);
+    image.release();
 }
 
-/// Shows boot memory as bytes.
-fn boot_memory(range: PhysRange) -> &'static [u8] {
-    let start = Current::direct_map(range.start);
-    // SAFETY: the boot loader put `len` bytes there, `frames::init` keeps them from the allocator, the direct
-    // map covers all RAM, and nothing writes to them until they are released.
-    unsafe { core::slice::from_raw_parts(start, range.len() as usize) }
+/// The initramfs where the boot loader put it. What was unpacked goes to the allocator on the way, so that a large
+/// one is not in memory twice.
+struct BootImage {
+    /// What was not passed yet.
+    left: PhysRange,
+    /// The whole pages that the allocator does not have yet; none where something else lies on them.
+    kept: PhysRange,
 }
 
-/// Gives the initramfs's memory to the allocator, unless something else lies on its pages.
-fn release(boot: &BootInfo, range: PhysRange) {
-    let others = [boot.device_tree, Some(boot.kernel)];
-    let start = range.start.checked_page_up().unwrap_or(range.end);
-    let inner = PhysRange {
-        start,
-        end: PhysAddr::new(range.end.page_base().as_u64().max(start.as_u64())),
-    };
-    if others.into_iter().flatten().any(|other| other.overlaps(&inner)) {
-        return;
+/// Bytes that are given to the allocator at once.
+const RELEASED_BYTES: u64 = 1 << 20;
+
+impl BootImage {
+    fn new(boot: &BootInfo, range: PhysRange) -> Self {
+        let start = range.start.checked_page_up().unwrap_or(range.end);
+        let end = range.end.page_base().as_u64().max(start.as_u64());
+        let mut kept = PhysRange {
+            start,
+            end: PhysAddr::new(end),
+        };
+        let others = [boot.device_tree, Some(boot.kernel)];
+        if others.into_iter().flatten().any(|other| other.overlaps(&kept)) {
+            kept.end = kept.start;
+        }
+        Self { left: range, kept }
     }
-    // SAFETY: the range is RAM that was kept at start, and the unpacked files are copies.
-    unsafe { mm::frames::release(inner) };
+
+    /// Gives away the pages below an address that are still kept.
+    fn release_below(&mut self, address: PhysAddr) {
+        let end = address.page_base().as_u64().min(self.kept.end.as_u64());
+        let released = PhysRange {
+            start: self.kept.start,
+            end: PhysAddr::new(end),
+        };
+        if !released.is_empty() {
+            self.kept.start = released.end;
+            // SAFETY: the range is RAM that was kept at start, the unpacked files are copies, and `rest` shows
+            // only what lies behind.
+            unsafe { mm::frames::release(released) };
+        }
+    }
+
+    /// Gives away what is left.
+    fn release(mut self) {
+        self.left.start = self.left.end;
+        self.release_below(self.left.end);
+    }
+}
+
+impl fs::initramfs::Image for BootImage {
+    fn rest(&self) -> &[u8] {
+        let start = Current::direct_map(self.left.start);
+        // SAFETY: the boot loader put `len` bytes there, `frames::init` keeps them from the allocator, the direct
+        // map covers all RAM, and nothing writes to them until they are released, which needs `&mut self`.
+        unsafe { core::slice::from_raw_parts(start, self.left.len() as usize) }
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        let passed = (bytes as u64).min(self.left.len());
+        self.left.start = PhysAddr::new(self.left.start.as_u64() + passed);
+        if self.left.start.as_u64().saturating_sub(self.kept.start.as_u64()) >= RELEASED_BYTES {
+            self.release_below(self.left.start);
+        }
+    }
 }
 
 /// Makes process 1 with the console as its standard input, output and error.

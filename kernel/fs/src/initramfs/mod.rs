@@ -63,27 +63,69 @@ pub enum Reason {
     File(Errno),
 }
 
+/// Bytes that are read once, from their start, so that memory can be given back on the way.
+pub trait Image {
+    /// Returns what was not passed yet.
+    fn rest(&self) -> &[u8];
+
+    /// Passes bytes, which are not looked at again.
+    fn advance(&mut self, bytes: usize);
+}
+
+impl Image for &[u8] {
+    fn rest(&self) -> &[u8] {
+        self
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        *self = self.get(bytes..).unwrap_or_default();
+    }
+}
+
 /// Unpacks an image below the caller's root.
 ///
 /// # Errors
 /// With the place and the reason; the files of all entries before stay.
-pub fn unpack(image: &[u8], caller: &Caller<'_>) -> Result<Summary, UnpackError> {
+pub fn unpack(image: &mut dyn Image, caller: &Caller<'_>) -> Result<Summary, UnpackError> {
     let mut unpacker = Unpacker {
         tree: Tree::new(caller),
         summary: Summary::default(),
     };
-    let result = unpacker.image(image);
+    let mut image = Place { image, offset: 0 };
+    let result = unpacker.image(&mut image);
     let times = unpacker.tree.finish();
     let summary = unpacker.summary;
     match (result, times) {
         (Ok(()), Ok(())) => Ok(summary),
         (Err(fault), _) => Err(fault.into_error(summary)),
         (Ok(()), Err(errno)) => Err(Fault {
-            offset: image.len(),
+            offset: image.offset,
             inner: None,
             reason: Reason::File(errno),
         }
         .into_error(summary)),
+    }
+}
+
+/// An image and how much of it was passed.
+struct Place<'a> {
+    image: &'a mut dyn Image,
+    offset: usize,
+}
+
+impl Place<'_> {
+    fn advance(&mut self, bytes: usize) {
+        self.image.advance(bytes);
+        self.offset += bytes;
+    }
+
+    /// Passes zeros; false where nothing else is left.
+    fn skip_zeros(&mut self) -> bool {
+        let rest = self.image.rest();
+        let zeros = rest.iter().position(|&byte| byte != 0);
+        let length = zeros.unwrap_or(rest.len());
+        self.advance(length);
+        zeros.is_some()
     }
 }
 
@@ -119,53 +161,58 @@ impl Fault {
 }
 
 impl Unpacker<'_> {
-    fn image(&mut self, image: &[u8]) -> Result<(), Fault> {
-        let mut at = 0;
-        while let Some(start) = skip_zeros(image, at) {
-            at = if image[start..].starts_with(gzip::MAGIC) {
-                let (data, used) = gzip::decompress(&image[start..])
-                    .map_err(|error| Fault::at(start, Reason::Gzip(error)))?;
-                self.archives(&data).map_err(|fault| Fault {
-                    offset: start,
-                    inner: Some(fault.offset),
-                    reason: fault.reason,
-                })?;
-                start + used
-            } else {
-                self.archive(image, start)?
-            };
+    fn image(&mut self, image: &mut Place<'_>) -> Result<(), Fault> {
+        while image.skip_zeros() {
+            if !image.image.rest().starts_with(gzip::MAGIC) {
+                self.archive(image)?;
+                continue;
+            }
+            let start = image.offset;
+            let (data, used) = gzip::decompress(image.image.rest())
+                .map_err(|error| Fault::at(start, Reason::Gzip(error)))?;
+            self.archives(&data).map_err(|fault| Fault {
+                offset: start,
+                inner: Some(fault.offset),
+                reason: fault.reason,
+            })?;
+            image.advance(used);
         }
         Ok(())
     }
 
     /// Unpacks plain archives with zeros between them.
-    fn archives(&mut self, data: &[u8]) -> Result<(), Fault> {
-        let mut at = 0;
-        while let Some(start) = skip_zeros(data, at) {
-            at = self.archive(data, start)?;
+    fn archives(&mut self, mut data: &[u8]) -> Result<(), Fault> {
+        let mut place = Place {
+            image: &mut data,
+            offset: 0,
+        };
+        while place.skip_zeros() {
+            self.archive(&mut place)?;
         }
         Ok(())
     }
 
-    /// Unpacks one archive and returns where its trailer ends.
-    fn archive(&mut self, data: &[u8], start: usize) -> Result<usize, Fault> {
-        if !newc::starts(&data[start..]) {
-            return Err(Fault::at(start, Reason::UnknownFormat));
+    /// Unpacks one archive and passes it.
+    fn archive(&mut self, place: &mut Place<'_>) -> Result<(), Fault> {
+        if !newc::starts(place.image.rest()) {
+            return Err(Fault::at(place.offset, Reason::UnknownFormat));
         }
-        if !start.is_multiple_of(ALIGNMENT) {
-            return Err(Fault::at(start, Reason::Misaligned));
+        if !place.offset.is_multiple_of(ALIGNMENT) {
+            return Err(Fault::at(place.offset, Reason::Misaligned));
         }
-        let mut at = start;
         loop {
-            if at >= data.len() {
+            let at = place.offset;
+            if place.image.rest().is_empty() {
                 return Err(Fault::at(at, Reason::NoTrailer));
             }
-            let found = newc::next(&data[at..]).map_err(|error| Fault::at(at, Reason::Entry(error)))?;
+            let found =
+                newc::next(place.image.rest()).map_err(|error| Fault::at(at, Reason::Entry(error)))?;
             match found {
                 Step::Trailer(length) => {
                     self.tree.forget_links();
                     self.summary.archives += 1;
-                    return Ok(at + length);
+                    place.advance(length);
+                    return Ok(());
                 }
                 Step::Entry(entry, length) => {
                     self.tree
@@ -173,16 +220,11 @@ impl Unpacker<'_> {
                         .map_err(|errno| Fault::at(at, Reason::File(errno)))?;
                     self.summary.entries += 1;
                     self.summary.bytes += entry.regular_bytes();
-                    at += length;
+                    place.advance(length);
                 }
             }
         }
     }
-}
-
-fn skip_zeros(data: &[u8], at: usize) -> Option<usize> {
-    let zeros = data[at.min(data.len())..].iter().position(|&byte| byte != 0)?;
-    Some(at + zeros)
 }
 
 impl fmt::Display for UnpackError {

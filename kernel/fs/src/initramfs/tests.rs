@@ -9,7 +9,7 @@ use los_abi::fs::{OpenFlags, make_device};
 use mm::io::VecSink;
 use vfs::{At, Caller, Credentials, FileKind, Lookup, Metadata, ops, walk};
 
-use super::{Summary, UnpackError, unpack};
+use super::{Image, Summary, UnpackError, unpack};
 use crate::tmpfs::{Options, TmpFs};
 use archive::{Archive, compressed};
 
@@ -45,8 +45,8 @@ impl World {
         }
     }
 
-    fn unpack(&self, image: &[u8]) -> Result<Summary, UnpackError> {
-        unpack(image, &self.caller())
+    fn unpack(&self, mut image: &[u8]) -> Result<Summary, UnpackError> {
+        unpack(&mut image, &self.caller())
     }
 
     fn metadata(&self, path: &[u8]) -> Option<Metadata> {
@@ -108,6 +108,42 @@ fn files_get_what_the_archive_says() {
         (FileKind::CharacterDevice, make_device(1, 3), 0o666)
     );
     assert_eq!(world.metadata(b"/fifo").unwrap().kind, FileKind::Fifo);
+}
+
+/// An image that forgets what was passed.
+struct Forgetful {
+    bytes: Vec<u8>,
+    /// The longest part that was passed at once.
+    longest: usize,
+}
+
+impl Image for Forgetful {
+    fn rest(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.bytes.drain(..bytes);
+        self.longest = self.longest.max(bytes);
+    }
+}
+
+#[test]
+fn what_was_unpacked_is_passed_entry_by_entry() {
+    let world = World::new();
+    let first = Archive::new()
+        .file("a", 0o644, &[1; 5000])
+        .file("b", 0o644, &[2; 6000])
+        .end();
+    let second = Archive::new().file("c", 0o644, b"c").end();
+    let mut image = Forgetful {
+        bytes: [first, second].concat(),
+        longest: 0,
+    };
+    let summary = unpack(&mut image, &world.caller()).unwrap();
+    assert_eq!((summary.archives, summary.entries), (2, 3));
+    assert!(image.bytes.is_empty() && image.longest < 7000);
+    assert_eq!(world.read(b"/b"), [2; 6000]);
 }
 
 #[test]
