@@ -6,7 +6,7 @@ coproc cat; echo coprocess >&"${COPROC[1]}"; read -r y <&"${COPROC[0]}"; echo $y
 trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo child' CHLD; true & wait; trap - CHLD
 trap 'echo exit' EXIT; (exit 7) & wait $!; echo "status $?"
 set -o pipefail; false | true; echo "pipefail $?"; echo "${PIPESTATUS[@]}"
-for i in 1 2 3 4; do (exit $i) & done; for i in 1 2 3 4; do wait -n; echo "one ended $?"; done > ended; sort ended; rm ended
+(for i in 1 2 3 4; do (exit $i) & done; for i in 1 2 3 4; do wait -n; echo "one ended $?"; done) | sort
 { timeout -k 0.1 0.1 bash -c 'trap "" TERM; while :; do :; done'; } 2> /dev/null; echo "loop ended with $?"
 exec 5<> file; echo data >&5; exec 5>&-; cat file; exec 6< file; read -u 6 line; echo "$line"
 (ulimit -n 20; ulimit -n; cat /dev/null {1..30} 2> /dev/null; (eval exec {3..30}"< /dev/null;") 2> /dev/null || echo "no more descriptors")

@@ -38,6 +38,8 @@ C
 tcc -o glibc t.c -lpthread && ./glibc world; echo "status $?"
 tcc -run t.c memory; echo "status $?"
 machine=$(uname -m); musl=/usr/lib/$machine-linux-musl
-# tcc cannot name another dynamic loader, so that musl's runs the program.
-tcc -nostdlib -nostdinc -I/usr/include/$machine-linux-musl -I/usr/lib/$machine-linux-gnu/tcc/include -o musl $musl/crt1.o $musl/crti.o t.c -L$musl -lc $musl/crtn.o && /lib/ld-musl-$machine.so.1 ./musl world; echo "status $?"
+tcc -nostdlib -nostdinc -I/usr/include/$machine-linux-musl -I/usr/lib/$machine-linux-gnu/tcc/include -o musl $musl/crt1.o $musl/crti.o t.c -L$musl -lc $musl/crtn.o
+# tcc knows one dynamic loader only; the other's name is shorter.
+perl -pi -e "s{/lib(64)?/ld-linux[^\\0]*}{\$n = '/lib/ld-musl-$machine.so.1'; \$n . qq(\\0) x (length(\$&) - length(\$n))}e" musl
+./musl world; echo "status $?"; /lib/ld-musl-$machine.so.1 ./musl again | head -n 1
 ldd /bin/ls | sed -n 's/ => .*//p' | tr -d '\t' | sort

@@ -143,10 +143,10 @@ impl Start<'_> {
         let mut path = Vec::new();
         path.try_reserve_exact(length).map_err(|_| Errno::ENOMEM)?;
         path.resize(length, 0);
-        if read_at(self.file, offset, &mut path)? != length || path.pop() != Some(0) {
+        if read_at(self.file, offset, &mut path)? != length {
             return Err(Errno::ENOEXEC);
         }
-        let file = super::open(caller, At::Cwd, &path, Lookup::FOLLOW)?;
+        let file = super::open(caller, At::Cwd, interpreter_path(&path)?, Lookup::FOLLOW)?;
         let program = read_program(&file).map_err(|error| match error {
             Errno::ENOEXEC if file.metadata().is_ok_and(|one| one.size < HEADER_BYTES as u64) => Errno::EIO,
             Errno::ENOEXEC => Errno::ELIBBAD,
@@ -234,5 +234,29 @@ impl Start<'_> {
         image.environment = stack.environment;
         image.auxv = stack.auxv;
         Ok(stack.pointer)
+    }
+}
+
+/// Cuts an interpreter's path at its first NUL; the last byte must be one (Linux: `load_elf_binary`).
+///
+/// # Errors
+/// ENOEXEC.
+fn interpreter_path(bytes: &[u8]) -> Result<&[u8], Errno> {
+    if bytes.last() != Some(&0) {
+        return Err(Errno::ENOEXEC);
+    }
+    Ok(bytes.split(|&byte| byte == 0).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_interpreter_ends_at_its_first_nul() {
+        assert_eq!(interpreter_path(b"/lib/ld.so\0"), Ok(&b"/lib/ld.so"[..]));
+        assert_eq!(interpreter_path(b"/lib/ld.so\0\0x\0"), Ok(&b"/lib/ld.so"[..]));
+        assert_eq!(interpreter_path(b"/lib/ld.so"), Err(Errno::ENOEXEC));
+        assert_eq!(interpreter_path(b""), Err(Errno::ENOEXEC));
     }
 }
