@@ -214,6 +214,7 @@ const fn listing(name: &'static str, mode: u16, make: fn(&Task, u64) -> Arc<dyn 
 const THREADS_INDEX: usize = 0;
 
 static PROCESS_TABLE: &[Entry<Task>] = &[
+    // First: see `THREAD_TABLE`.
     listing("task", 0o555, |task, _| {
         Arc::new(Threads {
             process: task.process.clone(),
@@ -252,39 +253,8 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
     }),
 ];
 
-static THREAD_TABLE: &[Entry<Task>] = &[
-    listing("fd", 0o500, descriptors::links),
-    listing("fdinfo", 0o555, descriptors::infos),
-    guarded("auxv", 0o400, program::auxiliary_vector),
-    text("cmdline", program::command_line),
-    setting("comm", show_name, store_name),
-    place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
-    guarded("environ", 0o400, program::environment),
-    place("exe", program::executable),
-    text("limits", program::limits),
-    guarded("maps", 0o444, maps::show),
-    Entry {
-        name: "mem",
-        mode: 0o600,
-        content: Content::Data(memory::open),
-    },
-    text("mountinfo", mounts::info),
-    text("mounts", mounts::table),
-    text("oom_score", show_badness),
-    setting("oom_score_adj", show_adjustment, store_adjustment),
-    guarded("personality", 0o400, show_personality),
-    place("root", |task| directories(task, |fs| fs.root.clone())),
-    guarded("smaps", 0o444, smaps::show),
-    guarded("smaps_rollup", 0o444, smaps::show_sum),
-    text("stat", stat::show),
-    text("statm", status::show_sizes),
-    text("status", status::show),
-    // What a sleeping thread waits in is not told, as to who may not look on Linux.
-    text("wchan", |_, text| {
-        text.bytes(b"0");
-        Ok(())
-    }),
-];
+/// A thread's directory has all but the threads.
+static THREAD_TABLE: &[Entry<Task>] = PROCESS_TABLE.split_at(1).1;
 
 fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path, Errno> {
     let fs = task
