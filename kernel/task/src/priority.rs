@@ -241,7 +241,8 @@ fn io_priority_in_force(thread: &Thread) -> u32 {
         policy if policy.is_real_time() => IOPRIO_CLASS_RT,
         _ => IOPRIO_CLASS_BE,
     };
-    (class << IOPRIO_CLASS_SHIFT) | ((schedule.nice - NICE_MIN).unsigned_abs() / 5)
+    let level = (schedule.nice - NICE_MIN).unsigned_abs() / 5;
+    class << IOPRIO_CLASS_SHIFT | level
 }
 
 /// Lists the threads that a call is about.

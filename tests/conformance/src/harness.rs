@@ -121,6 +121,18 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "threads::execve_ends_the_other_threads",
     "threads::execve_of_many_threads_at_once",
     "threads::threads_have_directories",
+    "capabilities::capabilities_decide_and_not_root",
+    "capabilities::set_user_id_program_gets_everything",
+    "capabilities::no_new_privs_gives_nothing",
+    "capabilities::ambient_survives_execve",
+    "capabilities::bounding_set_limits_execve",
+    "limits::limit_argument_checks",
+    "limits::stack_of_set_user_id_programs",
+    "schedule::affinity_round_trip",
+    "schedule::affinity_argument_checks",
+    "schedule::nice_values_of_all_forms",
+    "schedule::attributes_of_other_sizes",
+    "schedule::io_priorities",
     "bad_input::random_arguments_to_every_call",
     "bad_input::out_of_memory_is_enomem",
 ];
@@ -308,6 +320,18 @@ pub(crate) fn spawn(child: impl FnOnce() -> i32) -> Result<i32, Failure> {
         Fork::Child => process::exit_now(child()),
         Fork::Parent(pid) => Ok(pid),
     }
+}
+
+/// Starts a child that does what it is told and then sleeps until it is killed, or its parent has ended.
+pub(crate) fn spawn_sleeper(first: impl FnOnce()) -> Result<i32, Failure> {
+    let parent = process::id() as u64;
+    spawn(|| {
+        first();
+        while call(Sysno::getppid, &[]) == Ok(parent) {
+            rt::time::sleep_ms(20);
+        }
+        0
+    })
 }
 
 /// Waits for a child and returns how it ended.

@@ -10,7 +10,7 @@ use los_abi::task::{PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_P
 use rt::fs;
 
 use crate::cases::ended;
-use crate::harness::{Failure, Outcome, in_child, spawn, wait_for};
+use crate::harness::{Failure, Outcome, in_child, spawn_sleeper, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
@@ -242,11 +242,7 @@ fn change_of_user_makes_undumpable() -> Outcome {
 }
 
 fn signals_need_the_same_user() -> Outcome {
-    let root = spawn(|| {
-        loop {
-            rt::time::sleep_ms(1000);
-        }
-    })?;
+    let root = spawn_sleeper(|| {})?;
     let root_pid = root as u64;
     let status = in_child(|| {
         let _ = call(Sysno::setresuid, &[USER, USER, USER]);

@@ -14,7 +14,7 @@ use los_abi::task::{
 use rt::{fs, process};
 
 use crate::cases::{ended, program};
-use crate::harness::{Failure, Outcome, catch, in_child, spawn, wait_for};
+use crate::harness::{Failure, Outcome, catch, in_child, spawn_sleeper, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
@@ -200,11 +200,8 @@ fn processes_of_a_user_are_limited() -> Outcome {
 
 fn new_user_beyond_the_limit_executes_nothing() -> Outcome {
     let path = program();
-    let other = spawn(|| {
+    let other = spawn_sleeper(|| {
         let _ = call(Sysno::setresuid, &[USER, USER, USER]);
-        loop {
-            rt::time::sleep_ms(1000);
-        }
     })?;
     // The other one must have changed its user first.
     while fs::metadata(alloc::format!("/proc/{other}").as_bytes())?

@@ -13,7 +13,7 @@ use los_abi::time::Timespec;
 use rt::process;
 
 use crate::cases::ended;
-use crate::harness::{Failure, Outcome, in_child, spawn, wait_for};
+use crate::harness::{Failure, Outcome, in_child, spawn, spawn_sleeper, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
@@ -108,11 +108,7 @@ fn nice_values_of_all_forms() -> Outcome {
     ensure_eq!(nice(PRIO_PROCESS, 0), Ok(40));
     set_nice(PRIO_PROCESS, 0, 5)?;
     // The group is the case's own.
-    let pid = spawn(|| {
-        loop {
-            rt::time::sleep_ms(1000);
-        }
-    })?;
+    let pid = spawn_sleeper(|| {})?;
     set_nice(PRIO_PROCESS, pid as u64, 3)?;
     ensure_eq!(nice(PRIO_PGRP, 0), Ok(17));
     set_nice(PRIO_PGRP, process::group() as u64, 7)?;
@@ -293,6 +289,7 @@ fn real_time_limit_is_a_right() -> Outcome {
 }
 
 fn children_inherit_or_reset() -> Outcome {
+    set_policy(SCHED_NORMAL, 0)?;
     set_nice(PRIO_PROCESS, 0, -3)?;
     set_policy(SCHED_RR, 3)?;
     let status = in_child(|| i32::from((policy(), priority()) != (Ok(u64::from(SCHED_RR)), Ok(3))))?;
@@ -500,6 +497,7 @@ fn io_priorities() -> Outcome {
         call(Sysno::ioprio_set, &[which as u64, who, u64::from(priority)])
     };
     let best_effort = |level: u64| u64::from(IOPRIO_CLASS_BE << IOPRIO_CLASS_SHIFT) | level;
+    set_nice(PRIO_PROCESS, 0, 0)?;
     set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE, 6)?;
     ensure_eq!(get(IOPRIO_WHO_PROCESS, 0), Ok(best_effort(6)));
     let status = in_child(|| i32::from(get(IOPRIO_WHO_PROCESS, 0) != Ok(best_effort(6))))?;
