@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 
 use los_abi::errno::Errno;
 use los_abi::syscall::Fd;
-use sync::{Rank, SpinLock};
+use sync::{Rank, SpinLock, SpinLockGuard};
 use vfs::OpenFile;
 use vfs::lock::{self, Owner};
 
@@ -35,6 +35,17 @@ impl OnExec {
     /// Reads the presence of a close-on-exec flag.
     pub const fn from_cloexec(cloexec: bool) -> Self {
         if cloexec { Self::Close } else { Self::Keep }
+    }
+}
+
+/// The locked table. Nothing may be waited for meanwhile.
+pub struct View<'a>(SpinLockGuard<'a, Slots>);
+
+impl View<'_> {
+    /// Returns the file of a number.
+    #[inline]
+    pub fn get(&self, fd: Fd) -> Option<&Arc<OpenFile>> {
+        self.0.get(fd)
     }
 }
 
@@ -77,18 +88,10 @@ impl FdTable {
         slots.get(fd).cloned().ok_or(Errno::EBADF)
     }
 
-    /// Calls `found` with the place in the row and the file of each number, all as of one moment. It holds
-    /// nothing up: the table is locked.
+    /// Locks the table to look many numbers up as of one moment.
     #[inline]
-    pub fn for_each(
-        &self,
-        fds: impl Iterator<Item = Fd>,
-        mut found: impl FnMut(usize, Option<&Arc<OpenFile>>),
-    ) {
-        let slots = self.slots.lock();
-        for (index, fd) in fds.enumerate() {
-            found(index, slots.get(fd));
-        }
+    pub fn view(&self) -> View<'_> {
+        View(self.slots.lock())
     }
 
     /// Gives the file the lowest free number that is at least `minimum` and below `limit` (RLIMIT_NOFILE).

@@ -55,16 +55,16 @@ pub fn poll(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize, P
     }
 }
 
-fn look(items: &mut [PollItem], mut waiter: Option<&mut Waiter>) -> Result<usize, PollFailure> {
+fn look(items: &mut [PollItem], waiter: Option<&mut Waiter>) -> Result<usize, PollFailure> {
+    let mut table = PollTable::new(waiter);
     let mut ready = 0;
     for item in items {
         if let Some(file) = &item.file {
-            let mut table = PollTable::new(waiter.as_deref_mut());
             let reported = item.wanted | PollEvents::ERR | PollEvents::HUP;
             item.found = file.poll(&mut table) & reported;
-            table.finish().map_err(|_: Errno| PollFailure::NoMemory)?;
         }
         ready += usize::from(!item.found.is_empty());
     }
+    table.finish().map_err(|_: Errno| PollFailure::NoMemory)?;
     Ok(ready)
 }

@@ -83,6 +83,18 @@ impl AddressSpace {
         self.write_bytes(pointer.addr(), value.as_bytes())
     }
 
+    /// Writes values in a row.
+    ///
+    /// # Errors
+    /// EFAULT; some of the values may have been written.
+    pub fn write_values<T: IntoBytes + Immutable>(
+        &self,
+        start: UserPtr<T>,
+        values: &[T],
+    ) -> Result<(), Errno> {
+        self.write_bytes(start.addr(), values.as_bytes())
+    }
+
     /// Reads exactly as many bytes as fit into the buffer.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
+use arrayvec::ArrayVec;
 use los_abi::errno::Errno;
 use los_abi::poll::{FD_SETSIZE, PollEvents, PollFd};
 use los_abi::signal::{SIGSET_SIZE, SigSet, SigSetArgument};
@@ -91,9 +92,19 @@ fn poll_until(
         &mut many[..]
     };
     ctx.memory().read_values(fds, requests)?;
-    let mut items = items(ctx, requests)?;
-    let ready = wait(&mut items, deadline_ns)?;
-    for (index, (request, item)) in requests.iter().zip(&items).enumerate() {
+    let mut few = ArrayVec::<PollItem, FEW>::new();
+    let mut many = Vec::new();
+    let items = if requests.len() <= FEW {
+        look_up(ctx, requests, &mut few);
+        &mut few[..]
+    } else {
+        many.try_reserve_exact(requests.len())
+            .map_err(|_| Errno::ENOMEM)?;
+        look_up(ctx, requests, &mut many);
+        &mut many[..]
+    };
+    let ready = wait(items, deadline_ns)?;
+    for (index, (request, item)) in requests.iter().zip(items).enumerate() {
         // What is there already is not stored again, but memory that cannot be written is always found.
         let found = item.found.bits();
         if found != request.revents || index % FEW == 0 {
@@ -105,29 +116,25 @@ fn poll_until(
     Ok(ready)
 }
 
-/// Makes the items of descriptors: negative ones are passed over, closed ones are invalid.
-fn items(ctx: &Context<'_>, requests: &[PollFd]) -> Result<Vec<PollItem>> {
-    let mut items = Vec::new();
-    items
-        .try_reserve_exact(requests.len())
-        .map_err(|_| Errno::ENOMEM)?;
+/// Adds the items of descriptors: negative ones are passed over, closed ones are invalid.
+fn look_up(ctx: &Context<'_>, requests: &[PollFd], items: &mut impl Extend<PollItem>) {
     // In pieces, since the table is locked for each.
     for piece in requests.chunks(PIECE) {
-        ctx.files()
-            .for_each(piece.iter().map(|request| Fd(request.fd)), |index, file| {
-                let is_closed = piece[index].fd >= 0 && file.is_none();
-                items.push(PollItem {
-                    file: file.cloned(),
-                    wanted: PollEvents::from_bits_retain(piece[index].events),
-                    found: if is_closed {
-                        PollEvents::NVAL
-                    } else {
-                        PollEvents::empty()
-                    },
-                });
-            });
+        let files = ctx.files().view();
+        items.extend(piece.iter().map(|request| {
+            let file = files.get(Fd(request.fd)).cloned();
+            let found = if file.is_none() && request.fd >= 0 {
+                PollEvents::NVAL
+            } else {
+                PollEvents::empty()
+            };
+            PollItem {
+                file,
+                wanted: PollEvents::from_bits_retain(request.events),
+                found,
+            }
+        }));
     }
-    Ok(items)
 }
 
 fn wait(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize> {
@@ -196,108 +203,154 @@ const ASKED: [PollEvents; 3] = [
     PollEvents::SELECT_EXCEPT,
 ];
 
+/// What the three sets have, one bit a descriptor.
+type Sets = [[u64; SET_WORDS]; 3];
+const SET_WORDS: usize = FD_SETSIZE / WORD_BITS;
+
 fn select_until(
     ctx: &Context<'_>,
     count: i32,
-    sets: [UserPtr<u64>; 3],
+    places: [UserPtr<u64>; 3],
     deadline_ns: Option<u64>,
 ) -> Result<usize> {
     let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
     let words = count.div_ceil(WORD_BITS);
-    let mut wanted: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
-    for (set, wanted) in sets.iter().zip(&mut wanted).filter(|(set, _)| !set.is_null()) {
-        for (index, word) in wanted.iter_mut().enumerate().take(words) {
-            *word = ctx
-                .memory()
-                .read(set.offset_elements(index).ok_or(Errno::EFAULT)?)?;
-        }
+    let mut wanted: Sets = [[0; SET_WORDS]; 3];
+    for (place, wanted) in places
+        .iter()
+        .zip(&mut wanted)
+        .filter(|(place, _)| !place.is_null())
+    {
+        ctx.memory().read_values(*place, &mut wanted[..words])?;
     }
-    let mut items = select_items(ctx, &wanted, count)?;
-    wait(&mut items, deadline_ns)?;
-    let mut found: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
-    let mut ready = 0;
-    for (item, fd) in items.iter().zip(members(&wanted, count)) {
-        if item.found.is_empty() {
-            continue;
-        }
-        for set in 0..3 {
-            let bit = 1 << (fd % WORD_BITS);
-            if wanted[set][fd / WORD_BITS] & bit != 0 && item.found.intersects(ASKED[set]) {
-                found[set][fd / WORD_BITS] |= bit;
-                ready += 1;
-            }
-        }
-    }
-    for (set, found) in sets.iter().zip(&found).filter(|(set, _)| !set.is_null()) {
-        for (index, word) in found.iter().enumerate().take(words) {
-            ctx.memory()
-                .write(set.offset_elements(index).ok_or(Errno::EFAULT)?, word)?;
-        }
+    cut_off(&mut wanted, count);
+    let mut few = ArrayVec::<PollItem, FEW>::new();
+    let mut many = Vec::new();
+    let members: usize = (0..words)
+        .map(|word| any(&wanted, word).count_ones() as usize)
+        .sum();
+    let items = if members <= FEW {
+        select_items(ctx, &wanted, words, |item| few.push(item))?;
+        &mut few[..]
+    } else {
+        many.try_reserve_exact(members).map_err(|_| Errno::ENOMEM)?;
+        select_items(ctx, &wanted, words, |item| many.push(item))?;
+        &mut many[..]
+    };
+    wait(items, deadline_ns)?;
+    let mut found: Sets = [[0; SET_WORDS]; 3];
+    let ready = collect(&wanted, words, items, &mut found);
+    for (place, found) in places.iter().zip(&found).filter(|(place, _)| !place.is_null()) {
+        ctx.memory().write_values(*place, &found[..words])?;
     }
     Ok(ready)
 }
 
-/// What the three sets have, one bit a descriptor.
-type Sets = [[u64; FD_SETSIZE / WORD_BITS]; 3];
-
-/// Returns the descriptors below `count` that are in any of the sets, in ascending order.
-fn members(sets: &Sets, count: usize) -> impl Iterator<Item = usize> {
-    (0..count.div_ceil(WORD_BITS)).flat_map(move |index| {
-        let mut left = sets[0][index] | sets[1][index] | sets[2][index];
-        if count < (index + 1) * WORD_BITS {
-            left &= (1 << (count % WORD_BITS)) - 1;
+/// Removes the descriptors from `count` on.
+fn cut_off(sets: &mut Sets, count: usize) {
+    if !count.is_multiple_of(WORD_BITS) {
+        for set in sets {
+            set[count / WORD_BITS] &= (1 << (count % WORD_BITS)) - 1;
         }
-        core::iter::from_fn(move || {
-            let bit = left.trailing_zeros() as usize;
-            left &= left.wrapping_sub(1);
-            (bit < WORD_BITS).then_some(index * WORD_BITS + bit)
-        })
-    })
+    }
 }
 
-fn select_items(ctx: &Context<'_>, wanted: &Sets, count: usize) -> Result<Vec<PollItem>> {
-    let mut items = Vec::new();
-    let bits = wanted.iter().flatten().map(|word| word.count_ones() as usize);
-    items
-        .try_reserve_exact(bits.sum::<usize>().min(count))
-        .map_err(|_| Errno::ENOMEM)?;
-    let mut numbers = members(wanted, count);
-    let mut is_closed = false;
-    ctx.files()
-        .for_each(members(wanted, count).map(|fd| Fd(fd as i32)), |_, file| {
-            let fd = numbers.next().unwrap_or_default();
-            let asked = (0..3)
-                .filter(|&set| wanted[set][fd / WORD_BITS] >> (fd % WORD_BITS) & 1 != 0)
-                .fold(PollEvents::empty(), |events, set| events | ASKED[set]);
-            is_closed |= file.is_none();
-            items.push(PollItem {
-                file: file.cloned(),
+/// Returns the descriptors of one word that are in any set.
+fn any(sets: &Sets, word: usize) -> u64 {
+    sets[0][word] | sets[1][word] | sets[2][word]
+}
+
+/// Makes an item for each descriptor that is in any set, in ascending order.
+fn select_items(
+    ctx: &Context<'_>,
+    wanted: &Sets,
+    words: usize,
+    mut store: impl FnMut(PollItem),
+) -> Result<()> {
+    let files = ctx.files().view();
+    for word in 0..words {
+        let mut left = any(wanted, word);
+        while left != 0 {
+            let fd = word * WORD_BITS + left.trailing_zeros() as usize;
+            let bit = left & left.wrapping_neg();
+            left ^= bit;
+            let mut asked = PollEvents::empty();
+            for (set, events) in wanted.iter().zip(ASKED) {
+                if set[word] & bit != 0 {
+                    asked |= events;
+                }
+            }
+            let file = files.get(Fd(fd as i32)).cloned().ok_or(Errno::EBADF)?;
+            store(PollItem {
+                file: Some(file),
                 wanted: asked,
                 found: PollEvents::empty(),
             });
-        });
-    if is_closed {
-        Err(Errno::EBADF.into())
-    } else {
-        Ok(items)
+        }
     }
+    Ok(())
+}
+
+/// Puts the answers of the items that [`select_items`] made into the sets, and returns how many bits are set.
+fn collect(wanted: &Sets, words: usize, items: &[PollItem], found: &mut Sets) -> usize {
+    let mut items = items.iter();
+    let mut ready = 0;
+    for word in 0..words {
+        let mut left = any(wanted, word);
+        while left != 0
+            && let Some(item) = items.next()
+        {
+            let bit = left & left.wrapping_neg();
+            left ^= bit;
+            if item.found.is_empty() {
+                continue;
+            }
+            for (index, events) in ASKED.into_iter().enumerate() {
+                if wanted[index][word] & bit != 0 && item.found.intersects(events) {
+                    found[index][word] |= bit;
+                    ready += 1;
+                }
+            }
+        }
+    }
+    ready
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sets(read: u64, write: u64) -> Sets {
+        let mut sets: Sets = [[0; SET_WORDS]; 3];
+        sets[0][0] = read;
+        sets[1][1] = write;
+        sets
+    }
+
     #[test]
-    fn members_are_those_of_any_set_below_the_count() {
-        let mut sets: Sets = [[0; FD_SETSIZE / WORD_BITS]; 3];
-        sets[0][0] = 1 << 3 | 1 << 63;
-        sets[1][0] = 1 << 3 | 1 << 4;
-        sets[2][1] = 1 | 1 << 5;
-        let of = |count| members(&sets, count).collect::<Vec<_>>();
-        assert_eq!(of(128), [3, 4, 63, 64, 69]);
-        assert_eq!(of(69), [3, 4, 63, 64]);
-        assert_eq!(of(64), [3, 4, 63]);
-        assert_eq!(of(4), [3]);
-        assert!(of(0).is_empty());
+    fn descriptors_from_the_count_on_are_cut_off() {
+        let cut = |count| {
+            let mut sets = sets(u64::MAX, u64::MAX);
+            cut_off(&mut sets, count);
+            (sets[0][0], sets[1][1])
+        };
+        assert_eq!(cut(3), (7, u64::MAX));
+        assert_eq!(cut(64), (u64::MAX, u64::MAX));
+        assert_eq!(cut(65), (u64::MAX, 1));
+        assert_eq!(cut(FD_SETSIZE), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn answers_go_to_the_sets_that_asked() {
+        let wanted = sets(0b1010, 0b1);
+        let answers = [PollEvents::OUT, PollEvents::IN, PollEvents::OUT];
+        let items = answers.map(|found| PollItem {
+            file: None,
+            wanted: PollEvents::empty(),
+            found,
+        });
+        let mut found: Sets = [[0; SET_WORDS]; 3];
+        assert_eq!(collect(&wanted, 2, &items, &mut found), 2);
+        assert_eq!((found[0][0], found[1][1]), (0b1000, 0b1));
     }
 }
