@@ -5,7 +5,6 @@
 //! 4 KiB record area, so that one short copy brings everything to the program. The stack pointer, the
 //! offsets and the room that the frame takes are Linux's.
 
-use alloc::vec;
 use core::mem::offset_of;
 
 use hal::trap::{ReadUser, SignalFrame, SignalReturn, SignalSetup};
@@ -14,6 +13,7 @@ use los_abi::isa::aarch64::{
     ESR_MAGIC, EXTRA_MAGIC, FPSIMD_MAGIC, FpsimdContext, RecordHeader, RtSigFrame, SigContext, UContext,
 };
 use los_abi::signal::StackT;
+use zerocopy::IntoBytes;
 
 use crate::frame::{FRAME_POINTER, LINK, TrapFrame};
 use crate::state::UserState;
@@ -50,6 +50,10 @@ const FPSIMD_BYTES: usize = size_of::<FpsimdContext>();
 const FPSIMD_REGISTERS: usize = offset_of!(FpsimdContext, vregs);
 const ESR_BYTES: usize = 16;
 const TERMINATOR_BYTES: usize = 16;
+/// Bytes of the longest frame that is written.
+const MOST_BYTES: usize = RECORDS + FPSIMD_BYTES + ESR_BYTES + TERMINATOR_BYTES + FRAME_RECORD_BYTES;
+/// The frame is handled in words, since this kernel is built for aligned access.
+const WORD_BYTES: usize = 8;
 const RECORD_ALIGNMENT: usize = 16;
 
 /// Builds the frame of a handler and sends `frame` into it.
@@ -59,35 +63,31 @@ pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &Signa
     let has_syndrome = setup.fault.code != 0;
     let esr_bytes = if has_syndrome { ESR_BYTES } else { 0 };
     let record_at = RECORDS + FPSIMD_BYTES + esr_bytes + TERMINATOR_BYTES;
-    let mut bytes = vec![0; record_at + FRAME_RECORD_BYTES];
+    let used = record_at + FRAME_RECORD_BYTES;
+    let mut words = [0; MOST_BYTES / WORD_BYTES];
 
-    put(&mut bytes, INFO, setup.info);
+    words.as_mut_bytes()[INFO..INFO + setup.info.len()].copy_from_slice(setup.info);
     let (stack, flags, size) = setup.alternate_stack;
-    put(&mut bytes, STACK_ADDRESS, &stack.to_le_bytes());
-    put(&mut bytes, STACK_FLAGS, &flags.to_le_bytes());
-    put(&mut bytes, STACK_SIZE, &size.to_le_bytes());
-    put(&mut bytes, MASK, &setup.mask.to_le_bytes());
-    put(
-        &mut bytes,
-        FAULT_ADDRESS,
-        &setup.fault.address.unwrap_or(0).to_le_bytes(),
-    );
-    for (index, register) in frame.x.iter().enumerate() {
-        put(&mut bytes, REGISTERS + 8 * index, &register.to_le_bytes());
-    }
-    put(&mut bytes, STACK_POINTER, &frame.sp.to_le_bytes());
-    put(&mut bytes, PROGRAM_COUNTER, &frame.pc.to_le_bytes());
-    put(&mut bytes, PSTATE, &frame.pstate.to_le_bytes());
-    put_fpsimd(&mut bytes, RECORDS, state);
+    words[STACK_ADDRESS / WORD_BYTES] = stack;
+    words[STACK_FLAGS / WORD_BYTES] = u64::from(flags.cast_unsigned());
+    words[STACK_SIZE / WORD_BYTES] = size;
+    words[MASK / WORD_BYTES] = setup.mask;
+    words[FAULT_ADDRESS / WORD_BYTES] = setup.fault.address.unwrap_or(0);
+    words[REGISTERS / WORD_BYTES..][..frame.x.len()].copy_from_slice(&frame.x);
+    words[STACK_POINTER / WORD_BYTES] = frame.sp;
+    words[PROGRAM_COUNTER / WORD_BYTES] = frame.pc;
+    words[PSTATE / WORD_BYTES] = frame.pstate;
+    put_fpsimd(&mut words[RECORDS / WORD_BYTES..], state);
     if has_syndrome {
-        let at = RECORDS + FPSIMD_BYTES;
-        put_head(&mut bytes, at, ESR_MAGIC, ESR_BYTES);
-        put(&mut bytes, at + HEAD_BYTES, &setup.fault.code.to_le_bytes());
+        let at = (RECORDS + FPSIMD_BYTES) / WORD_BYTES;
+        words[at] = head(ESR_MAGIC, ESR_BYTES);
+        words[at + 1] = setup.fault.code;
     }
-    put(&mut bytes, record_at, &frame.x[FRAME_POINTER].to_le_bytes());
-    put(&mut bytes, record_at + 8, &frame.x[LINK].to_le_bytes());
+    words[record_at / WORD_BYTES] = frame.x[FRAME_POINTER];
+    words[record_at / WORD_BYTES + 1] = frame.x[LINK];
 
     enter_handler(frame, setup, address, address.wrapping_add(record_at as u64));
+    let bytes = words.as_bytes()[..used].to_vec();
     SignalFrame { address, bytes }
 }
 
@@ -105,14 +105,13 @@ pub fn restore_signal_frame(
     if !address.is_multiple_of(STACK_ALIGNMENT) {
         return Err(Errno::EINVAL);
     }
-    let mut bytes = [0; RECORDS];
-    read(address, &mut bytes)?;
-    let word = |at: usize| u64::from_le_bytes(get(&bytes, at));
+    let mut words = [0; RECORDS / WORD_BYTES];
+    read(address, words.as_mut_bytes())?;
+    let word = |at: usize| words[at / WORD_BYTES];
 
     let mut restored = frame.clone();
-    for (index, register) in restored.x.iter_mut().enumerate() {
-        *register = word(REGISTERS + 8 * index);
-    }
+    let registers = &words[REGISTERS / WORD_BYTES..][..restored.x.len()];
+    restored.x.copy_from_slice(registers);
     restored.sp = word(STACK_POINTER);
     restored.pc = word(PROGRAM_COUNTER);
     if !restored.set_user_pstate(word(PSTATE)) {
@@ -125,7 +124,7 @@ pub fn restore_signal_frame(
         mask: word(MASK),
         alternate_stack: (
             word(STACK_ADDRESS),
-            i32::from_le_bytes(get(&bytes, STACK_FLAGS)),
+            (word(STACK_FLAGS) as u32).cast_signed(),
             word(STACK_SIZE),
         ),
     })
@@ -152,10 +151,10 @@ fn restore_records(state: &mut UserState, area: u64, read: ReadUser<'_>) -> Resu
             return Err(Errno::EINVAL);
         }
         let at = area.wrapping_add(offset as u64);
-        let mut head = [0; HEAD_BYTES];
-        read(at, &mut head)?;
-        let magic = u32::from_le_bytes(get(&head, 0));
-        let size = u32::from_le_bytes(get(&head, 4)) as usize;
+        let mut head = 0_u64;
+        read(at, head.as_mut_bytes())?;
+        let magic = head as u32;
+        let size = (head >> 32) as usize;
         if magic == 0 {
             return if size == 0 && found {
                 Ok(())
@@ -181,38 +180,31 @@ fn restore_records(state: &mut UserState, area: u64, read: ReadUser<'_>) -> Resu
 }
 
 fn restore_fpsimd(state: &mut UserState, at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
-    let mut record = [0; FPSIMD_BYTES];
-    read(at, &mut record)?;
-    state.fpsr = u64::from(u32::from_le_bytes(get(&record, HEAD_BYTES)));
-    state.fpcr = u64::from(u32::from_le_bytes(get(&record, HEAD_BYTES + 4)));
-    for (index, register) in state.q.iter_mut().enumerate() {
-        *register = u128::from_le_bytes(get(&record, FPSIMD_REGISTERS + 16 * index));
+    let mut record = [0_u64; FPSIMD_BYTES / WORD_BYTES];
+    read(at, record.as_mut_bytes())?;
+    let status_and_control = record[HEAD_BYTES / WORD_BYTES];
+    state.fpsr = status_and_control & u64::from(u32::MAX);
+    state.fpcr = status_and_control >> 32;
+    let halves = record[FPSIMD_REGISTERS / WORD_BYTES..].chunks_exact(2);
+    for (register, halves) in state.q.iter_mut().zip(halves) {
+        *register = u128::from(halves[0]) | u128::from(halves[1]) << 64;
     }
     Ok(())
 }
 
-fn put_fpsimd(bytes: &mut [u8], at: usize, state: &UserState) {
-    put_head(bytes, at, FPSIMD_MAGIC, FPSIMD_BYTES);
-    put(bytes, at + HEAD_BYTES, &(state.fpsr as u32).to_le_bytes());
-    put(bytes, at + HEAD_BYTES + 4, &(state.fpcr as u32).to_le_bytes());
-    for (index, register) in state.q.iter().enumerate() {
-        put(bytes, at + FPSIMD_REGISTERS + 16 * index, &register.to_le_bytes());
+fn put_fpsimd(words: &mut [u64], state: &UserState) {
+    words[0] = head(FPSIMD_MAGIC, FPSIMD_BYTES);
+    words[HEAD_BYTES / WORD_BYTES] = state.fpsr & u64::from(u32::MAX) | state.fpcr << 32;
+    let halves = words[FPSIMD_REGISTERS / WORD_BYTES..].chunks_exact_mut(2);
+    for (register, halves) in state.q.iter().zip(halves) {
+        halves[0] = *register as u64;
+        halves[1] = (*register >> 64) as u64;
     }
 }
 
-fn put_head(bytes: &mut [u8], at: usize, magic: u32, size: usize) {
-    put(bytes, at, &magic.to_le_bytes());
-    put(bytes, at + 4, &(size as u32).to_le_bytes());
-}
-
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
-    bytes[at..at + value.len()].copy_from_slice(value);
-}
-
-fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut value = [0; N];
-    value.copy_from_slice(&bytes[at..at + N]);
-    value
+/// Returns a record's head as one word.
+fn head(magic: u32, size: usize) -> u64 {
+    u64::from(magic) | (size as u64) << 32
 }
 
 #[cfg(test)]

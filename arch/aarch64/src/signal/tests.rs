@@ -146,3 +146,13 @@ fn the_room_is_enough_on_any_stack() {
         assert!(stack_top - signal.address <= FRAME_BYTES_MAX as u64);
     }
 }
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
+}
+
+fn get<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut value = [0; N];
+    value.copy_from_slice(&bytes[at..at + N]);
+    value
+}

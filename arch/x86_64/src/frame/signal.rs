@@ -7,7 +7,6 @@
 
 extern crate alloc;
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use hal::trap::{ReadUser, SignalFrame, SignalReturn, SignalSetup};
@@ -35,26 +34,28 @@ const MXCSR_DEFINED: u32 = 0xffff;
 
 /// Builds the frame and sends `frame` into the handler.
 pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
-    let image = extended_image(state);
+    let layout = state.layout();
+    let magic_bytes = if layout.features != 0 { size_of::<u32>() } else { 0 };
+    let image_bytes = (layout.bytes + magic_bytes) as u64;
     // The red zone belongs to the interrupted function, so only where the stack is still its own.
     let on_same_stack = setup.stack_top == frame.rsp;
     let top = setup
         .stack_top
         .wrapping_sub(if on_same_stack { RED_ZONE } else { 0 });
-    let image_at = align_down(top.wrapping_sub(image.len() as u64), EXTENDED_ALIGNMENT);
+    let image_at = align_down(top.wrapping_sub(image_bytes), EXTENDED_ALIGNMENT);
     let below_image = image_at.wrapping_sub(size_of::<RtSigFrame>() as u64);
     let address = align_down(below_image, STACK_ALIGNMENT).wrapping_sub(RETURN_ADDRESS_BYTES);
 
     let info: SigInfo = transmute!(*setup.info);
     let record = RtSigFrame {
         pretcode: setup.restorer,
-        uc: user_context(frame, state.layout(), setup, image_at),
+        uc: user_context(frame, layout, setup, image_at),
         info,
     };
     let mut bytes = Vec::with_capacity((top.wrapping_sub(address)) as usize);
     bytes.extend_from_slice(record.as_bytes());
     bytes.resize((image_at.wrapping_sub(address)) as usize, 0);
-    bytes.extend_from_slice(&image);
+    append_image(&mut bytes, state);
 
     enter_handler(frame, setup, address);
     SignalFrame { address, bytes }
@@ -124,18 +125,17 @@ fn user_context(frame: &Frame, layout: ExtendedLayout, setup: &SignalSetup<'_>, 
     }
 }
 
-/// Returns the extended registers as a program sees them: with the words that tell how long they are.
-fn extended_image(state: &UserState) -> Vec<u8> {
+/// Appends the extended registers as a program sees them: with the words that tell how long they are.
+fn append_image(bytes: &mut Vec<u8>, state: &UserState) {
     let layout = state.layout();
-    let mut image = Vec::with_capacity(layout.bytes + size_of::<u32>());
-    image.extend_from_slice(state.extended());
     let magic = FP_XSTATE_MAGIC2.to_le_bytes();
     let software = SoftwareReserved::new(layout, layout.bytes + magic.len());
-    image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].copy_from_slice(software.0.as_bytes());
+    let start = bytes.len();
+    bytes.extend_from_slice(state.extended());
+    bytes[start..][SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].copy_from_slice(software.0.as_bytes());
     if layout.features != 0 {
-        image.extend_from_slice(&magic);
+        bytes.extend_from_slice(&magic);
     }
-    image
 }
 
 const SOFTWARE_RESERVED_OFFSET: usize = core::mem::offset_of!(FpState, software_reserved);
@@ -210,18 +210,30 @@ fn restore_registers(frame: &mut Frame, context: &SigContext) {
     frame.return_path = RETURN_BY_IRET;
 }
 
-/// Takes the extended registers over, or the legacy ones only where the rest is not announced as it should
-/// be. The result is acceptable to XRSTOR whatever the program wrote.
+/// Takes the extended registers over; those of a new program where the program's memory fails.
 fn restore_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
+    let restored = read_extended(state, image_at, read);
+    if restored.is_err() {
+        state.reset_extended();
+    }
+    restored
+}
+
+/// Reads the extended registers, or the legacy ones only where the rest is not announced as it should be. The
+/// result is acceptable to XRSTOR whatever the program wrote, but not after an error.
+fn read_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
     let layout = state.layout();
+    let image = state.extended_mut();
     let mut legacy = [0; LEGACY_BYTES];
     read(image_at, &mut legacy)?;
     let fp = FpState::read_from_bytes(&legacy).map_err(|_| Errno::EINVAL)?;
-    let mut image = vec![0; layout.bytes];
-    let whole = SoftwareReserved(fp.software_reserved).announces(layout)
-        && read_whole_image(&mut image, image_at, read)?;
+    let whole =
+        SoftwareReserved(fp.software_reserved).announces(layout) && read_whole_image(image, image_at, read)?;
     // The second read must not bring back what another thread changed meanwhile.
     image[..LEGACY_BYTES].copy_from_slice(&legacy);
+    if !whole {
+        image[LEGACY_BYTES..].fill(0);
+    }
     if layout.features != 0 {
         sanitise_header(
             &mut image[HEADER_OFFSET..][..HEADER_BYTES],
@@ -237,7 +249,6 @@ fn restore_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) ->
     let mxcsr = fp.mxcsr & mask & MXCSR_DEFINED;
     image[crate::state::MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
     image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].fill(0);
-    state.extended_mut().copy_from_slice(&image);
     Ok(())
 }
 
