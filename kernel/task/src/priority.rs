@@ -13,10 +13,10 @@ use los_abi::task::{RLIMIT_NICE, RLIMIT_RTPRIO};
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
-use crate::pid;
 use crate::process::Process;
 use crate::sched::{self, NICE_MAX, NICE_MIN, Policy, REAL_TIME_PRIORITY_MAX, Schedule};
 use crate::thread::Thread;
+use crate::{futex, pid};
 
 /// Whose priority a call is about; 0 is the caller's in each.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,7 @@ pub fn set_schedule(ctx: &Context<'_>, thread: &Arc<Thread>, change: Change) -> 
         new
     };
     sched::set_schedule(thread, new);
+    futex::priority_changed(thread);
     Ok(())
 }
 

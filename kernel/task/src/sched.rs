@@ -150,6 +150,13 @@ pub(crate) fn set_schedule(thread: &Arc<Thread>, schedule: Schedule) {
     QUEUES.current().lock().change(thread, schedule);
 }
 
+/// Gives a thread the priority of the most urgent one that waits for its locks; 0 when nobody does.
+pub(crate) fn inherit_priority(thread: &Arc<Thread>, priority: u32) {
+    if thread.entity.inherited_priority() != priority {
+        QUEUES.current().lock().inherit(thread, priority);
+    }
+}
+
 /// Returns how long a thread of a policy runs before its like: nothing limits [`Policy::Fifo`].
 pub fn turn_ns(policy: Policy) -> u64 {
     match policy {

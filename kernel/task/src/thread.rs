@@ -419,6 +419,11 @@ impl Thread {
         self.entity.schedule()
     }
 
+    /// Returns the real-time priority in force, with what those give who wait for the thread's locks; 0 for none.
+    pub fn priority_in_force(&self) -> u32 {
+        self.entity.priority()
+    }
+
     /// Returns the CPUs that the thread may run on, one bit each.
     pub fn affinity(&self) -> u64 {
         self.entity.affinity() & sched::cpu_mask()

@@ -66,13 +66,14 @@ impl Thread {
 /// Waits until a thread of this process sleeps in the kernel.
 pub(crate) fn await_sleep(tid: u32) -> Outcome {
     let path = alloc::format!("/proc/self/task/{tid}/stat");
-    for _ in 0..100_000 {
+    for _ in 0..10_000 {
         let text = rt::fs::read(path.as_bytes())?;
         let state = text.iter().rposition(|&byte| byte == b')').map(|at| text[at + 2]);
         if state == Some(b'S') {
             return Ok(());
         }
-        pause();
+        // Not by yielding: the caller may have a higher priority than the thread.
+        rt::time::sleep_ms(1);
     }
     Err(Failure::Wrong("the thread does not fall asleep".into()))
 }

@@ -35,6 +35,8 @@ struct Fields {
     faults: [u64; 4],
     times: [CpuTimes; 2],
     schedule: Schedule,
+    /// Real-time priority in force, 0 for none.
+    priority: u32,
     threads: usize,
     start_ns: u64,
     size_bytes: u64,
@@ -99,6 +101,7 @@ fn collect(task: &Task, may_inspect: bool) -> Fields {
             .as_ref()
             .map(|thread| thread.schedule())
             .unwrap_or_default(),
+        priority: thread.as_ref().map_or(0, |thread| thread.priority_in_force()),
         threads: process.thread_count().max(1),
         start_ns: process.start_ns(),
         resident_limit: process.limits().soft(RLIMIT_RSS),
@@ -133,11 +136,11 @@ fn encode_device(device: u64) -> u64 {
 }
 
 /// Returns the priority as stat tells it: below 0 for real time, 0 to 39 for the others.
-fn shown_priority(schedule: Schedule) -> i32 {
-    if schedule.policy.is_real_time() {
-        -1 - schedule.priority.cast_signed()
+fn shown_priority(priority: u32, nice: i32) -> i32 {
+    if priority != 0 {
+        -1 - priority.cast_signed()
     } else {
-        PRIORITY_OF_NICE_0 + schedule.nice
+        PRIORITY_OF_NICE_0 + nice
     }
 }
 
@@ -170,7 +173,7 @@ fn write_line(text: &mut Text, fields: &Fields) {
     write!(
         text,
         " {} {nice} {threads} 0 {}",
-        shown_priority(schedule),
+        shown_priority(fields.priority, nice),
         ticks(fields.start_ns)
     );
     let (size, resident, limit) = (fields.size_bytes, fields.resident_pages, fields.resident_limit);
@@ -235,6 +238,7 @@ mod tests {
                 nice: -5,
                 ..Schedule::default()
             },
+            priority: 0,
             threads: 3,
             start_ns: 7_000_000_000,
             size_bytes: 8192,

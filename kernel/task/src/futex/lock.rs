@@ -120,6 +120,11 @@ pub fn unlock(ctx: &Context<'_>, word: Word) -> Result<usize, Errno> {
     }
 }
 
+/// Acts on a change of a thread's own priority, which counts for the owner of the lock that it waits for.
+pub(crate) fn priority_changed(thread: &Arc<Thread>) {
+    TABLE.lock().priority_changed(thread);
+}
+
 /// Waits, as one of a lock's waiters, until the caller owns it.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ mod wake;
 use sync::{Rank, SpinLock};
 
 pub use key::Scope;
+pub(crate) use lock::priority_changed;
 pub use lock::{lock, try_lock, unlock};
 pub use lock_requeue::{requeue_to_lock, wait_for_lock_requeue};
 pub use operation::WakeOperation;

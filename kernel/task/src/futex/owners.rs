@@ -12,6 +12,7 @@ use mm::FutexKey;
 
 use super::lock::Sighting;
 use super::table::{Bucket, Table, bucket_of};
+use crate::sched;
 use crate::thread::Thread;
 
 /// Longest chain of owners that wait for each other's locks, as on Linux; a longer one counts as a circle.
@@ -115,15 +116,71 @@ impl Table {
         let bucket = &mut self.buckets[index];
         match known {
             Some(place) => {
-                let waiters = &mut bucket.locks[place].waiters;
-                waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-                waiters.push(thread.clone());
+                let lock = &mut bucket.locks[place];
+                lock.waiters.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+                lock.insert(thread.clone());
             }
             None => bucket.add_lock(key, owner, thread)?,
         }
         thread.futex.fall_asleep();
         thread.futex.set_lock_bucket(Some(index));
+        if thread.entity.priority() != 0
+            && let Some(owner) = self.owner_of(key)
+        {
+            self.pass_priority_on(owner);
+        }
         Ok(())
+    }
+
+    fn owner_of(&self, key: FutexKey) -> Option<Arc<Thread>> {
+        self.buckets[bucket_of(key)].lock(key)?.owner.clone()
+    }
+
+    /// Gives a thread the priority of those who wait for its locks, and so on along the chain of owners.
+    fn pass_priority_on(&mut self, owner: Arc<Thread>) {
+        let mut at = owner;
+        for _ in 0..CHAIN_MAX {
+            let priority = self.waiting_for(&at);
+            if at.entity.inherited_priority() == priority {
+                return;
+            }
+            sched::inherit_priority(&at, priority);
+            let Some(next) = self.move_in_line(&at) else {
+                return;
+            };
+            at = next;
+        }
+    }
+
+    /// Returns the highest priority among those who wait for a thread's locks.
+    fn waiting_for(&self, owner: &Arc<Thread>) -> u32 {
+        if !owner.futex.holds_locks() {
+            return 0;
+        }
+        let locks = self.buckets.iter().flat_map(|bucket| &bucket.locks);
+        locks
+            .filter(|lock| lock.is_owned_by(owner))
+            .map(|lock| lock.waiters[0].entity.priority())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Puts a thread whose priority has changed in its place among a lock's waiters, and returns the owner.
+    fn move_in_line(&mut self, thread: &Arc<Thread>) -> Option<Arc<Thread>> {
+        let bucket = &mut self.buckets[thread.futex.lock_bucket()?];
+        let mut locks = bucket.locks.iter_mut();
+        let lock = locks.find(|lock| lock.place_of(thread).is_some())?;
+        let place = lock.place_of(thread)?;
+        let waiter = lock.waiters.remove(place);
+        lock.insert(waiter);
+        lock.owner.clone()
+    }
+
+    /// Acts on a change of a thread's own priority.
+    pub(super) fn priority_changed(&mut self, thread: &Arc<Thread>) {
+        if let Some(owner) = self.move_in_line(thread) {
+            self.pass_priority_on(owner);
+        }
     }
 
     /// Reports whether a thread is, or waits for a lock of somebody who in the end is or waits for, `other`.
@@ -173,7 +230,9 @@ impl Table {
         }
         let progress = replace(word, value, lock.waiters[0].tid() | FUTEX_WAITERS);
         if progress == Progress::Done {
-            bucket.hand_over(place);
+            let heir = bucket.hand_over(place);
+            self.pass_priority_on(thread.clone());
+            self.pass_priority_on(heir);
         }
         Ok(progress)
     }
@@ -199,7 +258,8 @@ impl Table {
                 progress => return progress,
             }
         }
-        bucket.hand_over(place);
+        let heir = bucket.hand_over(place);
+        self.pass_priority_on(heir);
         Progress::Done
     }
 
@@ -211,6 +271,7 @@ impl Table {
             return;
         };
         let lock = &mut bucket.locks[place];
+        let owner = lock.owner.clone();
         lock.waiters.retain(|waiter| !Arc::ptr_eq(waiter, thread));
         match (lock.waiters.first(), &lock.owner) {
             (None, owner) => {
@@ -222,6 +283,9 @@ impl Table {
             // The lock of a dead owner is now for another one to claim.
             (Some(next), None) => next.kick(),
             (Some(_), Some(_)) => {}
+        }
+        if let Some(owner) = owner {
+            self.pass_priority_on(owner);
         }
     }
 
@@ -266,8 +330,8 @@ impl Bucket {
         Ok(())
     }
 
-    /// Makes the first waiter the owner of a lock, whose word says so already.
-    fn hand_over(&mut self, place: usize) {
+    /// Makes the first waiter the owner of a lock, whose word says so already, and returns it.
+    fn hand_over(&mut self, place: usize) -> Arc<Thread> {
         let lock = &mut self.locks[place];
         if let Some(owner) = lock.owner.take() {
             owner.futex.remove_held();
@@ -280,12 +344,27 @@ impl Bucket {
             self.locks.swap_remove(place);
         } else {
             heir.futex.add_held();
-            lock.owner = Some(heir);
+            lock.owner = Some(heir.clone());
         }
+        heir
     }
 }
 
 impl Lock {
+    fn is_owned_by(&self, thread: &Arc<Thread>) -> bool {
+        self.owner
+            .as_ref()
+            .is_some_and(|owner| Arc::ptr_eq(owner, thread))
+    }
+
+    /// Adds a waiter behind those that are as urgent. There is room.
+    fn insert(&mut self, thread: Arc<Thread>) {
+        let priority = thread.entity.priority();
+        let mut others = self.waiters.iter();
+        let place = others.position(|other| other.entity.priority() < priority);
+        self.waiters.insert(place.unwrap_or(self.waiters.len()), thread);
+    }
+
     /// Refuses a word that the program has changed behind the kernel's back.
     fn check_word(&self, value: u32) -> Result<(), Errno> {
         let named = value & FUTEX_TID_MASK;
@@ -380,5 +459,39 @@ mod tests {
         assert!(!threads[0].futex.holds_locks());
         let lock = table.bucket(key(0)).lock(key(0)).unwrap();
         assert_eq!(lock.check_word(living), Ok(()));
+    }
+
+    fn real_time(thread: &Arc<Thread>, priority: u32) {
+        let schedule = sched::Schedule {
+            policy: sched::Policy::Fifo,
+            priority,
+            ..Default::default()
+        };
+        sched::set_schedule(thread, schedule);
+    }
+
+    #[test]
+    fn priority_goes_along_the_chain_and_back() {
+        let threads = [(); 3].map(|()| testing::thread());
+        let mut table = chain(&threads[..2]);
+        real_time(&threads[2], 7);
+        table.join(key(64), &threads[2], Some(&threads[1])).unwrap();
+        assert_eq!([0, 1].map(|at: usize| threads[at].entity.priority()), [7, 7]);
+        table.give_up(key(64), &threads[2]);
+        assert_eq!([0, 1].map(|at: usize| threads[at].entity.priority()), [0, 0]);
+    }
+
+    #[test]
+    fn the_most_urgent_waiter_is_first() {
+        let threads = [(); 4].map(|()| testing::thread());
+        let mut table = Table::new();
+        for (thread, priority) in threads[1..].iter().zip([0, 3, 3]) {
+            if priority != 0 {
+                real_time(thread, priority);
+            }
+            table.join(key(8), thread, Some(&threads[0])).unwrap();
+        }
+        let order = [0; 3].map(|_| table.bucket(key(8)).hand_over(0).tid());
+        assert_eq!(order, [2, 3, 1].map(|at: usize| threads[at].tid()));
     }
 }

@@ -61,10 +61,7 @@ impl Table {
     /// # Errors
     /// ENOMEM.
     pub(super) fn add(&mut self, sleeper: Sleeper) -> Result<(), Errno> {
-        let sleepers = &mut self.bucket(sleeper.key).sleepers;
-        sleepers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        sleepers.push(sleeper);
-        Ok(())
+        self.bucket(sleeper.key).add_sleeper(sleeper)
     }
 
     /// Takes a thread off all words that it sleeps on; false when it slept on none (any more).
@@ -150,7 +147,7 @@ impl Table {
                 sleepers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 let mut sleeper = self.buckets[source].sleepers.remove(index);
                 sleeper.key = to;
-                self.buckets[target].sleepers.push(sleeper);
+                self.buckets[target].add_sleeper(sleeper)?;
             }
         }
         Ok(done)
@@ -158,6 +155,20 @@ impl Table {
 }
 
 impl Bucket {
+    fn add_sleeper(&mut self, sleeper: Sleeper) -> Result<(), Errno> {
+        self.sleepers.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let priority = sleeper.thread.entity.priority();
+        let mut place = self.sleepers.len();
+        if priority != 0 {
+            let mut others = self.sleepers.iter();
+            place = others
+                .position(|other| other.thread.entity.priority() < priority)
+                .unwrap_or(place);
+        }
+        self.sleepers.insert(place, sleeper);
+        Ok(())
+    }
+
     pub(super) fn lock(&self, key: FutexKey) -> Option<&Lock> {
         self.locks.iter().find(|lock| lock.key == key)
     }

@@ -45,6 +45,11 @@ pub(crate) struct Entity {
     virtual_ns: AtomicU64,
     nice: AtomicI32,
     policy: AtomicU8,
+    /// Real-time priority of its own, 0 for threads that share.
+    own_priority: AtomicU32,
+    /// That of the most urgent thread that waits for a lock of this one.
+    inherited_priority: AtomicU32,
+    /// The higher one of the two.
     priority: AtomicU32,
     resets_on_fork: AtomicBool,
     /// What is left of a turn of [`Policy::RoundRobin`].
@@ -63,6 +68,8 @@ impl Entity {
             virtual_ns: AtomicU64::new(0),
             nice: AtomicI32::new(0),
             policy: AtomicU8::new(Policy::Normal as u8),
+            own_priority: AtomicU32::new(0),
+            inherited_priority: AtomicU32::new(0),
             priority: AtomicU32::new(0),
             resets_on_fork: AtomicBool::new(false),
             turn_ns: AtomicU64::new(ROUND_ROBIN_NS),
@@ -81,7 +88,7 @@ impl Entity {
     pub(crate) fn schedule(&self) -> Schedule {
         Schedule {
             policy: self.policy(),
-            priority: self.priority(),
+            priority: self.own_priority.load(Ordering::Relaxed),
             nice: self.nice(),
             resets_on_fork: self.resets_on_fork.load(Ordering::Relaxed),
         }
@@ -90,7 +97,8 @@ impl Entity {
     /// Sets how the thread is scheduled. It is in no queue, or its queue is locked and arranges it anew.
     pub(super) fn set_schedule(&self, schedule: Schedule) {
         self.policy.store(schedule.policy as u8, Ordering::Relaxed);
-        self.priority.store(schedule.priority, Ordering::Relaxed);
+        self.own_priority.store(schedule.priority, Ordering::Relaxed);
+        self.take_highest();
         self.resets_on_fork
             .store(schedule.resets_on_fork, Ordering::Relaxed);
         self.set_nice(schedule.nice);
@@ -101,10 +109,27 @@ impl Entity {
         Policy::from_number(u32::from(self.policy.load(Ordering::Relaxed))).unwrap_or_default()
     }
 
-    /// Returns the real-time priority, 0 for threads that share.
+    /// Returns the real-time priority in force, 0 for threads that share.
     #[inline]
-    pub(super) fn priority(&self) -> u32 {
+    pub(crate) fn priority(&self) -> u32 {
         self.priority.load(Ordering::Relaxed)
+    }
+
+    /// Returns the priority of the most urgent thread that waits for a lock of this one.
+    pub(crate) fn inherited_priority(&self) -> u32 {
+        self.inherited_priority.load(Ordering::Relaxed)
+    }
+
+    /// Sets what [`inherited_priority`](Self::inherited_priority) returns; as [`set_schedule`](Self::set_schedule).
+    pub(super) fn set_inherited_priority(&self, priority: u32) {
+        self.inherited_priority.store(priority, Ordering::Relaxed);
+        self.take_highest();
+    }
+
+    fn take_highest(&self) {
+        let own = self.own_priority.load(Ordering::Relaxed);
+        self.priority
+            .store(own.max(self.inherited_priority()), Ordering::Relaxed);
     }
 
     /// Takes time off the turn; a real-time thread only.

@@ -9,7 +9,7 @@ use los_arch::Current;
 use los_arch::hal::prelude::Cpu;
 
 use super::Leave;
-use super::entity::State;
+use super::entity::{Entity, State};
 use super::policy::{Policy, Schedule};
 use super::real_time::{Place, RealTime};
 use crate::process::Process;
@@ -175,9 +175,20 @@ impl RunQueue {
 
     /// Changes how a thread is scheduled, wherever it is.
     pub(super) fn change(&mut self, thread: &Arc<Thread>, schedule: Schedule) {
+        self.rearrange(thread, |entity| {
+            entity.set_schedule(schedule);
+            entity.renew_turn();
+        });
+    }
+
+    /// Changes the priority that a thread has from those who wait for its locks.
+    pub(super) fn inherit(&mut self, thread: &Arc<Thread>, priority: u32) {
+        self.rearrange(thread, |entity| entity.set_inherited_priority(priority));
+    }
+
+    fn rearrange(&mut self, thread: &Arc<Thread>, change: impl FnOnce(&Entity)) {
         let was_ready = self.real_time.remove(thread) || self.remove_sharing(thread);
-        thread.entity.set_schedule(schedule);
-        thread.entity.renew_turn();
+        change(&thread.entity);
         // Real-time threads do not age, and must not have that as an advantage afterwards.
         thread
             .entity

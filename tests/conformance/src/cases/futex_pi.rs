@@ -12,7 +12,8 @@ use los_abi::task::{
     FUTEX_WAITERS, FUTEX_WAKE,
 };
 
-use crate::harness::{Outcome, catch};
+use crate::cases::ended;
+use crate::harness::{Failure, Outcome, catch, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call, peek, poke};
 use crate::worker::{Thread, futex, wake};
 use crate::{cases, ensure, ensure_eq};
@@ -29,6 +30,8 @@ cases![
     a_signal_does_not_end_the_wait,
     requeued_sleepers_get_the_lock,
     requeueing_checks_its_arguments,
+    the_most_urgent_waiter_is_next,
+    an_owner_inherits_the_priority_of_its_waiters,
 ];
 
 static LOCKS: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
@@ -145,7 +148,7 @@ extern "C" fn keeper(index: u64) -> i32 {
     0
 }
 
-fn start_keeper(index: u64) -> Result<Thread, crate::harness::Failure> {
+fn start_keeper(index: u64) -> Result<Thread, Failure> {
     let thread = Thread::start(keeper, index)?;
     while RESULT.load(Ordering::SeqCst) == 0 {
         crate::worker::pause();
@@ -303,7 +306,7 @@ extern "C" fn condition_waiter(number: u64) -> i32 {
     0
 }
 
-fn start_condition_waiters(count: u64) -> Result<Vec<Thread>, crate::harness::Failure> {
+fn start_condition_waiters(count: u64) -> Result<Vec<Thread>, Failure> {
     let mut threads = Vec::new();
     for number in 1..=count {
         let thread = Thread::start(condition_waiter, number)?;
@@ -366,6 +369,98 @@ fn requeueing_checks_its_arguments() -> Outcome {
     ensure_eq!(requeue(1).err(), Some(Errno::EINVAL));
     ensure_eq!(wake(&CONDITION, 1)?, 1);
     thread.join()
+}
+
+/// Takes real-time priority, then lock 0 as [`locker`] does.
+extern "C" fn urgent_locker(priority: u64) -> i32 {
+    take_priority(priority);
+    locker(priority)
+}
+
+/// Makes the calling thread one of SCHED_FIFO, whatever it was.
+fn take_priority(priority: u64) {
+    const SCHED_FIFO: u64 = 1;
+    let _ = call(
+        Sysno::sched_setscheduler,
+        &[0, SCHED_FIFO, addr(&(priority as u32))],
+    );
+}
+
+fn may_be_urgent() -> Outcome {
+    let pid = spawn(|| i32::from(call(Sysno::sched_setscheduler, &[0, 1, addr(&1_u32)]).is_err()))?;
+    match ended(wait_for(pid)?) {
+        0 => Ok(()),
+        _ => Err(Failure::Skip("no real-time priority for this user")),
+    }
+}
+
+fn the_most_urgent_waiter_is_next() -> Outcome {
+    may_be_urgent()?;
+    lock(0)?;
+    // First, while this thread does not yet have the priority of those who wait.
+    let ordinary = Thread::start(locker, 1)?;
+    ordinary.await_sleep()?;
+    let mut threads = Vec::new();
+    for priority in [2, 5, 3, 5] {
+        let thread = Thread::start(urgent_locker, priority)?;
+        thread.await_sleep()?;
+        threads.push(thread);
+    }
+    unlock(0)?;
+    ordinary.join()?;
+    threads.into_iter().try_for_each(Thread::join)?;
+    ensure_eq!(ORDER.load(Ordering::SeqCst), 55321);
+    Ok(())
+}
+
+/// Returns the priority that /proc tells of a thread of this process.
+fn told_priority(tid: u32) -> Result<i64, Failure> {
+    const PRIORITY: usize = 15;
+    let text = rt::fs::read(alloc::format!("/proc/self/task/{tid}/stat").as_bytes())?;
+    let behind_name = text.iter().rposition(|&byte| byte == b')').unwrap_or(0) + 2;
+    let field = text[behind_name..].split(|&byte| byte == b' ').nth(PRIORITY);
+    let number = field.and_then(|field| core::str::from_utf8(field).ok()?.parse().ok());
+    number.ok_or(Failure::Wrong("no priority".into()))
+}
+
+/// Keeps lock 1 and waits for lock 0.
+extern "C" fn middle(_: u64) -> i32 {
+    let _ = lock(1);
+    let _ = lock(0);
+    let _ = unlock(0);
+    let _ = unlock(1);
+    0
+}
+
+/// Takes real-time priority, then lock 1.
+extern "C" fn urgent_end(priority: u64) -> i32 {
+    take_priority(priority);
+    let _ = lock(1);
+    let _ = unlock(1);
+    0
+}
+
+fn an_owner_inherits_the_priority_of_its_waiters() -> Outcome {
+    may_be_urgent()?;
+    ensure_eq!(told_priority(tid())?, 20);
+    lock(0)?;
+    let middle = Thread::start(middle, 0)?;
+    middle.await_sleep()?;
+    let end = Thread::start(urgent_end, 7)?;
+    end.await_sleep()?;
+    // Along the chain; a real-time priority is told as its negative, less one.
+    ensure_eq!(told_priority(middle.tid())?, -8);
+    ensure_eq!(told_priority(tid())?, -8);
+    // A change of the waiter's own counts too.
+    call(
+        Sysno::sched_setscheduler,
+        &[u64::from(end.tid()), 1, addr(&9_u32)],
+    )?;
+    ensure_eq!(told_priority(tid())?, -10);
+    unlock(0)?;
+    ensure_eq!(told_priority(tid())?, 20);
+    middle.join()?;
+    end.join()
 }
 
 extern "C" fn plain_waiter(_: u64) -> i32 {
