@@ -101,7 +101,11 @@ impl Drop for Family {
     fn drop(&mut self) {
         for process in &self.children {
             // A thread and its process hold each other while it lives.
-            drop(core::mem::take(&mut *process.threads.lock()));
+            let threads = core::mem::take(&mut *process.threads.lock());
+            for thread in &threads {
+                pid::tree().remove_thread(thread.tid());
+            }
+            drop(threads);
         }
         let mut tree = pid::tree();
         for process in self.children.iter().chain([&self.parent]) {
