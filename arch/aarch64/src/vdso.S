@@ -12,17 +12,14 @@ vdso_start:
 // Changes x5 to x10. Goes to `unusable` when the counter is no clock.
 .macro read_clock unusable
     adr x5, vdso_start - {DATA_DISTANCE}
-    b 302f
 301:
-    yield
-302:
     // Before all others: SEQUENCE is the first word.
     ldar x6, [x5]
     tbnz x6, #0, 301b
-    ldr x7, [x5, #{NS_PER_TICK}]
+    // NS_PER_TICK and REALTIME_OFFSET lie together.
+    ldp x7, x9, [x5, #{NS_PER_TICK}]
     cbz x7, \unusable
     ldr x8, [x5, #{COUNTER_START}]
-    ldr x9, [x5, #{REALTIME_OFFSET}]
     // Without the barrier the counter may be read before what the program sees as earlier.
     isb
     mrs x4, cntvct_el0
@@ -32,7 +29,7 @@ vdso_start:
     dmb ishld
     ldr x10, [x10]
     cmp x10, x6
-    b.ne 302b
+    b.ne 301b
     subs x4, x4, x8
     csel x4, xzr, x4, lo
     umulh x8, x4, x7
@@ -46,35 +43,35 @@ vdso_start:
 // Dividing by 10^9 is dividing by 2^9 and then multiplying by 2^75 / 5^9, rounded up: exact for 64 bits.
 .macro split_seconds
     lsr x5, x4, #9
-    movz x6, #({RECIPROCAL} & 0xffff)
-    movk x6, #({RECIPROCAL} >> 16 & 0xffff), lsl #16
-    movk x6, #({RECIPROCAL} >> 32 & 0xffff), lsl #32
-    movk x6, #({RECIPROCAL} >> 48), lsl #48
+    ldr x6, vdso_reciprocal
     umulh x5, x5, x6
     lsr x5, x5, #11
-    movz w7, #(1000000000 & 0xffff)
-    movk w7, #(1000000000 >> 16), lsl #16
+    ldr w7, vdso_ns_per_s
     msub x6, x5, x7, x4
 .endm
 
-// x2 = the bit of clock w0; goes to `unknown` when it is no clock of the data page. Changes x3.
-.macro clock_bit unknown
+vdso_reciprocal:
+    .quad {RECIPROCAL}
+vdso_ns_per_s:
+    .word 1000000000
+
+// Goes to `unknown` when w0 is no clock of the data page. Changes x2.
+.macro check_clock unknown
     cmp w0, #31
     b.hi \unknown
-    mov w2, #1
-    lsl w2, w2, w0
-    mov w3, #{CLOCKS}
-    tst w2, w3
-    b.eq \unknown
+    mov w2, #{CLOCKS}
+    lsr w2, w2, w0
+    tbz w2, #0, \unknown
 .endm
 
 // int clock_gettime(clockid_t w0, struct timespec *x1)
 .balign 32
 clock_gettime:
-    clock_bit 9f
+    check_clock 9f
+    // All ones or zero.
     mov w3, #{REAL_CLOCKS}
-    tst w2, w3
-    csetm x3, ne
+    lsr w3, w3, w0
+    sbfx x3, x3, #0, #1
     read_clock 9f
     split_seconds
     stp x5, x6, [x1]
@@ -110,7 +107,7 @@ gettimeofday_end:
 // int clock_getres(clockid_t w0, struct timespec *x1)
 .balign 32
 clock_getres:
-    clock_bit 9f
+    check_clock 9f
     cbz x1, 1f
     mov x3, #1
     stp xzr, x3, [x1]

@@ -32,13 +32,16 @@ const RECIPROCAL: u64 = (1u128 << 75).div_ceil(1_953_125) as u64;
 
 // `vdso.S` uses the address of the page as that of the word.
 const _: () = assert!(offset_of!(ClockPage, sequence) == 0);
+// It loads both at once.
+const _: () = assert!(
+    offset_of!(ClockPage, realtime_offset_ns) == offset_of!(ClockPage, ns_per_tick) + size_of::<u64>()
+);
 
 global_asm!(
     include_str!("vdso.S"),
     DATA_DISTANCE = const DATA_DISTANCE,
     COUNTER_START = const offset_of!(ClockPage, counter_start),
     NS_PER_TICK = const offset_of!(ClockPage, ns_per_tick),
-    REALTIME_OFFSET = const offset_of!(ClockPage, realtime_offset_ns),
     RECIPROCAL = const RECIPROCAL,
     CLOCKS = const REAL_CLOCKS | MONOTONIC_CLOCKS,
     REAL_CLOCKS = const REAL_CLOCKS,

@@ -23,4 +23,4 @@ pub fn threads_max() -> u64 {
 }
 
 /// Threads that there may be on the smallest machine.
-const THREADS_MIN: u64 = 256;
+const THREADS_MIN: u64 = 20;
