@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn what_is_published_is_in_the_page() {
-        testing::start();
+        let _turn = testing::exclusive();
         publish(|| 77);
         let page = page().unwrap();
         let before = word(&page, offset_of!(ClockPage, sequence));

@@ -116,13 +116,16 @@ fn what_cannot_be_mapped_ends_the_caller() {
 #[test]
 fn frames_come_back() {
     const ROUNDS: usize = 500;
-    let free = || mm::frames::statistics().free_pages;
+    const ATTEMPTS: usize = 5;
     execute(b"/program", &[b"x"], |outcome, _| assert_eq!(outcome, Ok(0)));
-    let before = free();
-    for _ in 0..ROUNDS {
-        execute(b"/program", &[b"x"], |outcome, _| assert_eq!(outcome, Ok(0)));
-        execute(b"/other-machine", &[b"x"], |outcome, _| assert!(outcome.is_err()));
-    }
-    // Other tests use frames meanwhile, but far fewer than one a round.
-    assert!(before.saturating_sub(free()) < ROUNDS / 2);
+    let mut lost_by_attempt = (0..ATTEMPTS).map(|_| {
+        let before = mm::frames::statistics().free_pages;
+        for _ in 0..ROUNDS {
+            execute(b"/program", &[b"x"], |outcome, _| assert_eq!(outcome, Ok(0)));
+            execute(b"/other-machine", &[b"x"], |outcome, _| assert!(outcome.is_err()));
+        }
+        before.saturating_sub(mm::frames::statistics().free_pages)
+    });
+    // Other tests use frames meanwhile, but not at every attempt; a leak shows in each.
+    assert!(lost_by_attempt.any(|lost| lost < ROUNDS / 2));
 }
