@@ -38,8 +38,7 @@ pub(crate) fn ppoll(
         set_mask(ctx, mask, mask_size)?;
     }
     let result = poll_until(ctx, fds, count, deadline_ns);
-    store_rest(ctx, timeout, deadline_ns);
-    result
+    store_rest(ctx, timeout, deadline_ns, result)
 }
 
 /// Turns a duration into a monotonic deadline; 0 stays 0 and means not to wait.
@@ -55,11 +54,26 @@ pub(super) fn read_timeout(ctx: &Context<'_>, timeout: UserPtr<Timespec>) -> Res
     Ok(Some(time.to_ns().ok_or(Errno::EINVAL)?))
 }
 
-/// Stores what is left of the time; a program that passed constants keeps them.
-fn store_rest(ctx: &Context<'_>, timeout: UserPtr<Timespec>, deadline_ns: Option<u64>) {
-    if let Some(deadline_ns) = deadline_ns {
-        let rest = Timespec::from_ns(deadline_ns.saturating_sub(now_ns()));
-        let _read_only = ctx.memory().write(timeout, &rest);
+/// Stores what is left of the time and passes the result on. A program that passed constants keeps them; its
+/// call is not made again, since it would wait for the whole time again.
+fn store_rest(
+    ctx: &Context<'_>,
+    timeout: UserPtr<Timespec>,
+    deadline_ns: Option<u64>,
+    result: Result<usize>,
+) -> Result<usize> {
+    let Some(deadline_ns) = deadline_ns else {
+        return result;
+    };
+    let rest = Timespec::from_ns(deadline_ns.saturating_sub(now_ns()));
+    unless_untold(result, ctx.memory().write(timeout, &rest).is_ok())
+}
+
+/// Ends a call that would be made again where what is left of the time could not be stored.
+fn unless_untold(result: Result<usize>, is_told: bool) -> Result<usize> {
+    match result {
+        Err(Error::Restart(_)) if !is_told => Err(Errno::EINTR.into()),
+        result => result,
     }
 }
 
@@ -170,7 +184,7 @@ pub(crate) fn select(
     let result = select_until(ctx, count, [read, write, except], deadline_ns);
     if let Some(deadline_ns) = deadline_ns {
         let rest = Timeval::from_ns(deadline_ns.saturating_sub(now_ns()));
-        let _read_only = ctx.memory().write(timeout, &rest);
+        return unless_untold(result, ctx.memory().write(timeout, &rest).is_ok());
     }
     result
 }
@@ -192,8 +206,7 @@ pub(crate) fn pselect6(
         }
     }
     let result = select_until(ctx, count, [read, write, except], deadline_ns);
-    store_rest(ctx, timeout, deadline_ns);
-    result
+    store_rest(ctx, timeout, deadline_ns, result)
 }
 
 /// What each of the three sets asks for.
