@@ -254,12 +254,13 @@ mod tests {
 
     #[test]
     fn the_main_archive_is_chosen_by_label() {
-        let targets = "http://m/security/|Debian-Security|stable-security\nhttp://m/debian/|Debian|stable\n";
+        let targets =
+            "mirror:/m/security/|Debian-Security|stable-security\nmirror:/m/debian/|Debian|stable\n";
         let mirror = Mirror::choose(targets).unwrap();
         assert_eq!(
             mirror,
             Mirror {
-                uri: "http://m/debian/".into(),
+                uri: "mirror:/m/debian/".into(),
                 codename: "stable".into()
             }
         );
@@ -267,14 +268,14 @@ mod tests {
 
     #[test]
     fn without_labels_security_is_avoided() {
-        let targets = "http://m/debian-security/||stable-security\nhttp://m/debian/||stable\n";
+        let targets = "mirror:/m/debian-security/||stable-security\nmirror:/m/debian/||stable\n";
         assert_eq!(Mirror::choose(targets).unwrap().codename, "stable");
         assert_eq!(Mirror::choose(""), None);
     }
 
     #[test]
     fn versions_are_chosen_by_prefix() {
-        let list = " rust-src | 1.96.1+dfsg1-2 | http://m x\n rust-src | 1.95.0+dfsg1-2 | http://m x\n";
+        let list = " rust-src | 1.96.1+dfsg1-2 | mirror:/m x\n rust-src | 1.95.0+dfsg1-2 | mirror:/m x\n";
         assert_eq!(newest(list, "1.95.0"), Some("1.95.0+dfsg1-2"));
         assert_eq!(newest(list, ""), Some("1.96.1+dfsg1-2"));
         assert_eq!(newest(list, "2"), None);
@@ -283,8 +284,8 @@ mod tests {
     #[test]
     fn files_are_named_as_apt_stores_them() {
         let list = "Reading package lists...\n\
-                    'http://m/pool/g/gawk_5.2.1-2_arm64.deb' gawk_1%3a5.2.1-2_arm64.deb 640116 SHA256:0\n\
-                    'http://m/pool/t/tar_1.34_arm64.deb' tar_1.34_arm64.deb 817696 SHA256:0\n";
+                    'mirror:/m/pool/g/gawk_5.2.1-2_arm64.deb' gawk_1%3a5.2.1-2_arm64.deb 640116 SHA256:0\n\
+                    'mirror:/m/pool/t/tar_1.34_arm64.deb' tar_1.34_arm64.deb 817696 SHA256:0\n";
         let expected = ["gawk_1%3a5.2.1-2_arm64.deb", "tar_1.34_arm64.deb"];
         assert_eq!(files_of_uris(list), expected);
     }
