@@ -9,6 +9,7 @@
 mod entity;
 mod policy;
 mod queue;
+mod ready;
 mod real_time;
 
 use alloc::sync::Arc;

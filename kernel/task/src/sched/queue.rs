@@ -2,7 +2,7 @@
 
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
-use core::cmp::Ordering;
+use core::cmp::Reverse;
 
 use los_abi::errno::Errno;
 use los_arch::Current;
@@ -11,6 +11,7 @@ use los_arch::hal::prelude::Cpu;
 use super::Leave;
 use super::entity::{Entity, State};
 use super::policy::{Policy, Schedule};
+use super::ready::Ready;
 use super::real_time::{Place, RealTime};
 use crate::process::Process;
 use crate::thread::{Thread, Work};
@@ -25,7 +26,7 @@ pub(super) struct RunQueue {
     pub(super) current: Option<Arc<Thread>>,
     pub(super) idle: Option<Arc<Thread>>,
     real_time: RealTime,
-    ready: BinaryHeap<Ready>,
+    ready: BinaryHeap<Ready<FairKey>>,
     /// Threads that may be ready at the same time.
     promised: usize,
     /// Orders threads of equal runtime by arrival.
@@ -45,30 +46,8 @@ pub(super) struct RunQueue {
     pub(super) ticks: [u64; 2],
 }
 
-/// A runnable thread in its place.
-struct Ready {
-    virtual_ns: u64,
-    ticket: u64,
-    thread: Arc<Thread>,
-}
-
-// The greatest entry is the next to run: least runtime first, then first come first served.
-impl Ord for Ready {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.virtual_ns, other.ticket).cmp(&(self.virtual_ns, self.ticket))
-    }
-}
-impl PartialOrd for Ready {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl PartialEq for Ready {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Ready {}
+/// Least virtual runtime first, then first come first served by ticket.
+type FairKey = Reverse<(u64, u64)>;
 
 impl RunQueue {
     pub(super) const fn new() -> Self {
@@ -128,8 +107,7 @@ impl RunQueue {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.ready.push(Ready {
-            virtual_ns: thread.entity.virtual_ns(),
-            ticket,
+            key: Reverse((thread.entity.virtual_ns(), ticket)),
             thread,
         });
     }
@@ -217,7 +195,7 @@ impl RunQueue {
         }
         match self.ready.pop() {
             Some(ready) => {
-                self.least_ns = self.least_ns.max(ready.virtual_ns);
+                self.least_ns = self.least_ns.max(ready.key.0.0);
                 ready.thread
             }
             None => self.idle.clone().expect("every CPU has an idle thread"),
@@ -270,7 +248,7 @@ impl RunQueue {
         if leave == Leave::Yield
             && let Some(first) = self.ready.peek()
         {
-            entity.start_at(first.virtual_ns);
+            entity.start_at(first.key.0.0);
         }
         self.push(thread.clone());
         true
@@ -306,7 +284,7 @@ impl RunQueue {
             }
             waiting > own || entity.is_turn_over() || is_exhausted && !self.ready.is_empty()
         } else {
-            let has_older = |first: &Ready| first.virtual_ns < entity.virtual_ns();
+            let has_older = |first: &Ready<FairKey>| first.key.0.0 < entity.virtual_ns();
             waiting != 0 && !is_exhausted || self.ready.peek().is_some_and(has_older)
         };
         if is_over {
@@ -342,168 +320,4 @@ impl RunQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing;
-
-    #[test]
-    fn the_least_runtime_goes_first_and_ties_go_in_order() {
-        let threads = [30, 10, 10, 20].map(|virtual_ns| {
-            let thread = testing::thread();
-            thread.entity.start_at(virtual_ns);
-            thread
-        });
-        let mut queue = RunQueue::new();
-        for thread in &threads {
-            queue.reserve_thread().unwrap();
-            queue.push(thread.clone());
-        }
-        let order: alloc::vec::Vec<_> = (0..4).map(|_| queue.pick(0).tid()).collect();
-        let expected = [1, 2, 3, 0].map(|index: usize| threads[index].tid());
-        assert_eq!(order, expected);
-        assert!(queue.is_empty());
-    }
-
-    fn real_time(policy: Policy, priority: u32) -> Schedule {
-        Schedule {
-            policy,
-            priority,
-            ..Schedule::default()
-        }
-    }
-
-    /// Makes a queue with one running thread and some that wait.
-    fn queue_of(running: &Arc<Thread>, ready: &[&Arc<Thread>]) -> RunQueue {
-        let mut queue = RunQueue::new();
-        for _ in 0..=ready.len() {
-            queue.reserve_thread().unwrap();
-        }
-        queue.current = Some(running.clone());
-        for thread in ready {
-            queue.push((*thread).clone());
-        }
-        queue
-    }
-
-    #[test]
-    fn real_time_goes_first_and_what_it_leaves_is_shared() {
-        let threads = [0, 1, 2].map(|_| testing::thread());
-        let [sharing, low, high] = &threads;
-        let mut queue = queue_of(sharing, &[low]);
-        queue.change(low, real_time(Policy::Fifo, 10));
-        assert!(sharing.work().contains(Work::RESCHEDULE));
-        assert!(queue.leave(sharing, Leave::Preempted));
-        assert_eq!(queue.pick(0).tid(), low.tid());
-        queue.current = Some(low.clone());
-        high.entity.set_schedule(real_time(Policy::RoundRobin, 11));
-        queue.wake(high.clone());
-        assert!(low.work().contains(Work::RESCHEDULE));
-        assert!(queue.leave(low, Leave::Preempted));
-        let order: alloc::vec::Vec<_> = (0..3).map(|_| queue.pick(0).tid()).collect();
-        assert_eq!(order, [high.tid(), low.tid(), sharing.tid()]);
-    }
-
-    #[test]
-    fn turns_go_round_among_equals_only() {
-        let threads = [0, 1, 2].map(|_| testing::thread());
-        let [first, second, lower] = &threads;
-        for (thread, priority) in [(first, 5), (second, 5), (lower, 4)] {
-            thread
-                .entity
-                .set_schedule(real_time(Policy::RoundRobin, priority));
-        }
-        let mut queue = queue_of(first, &[lower]);
-        let turn_ns = super::super::entity::ROUND_ROBIN_NS;
-        queue.charge_thread(first, turn_ns);
-        queue.tick(first, turn_ns);
-        assert!(
-            !first.work().contains(Work::RESCHEDULE),
-            "nobody waits for the turn"
-        );
-        queue.push(second.clone());
-        queue.charge_thread(first, 2 * turn_ns);
-        queue.tick(first, 2 * turn_ns);
-        assert!(first.work().contains(Work::RESCHEDULE));
-        assert!(queue.leave(first, Leave::Preempted));
-        let order: alloc::vec::Vec<_> = (0..3).map(|_| queue.pick(0).tid()).collect();
-        assert_eq!(order, [second.tid(), first.tid(), lower.tid()]);
-    }
-
-    #[test]
-    fn a_loop_at_real_time_leaves_a_part_of_every_second() {
-        let (hog, other) = (testing::thread(), testing::thread());
-        hog.entity.set_schedule(real_time(Policy::Fifo, 99));
-        let mut queue = queue_of(&hog, &[&other]);
-        let mut now = 1_000_000_000;
-        queue.switched_ns = now;
-        let mut shared = 0;
-        for _ in 0..1000 {
-            now += 4_000_000;
-            let current = queue.current.take().unwrap();
-            queue.charge_thread(&current, now);
-            queue.tick(&current, now);
-            if current.work().contains(Work::RESCHEDULE) {
-                assert!(queue.leave(&current, Leave::Preempted));
-                queue.current = Some(queue.pick(now));
-            } else {
-                queue.current = Some(current);
-            }
-            let is_other = queue.current.as_ref().is_some_and(|it| Arc::ptr_eq(it, &other));
-            shared += usize::from(is_other);
-        }
-        assert!((20..=120).contains(&shared), "{shared} of 1000 ticks");
-    }
-
-    #[test]
-    fn batch_and_idle_threads_interrupt_nobody() {
-        let (runner, sleeper) = (testing::thread(), testing::thread());
-        let mut queue = queue_of(&runner, &[]);
-        queue.least_ns = 100_000_000;
-        runner.entity.start_at(200_000_000);
-        let policy = |policy| Schedule {
-            policy,
-            ..Schedule::default()
-        };
-        for quiet in [Policy::Batch, Policy::Idle] {
-            sleeper.entity.set_schedule(policy(quiet));
-            queue.interrupt_for(&sleeper);
-            assert!(!runner.work().contains(Work::RESCHEDULE), "{quiet:?}");
-        }
-        sleeper.entity.set_schedule(policy(Policy::Normal));
-        queue.interrupt_for(&sleeper);
-        assert!(runner.work().contains(Work::RESCHEDULE));
-    }
-
-    #[test]
-    fn a_token_makes_parking_return_at_once() {
-        let thread = testing::thread();
-        let mut queue = RunQueue::new();
-        thread
-            .entity
-            .token
-            .store(true, core::sync::atomic::Ordering::SeqCst);
-        assert!(!queue.leave(&thread, Leave::Park));
-        assert!(queue.leave(&thread, Leave::Park));
-        assert_eq!(thread.entity.state(), State::Parked);
-    }
-
-    #[test]
-    fn yielding_alone_goes_on() {
-        let thread = testing::thread();
-        let mut queue = RunQueue::new();
-        assert!(!queue.leave(&thread, Leave::Yield));
-    }
-
-    #[test]
-    fn a_sleeper_starts_a_little_ahead_and_interrupts() {
-        let (runner, sleeper) = (testing::thread(), testing::thread());
-        let mut queue = RunQueue::new();
-        queue.reserve_thread().unwrap();
-        runner.entity.start_at(100_000_000);
-        queue.least_ns = 100_000_000;
-        queue.current = Some(runner.clone());
-        queue.wake(sleeper.clone());
-        assert_eq!(sleeper.entity.virtual_ns(), 100_000_000 - WAKE_BONUS_NS);
-        assert!(runner.work().contains(Work::RESCHEDULE));
-    }
-}
+mod tests;

@@ -3,10 +3,11 @@
 
 use alloc::collections::BinaryHeap;
 use alloc::sync::Arc;
-use core::cmp::Ordering;
+use core::cmp::Reverse;
 
 use los_abi::errno::Errno;
 
+use super::ready::Ready;
 use crate::thread::Thread;
 
 /// Time over which the share of real-time threads is limited (`sched_rt_period_us`).
@@ -25,36 +26,15 @@ pub(super) enum Place {
 
 /// The real-time threads of a run queue.
 pub(super) struct RealTime {
-    ready: BinaryHeap<Ready>,
+    ready: BinaryHeap<Ready<LineKey>>,
     next_head: i64,
     next_tail: i64,
     period_start_ns: u64,
     used_ns: u64,
 }
 
-struct Ready {
-    priority: u32,
-    ticket: i64,
-    thread: Arc<Thread>,
-}
-
-// The greatest entry is the next to run.
-impl Ord for Ready {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.priority, other.ticket).cmp(&(other.priority, self.ticket))
-    }
-}
-impl PartialOrd for Ready {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl PartialEq for Ready {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Ready {}
+/// Highest priority first, then the least ticket.
+type LineKey = (u32, Reverse<i64>);
 
 impl RealTime {
     pub(super) const fn new() -> Self {
@@ -84,7 +64,7 @@ impl RealTime {
 
     /// Returns the priority of the thread that goes next, 0 for none.
     pub(super) fn highest(&self) -> u32 {
-        self.ready.peek().map_or(0, |first| first.priority)
+        self.ready.peek().map_or(0, |first| first.key.0)
     }
 
     pub(super) fn push(&mut self, thread: Arc<Thread>, place: Place) {
@@ -99,8 +79,7 @@ impl RealTime {
             }
         };
         self.ready.push(Ready {
-            priority: thread.entity.priority(),
-            ticket,
+            key: (thread.entity.priority(), Reverse(ticket)),
             thread,
         });
     }
