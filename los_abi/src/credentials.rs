@@ -62,6 +62,8 @@ constants! {
 
 /// Highest capability (`CAP_CHECKPOINT_RESTORE`).
 pub const CAP_LAST_CAP: u32 = 40;
+/// Most supplementary groups of a process (`linux/limits.h`).
+pub const NGROUPS_MAX: usize = 65536;
 
 wire! {
     /// Whose capabilities, and in which form.

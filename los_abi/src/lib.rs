@@ -7,8 +7,8 @@
 //!
 //! * [`syscall`]: the table of calls and the types of their arguments
 //! * [`errno`]: the one error type
-//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`],
-//!   [`schedule`], [`time`], [`tty`], [`auxv`]: flags and structures
+//! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`], [`schedule`], [`futex`], [`prctl`], [`resource`],
+//!   [`system`], [`time`], [`tty`], [`auxv`]: flags and structures
 //!
 //! Structures have the layout of the wire: they implement zerocopy's traits, name their padding, and can be
 //! copied to and from user memory byte by byte.
@@ -21,12 +21,16 @@ pub mod auxv;
 pub mod credentials;
 pub mod errno;
 pub mod fs;
+pub mod futex;
 pub mod isa;
 pub mod mm;
 pub mod poll;
+pub mod prctl;
+pub mod resource;
 pub mod schedule;
 pub mod signal;
 pub mod syscall;
+pub mod system;
 pub mod task;
 pub mod time;
 pub mod tty;

@@ -4,7 +4,7 @@ use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::syscall::UserPtr;
-use los_abi::task::{
+use los_abi::system::{
     GetRandomFlags, LINUX_REBOOT_CMD_CAD_OFF, LINUX_REBOOT_CMD_CAD_ON, LINUX_REBOOT_CMD_HALT,
     LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_CMD_RESTART2, LINUX_REBOOT_MAGIC1,
     LINUX_REBOOT_MAGIC2, LINUX_REBOOT_MAGIC2A, LINUX_REBOOT_MAGIC2B, LINUX_REBOOT_MAGIC2C, Sysinfo, UTS_LEN,

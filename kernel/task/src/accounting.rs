@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use los_abi::task::Rusage;
+use los_abi::resource::Rusage;
 use los_abi::time::{NSEC_PER_SEC, Timeval, USER_HZ};
 use sync::{Rank, SpinLock, now_ns};
 

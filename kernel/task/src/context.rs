@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use core::cell::{Ref, RefCell, RefMut};
 
 use los_abi::errno::Errno;
+use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::syscall::Fd;
-use los_abi::task::RLIMIT_NOFILE;
 use los_arch::TrapFrame;
 use mm::AddressSpace;
 use sync::Mutex;

@@ -1,8 +1,8 @@
 //! Limits of processor time, looked at with every tick: RLIMIT_CPU of a process and RLIMIT_RTTIME of a real-time
 //! thread that does not wait (getrlimit(2)).
 
+use los_abi::resource::{RLIM_INFINITY, RLIMIT_CPU, RLIMIT_RTTIME, Rlimit64};
 use los_abi::signal::{SI_KERNEL, SigInfo, Signal};
-use los_abi::task::{RLIM_INFINITY, RLIMIT_CPU, RLIMIT_RTTIME, Rlimit64};
 
 use crate::pid;
 use crate::process::Process;

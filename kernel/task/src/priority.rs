@@ -5,11 +5,11 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
+use los_abi::resource::{RLIMIT_NICE, RLIMIT_RTPRIO};
 use los_abi::schedule::{
     IOPRIO_CLASS_BE, IOPRIO_CLASS_IDLE, IOPRIO_CLASS_NONE, IOPRIO_CLASS_RT, IOPRIO_CLASS_SHIFT,
     IOPRIO_NR_LEVELS,
 };
-use los_abi::task::{RLIMIT_NICE, RLIMIT_RTPRIO};
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
@@ -300,7 +300,7 @@ fn collect(
 
 #[cfg(test)]
 mod tests {
-    use los_abi::task::Rlimit64;
+    use los_abi::resource::Rlimit64;
     use los_arch::TrapFrame;
     use los_arch::hal::prelude::TrapFrame as _;
 

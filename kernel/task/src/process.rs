@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
+use los_abi::resource::Rlimit64;
 use los_abi::signal::SigSet;
-use los_abi::task::Rlimit64;
 use mm::AddressSpace;
 use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
 use vfs::{Credentials, FsContext, OpenFile, Path};

@@ -1,7 +1,7 @@
 //! RLIMIT_NPROC: how many threads the processes of a real user may have (getrlimit(2)).
 
 use los_abi::errno::Errno;
-use los_abi::task::RLIMIT_NPROC;
+use los_abi::resource::RLIMIT_NPROC;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
@@ -63,7 +63,7 @@ fn threads_of(uid: u32) -> u64 {
 mod tests {
     use alloc::sync::Arc;
 
-    use los_abi::task::Rlimit64;
+    use los_abi::resource::Rlimit64;
 
     use super::*;
     use crate::rlimit::RaiseHard;

@@ -1,7 +1,7 @@
 //! Resource limits (getrlimit(2)).
 
 use los_abi::errno::Errno;
-use los_abi::task::{
+use los_abi::resource::{
     RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE,
     RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTPRIO, RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,
 };

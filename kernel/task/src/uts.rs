@@ -1,6 +1,6 @@
 //! The names of the host and of its NIS domain, which can be changed (sethostname(2), setdomainname(2)).
 
-use los_abi::task::UTS_LEN;
+use los_abi::system::UTS_LEN;
 use sync::{Rank, SpinLock};
 
 use crate::version;

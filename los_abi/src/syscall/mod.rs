@@ -18,13 +18,13 @@ pub mod prelude {
         AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
     };
+    pub use crate::futex::{FutexWaitv, RobustListHead};
     pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::{AnyEpollEvent, EpollCreateFlags, PollFd};
+    pub use crate::resource::{Rlimit64, Rusage, Tms};
     pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
-    pub use crate::task::{
-        CloneArgs, FutexWaitv, GetRandomFlags, PidfdFlags, PidfdSignalFlags, Rlimit64, RobustListHead,
-        Rusage, Sysinfo, Tms, Utsname, WaitFlags,
-    };
+    pub use crate::system::{GetRandomFlags, Sysinfo, Utsname};
+    pub use crate::task::{CloneArgs, PidfdFlags, PidfdSignalFlags, WaitFlags};
     pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timex, Timezone};
 }

@@ -3,7 +3,7 @@
 use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
-use los_abi::{Isa, auxv, credentials, fs, poll, schedule, signal, task, time, tty};
+use los_abi::{Isa, auxv, credentials, fs, futex, poll, resource, schedule, signal, system, task, time, tty};
 
 use crate::headers::headers;
 
@@ -93,21 +93,21 @@ fn files() -> Vec<Comparison> {
 
 fn tasks() -> Vec<Comparison> {
     comparisons! {
-        task::Rlimit64 as "general::rlimit64" { rlim_cur, rlim_max }
-        task::Rlimit64 as "general::rlimit" { rlim_cur, rlim_max }
-        task::Rusage as "general::rusage" {
+        resource::Rlimit64 as "general::rlimit64" { rlim_cur, rlim_max }
+        resource::Rlimit64 as "general::rlimit" { rlim_cur, rlim_max }
+        resource::Rusage as "general::rusage" {
             ru_utime, ru_stime, ru_maxrss, ru_ixrss, ru_idrss, ru_isrss, ru_minflt, ru_majflt, ru_nswap,
             ru_inblock, ru_oublock, ru_msgsnd, ru_msgrcv, ru_nsignals, ru_nvcsw, ru_nivcsw,
         }
         task::CloneArgs as "general::clone_args" {
             flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup,
         }
-        task::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
-        task::FutexWaitv as "general::futex_waitv" { val, uaddr, flags, reserved = __reserved }
+        futex::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
+        futex::FutexWaitv as "general::futex_waitv" { val, uaddr, flags, reserved = __reserved }
         credentials::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
         credentials::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }
-        task::Utsname as "system::new_utsname" { sysname, nodename, release, version, machine, domainname }
-        task::Sysinfo as "system::sysinfo" {
+        system::Utsname as "system::new_utsname" { sysname, nodename, release, version, machine, domainname }
+        system::Sysinfo as "system::sysinfo" {
             uptime, loads, totalram, freeram, sharedram, bufferram, totalswap, freeswap, procs, totalhigh,
             freehigh, mem_unit,
         }
@@ -145,7 +145,7 @@ fn structures_of_x86_64() {
 /// `struct tms` (linux/times.h), `sigcontext`, `ucontext` and `rt_sigframe` of each machine.
 #[test]
 fn structures_outside_the_headers() {
-    assert_eq!(size_of::<task::Tms>(), 32);
+    assert_eq!(size_of::<resource::Tms>(), 32);
     assert_eq!(size_of::<auxv::AuxEntry>(), 16);
     assert_eq!(size_of::<schedule::SchedParam>(), 4);
     assert_eq!(offset_of!(x86_64::UContext, uc_mcontext), 40);

@@ -6,7 +6,10 @@ use std::fmt::Debug;
 use bitflags::Flags;
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::syscall::Sysno;
-use los_abi::{Errno, Isa, auxv, credentials, fs, mm, poll, schedule, signal, task, time, tty};
+use los_abi::{
+    Errno, Isa, auxv, credentials, fs, futex, mm, poll, prctl, resource, schedule, signal, system, task,
+    time, tty,
+};
 
 use crate::headers::headers;
 
@@ -142,10 +145,10 @@ fn constants_of_both_machines() {
         fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, mm::MEMBARRIER_COMMANDS, poll::EPOLL_OPERATIONS,
         signal::SIGNALS, signal::PROCMASK_OPERATIONS, signal::STACK_FLAGS, signal::SIGNAL_CODES,
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
-        signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, task::RESOURCES, task::RUSAGE_WHO,
-        task::FUTEX_OPERATIONS, task::FUTEX_FLAGS, task::FUTEX_OPS,
-        task::FUTEX_COMPARISONS, task::FUTEX2_FLAGS, task::PRCTL_OPTIONS, task::AMBIENT_OPERATIONS,
-        task::REBOOT_COMMANDS, task::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
+        signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, resource::RESOURCES, resource::RUSAGE_WHO,
+        futex::FUTEX_OPERATIONS, futex::FUTEX_FLAGS, futex::FUTEX_OPS,
+        futex::FUTEX_COMPARISONS, futex::FUTEX2_FLAGS, prctl::PRCTL_OPTIONS, prctl::AMBIENT_OPERATIONS,
+        system::REBOOT_COMMANDS, system::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
         schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS,
         time::CLOCKS, time::TIMER_FLAGS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
         tty::TERMIOS_FIELDS, tty::IOCTLS, tty::FLOW_ACTIONS, tty::FLUSH_QUEUES,
@@ -185,11 +188,11 @@ fn single_constants() {
             ("SIGRTMIN", u64::from(signal::SIGRTMIN)),
             ("SIGPOLL", u64::from(signal::SIGPOLL)),
             ("CSIGNAL", task::CloneFlags::EXIT_SIGNAL_MASK),
-            ("RLIM_NLIMITS", task::RLIM_NLIMITS as u64),
-            ("NGROUPS_MAX", task::NGROUPS_MAX as u64),
+            ("RLIM_NLIMITS", resource::RLIM_NLIMITS as u64),
+            ("NGROUPS_MAX", credentials::NGROUPS_MAX as u64),
             ("CLONE_ARGS_SIZE_VER0", task::CLONE_ARGS_SIZE_VER0 as u64),
             ("CAP_LAST_CAP", u64::from(credentials::CAP_LAST_CAP)),
-            ("__NEW_UTS_LEN", task::UTS_LEN as u64),
+            ("__NEW_UTS_LEN", system::UTS_LEN as u64),
             ("NCCS", tty::NCCS as u64),
         ];
         complaints.extend(
@@ -237,7 +240,7 @@ fn flags_of_calls() {
         poll::PollEvents: "POLL";
         signal::SaFlags: "SA_";
         task::CloneFlags: "CLONE_";
-        task::GetRandomFlags: "GRND_";
+        system::GetRandomFlags: "GRND_";
         tty::InputFlags: "";
         tty::OutputFlags: "";
         tty::ControlFlags: "";

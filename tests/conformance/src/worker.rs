@@ -3,8 +3,9 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
+use los_abi::futex::{FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE};
 use los_abi::syscall::Sysno;
-use los_abi::task::{CloneFlags, FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WAKE};
+use los_abi::task::CloneFlags;
 
 use crate::ensure;
 use crate::harness::{Failure, Outcome};

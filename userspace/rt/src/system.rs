@@ -2,7 +2,7 @@
 
 use los_abi::fs::{MountFlags, UmountFlags};
 use los_abi::syscall::UserPtr;
-use los_abi::task::{
+use los_abi::system::{
     LINUX_REBOOT_CMD_HALT, LINUX_REBOOT_CMD_POWER_OFF, LINUX_REBOOT_CMD_RESTART, LINUX_REBOOT_MAGIC1,
     LINUX_REBOOT_MAGIC2,
 };
@@ -10,7 +10,7 @@ use los_abi::task::{
 use crate::c_string::CString;
 use crate::{Result, sys};
 
-pub use los_abi::task::Utsname;
+pub use los_abi::system::Utsname;
 
 /// Returns the names of the system.
 ///

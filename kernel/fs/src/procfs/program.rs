@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use ::task::Process;
 use los_abi::errno::Errno;
-use los_abi::task::{
+use los_abi::resource::{
     RLIM_INFINITY, RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS,
     RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO,
     RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK, Rlimit64,

@@ -5,8 +5,8 @@ use alloc::string::String;
 use ::task::clone::threads_max;
 use ::task::{exec, pid, rlimit, uts, version as names};
 use los_abi::credentials::CAP_LAST_CAP;
+use los_abi::credentials::NGROUPS_MAX;
 use los_abi::errno::Errno;
-use los_abi::task::NGROUPS_MAX;
 use mm::commit::{self, Overcommit};
 use sync::Once;
 

@@ -5,7 +5,7 @@ use ::task::sched::Schedule;
 use ::task::thread::Name;
 use ::task::{pid, signal};
 use los_abi::errno::Errno;
-use los_abi::task::RLIMIT_RSS;
+use los_abi::resource::RLIMIT_RSS;
 use vfs::{device_major, device_minor};
 
 use super::node::Subject;

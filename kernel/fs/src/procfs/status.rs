@@ -3,8 +3,8 @@
 use ::task::accounting::Usage;
 use ::task::{sched, signal};
 use los_abi::errno::Errno;
+use los_abi::resource::RLIMIT_SIGPENDING;
 use los_abi::signal::SigSet;
-use los_abi::task::RLIMIT_SIGPENDING;
 use mm::SpaceStatistics;
 use vfs::Credentials;
 

@@ -2,9 +2,9 @@
 
 use los_abi::errno::Errno;
 use los_abi::fs::{IoVec, SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET};
+use los_abi::resource::{RLIM_INFINITY, RLIMIT_FSIZE};
 use los_abi::signal::{SI_USER, SigInfo, Signal};
 use los_abi::syscall::{Fd, UserPtr, UserSlice};
-use los_abi::task::{RLIM_INFINITY, RLIMIT_FSIZE};
 use mm::io::Source;
 use sync::{Error, Result};
 use task::Context;

@@ -6,8 +6,8 @@ use los_abi::fs::{
     F_GETPIPE_SZ, F_SETFD, F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags, SealFlags,
 };
 use los_abi::isa::IsaAbi;
+use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::syscall::{Fd, UserPtr};
-use los_abi::task::RLIMIT_NOFILE;
 use los_abi::tty::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 use sync::Result;
 use task::Context;

@@ -3,8 +3,8 @@
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::isa::IsaAbi;
+use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::syscall::{Fd, UserCStr};
-use los_abi::task::RLIMIT_NOFILE;
 use sync::Result;
 use task::Context;
 use task::fd_table::OnExec;

@@ -3,8 +3,8 @@
 use los_abi::errno::Errno;
 use los_abi::fs::{NAME_MAX, SealFlags};
 use los_abi::mm::MemfdFlags;
+use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::syscall::UserCStr;
-use los_abi::task::RLIMIT_NOFILE;
 use sync::Result;
 use task::Context;
 use task::fd_table::OnExec;

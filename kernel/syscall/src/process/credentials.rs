@@ -2,9 +2,9 @@
 
 use alloc::vec::Vec;
 
+use los_abi::credentials::NGROUPS_MAX;
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
-use los_abi::task::NGROUPS_MAX;
 use sync::Result;
 use task::{Context, cred};
 use vfs::Capability;

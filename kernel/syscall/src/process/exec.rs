@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::fs::{AtFlags, PATH_MAX};
+use los_abi::resource::RLIMIT_STACK;
 use los_abi::syscall::{Fd, UserCStr, UserPtr};
-use los_abi::task::RLIMIT_STACK;
 use sync::Result;
 use task::Context;
 use task::exec::{self, Budget, ExecRequest, StringList};

@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
-use los_abi::syscall::UserPtr;
-use los_abi::task::{
+use los_abi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI,
     FUTEX_LOCK_PI2, FUTEX_PRIVATE_FLAG, FUTEX_REQUEUE, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT,
     FUTEX_WAIT_BITSET, FUTEX_WAIT_REQUEUE_PI, FUTEX_WAITV_MAX, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
     FUTEX2_PRIVATE, FUTEX2_SIZE_MASK, FUTEX2_SIZE_U32, FutexWaitv, RobustListHead,
 };
+use los_abi::syscall::UserPtr;
 use los_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 use sync::{Result, now_ns};
 use task::futex::{self as subsystem, Scope, WaitRequest, WakeOperation, Word, WordRequest};

@@ -3,8 +3,8 @@
 use alloc::sync::Arc;
 
 use los_abi::errno::Errno;
+use los_abi::resource::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rlimit64, Rusage, Tms};
 use los_abi::syscall::UserPtr;
-use los_abi::task::{RUSAGE_CHILDREN, RUSAGE_SELF, RUSAGE_THREAD, Rlimit64, Rusage, Tms};
 use sync::{Result, now_ns};
 use task::accounting::{Usage, ticks};
 use task::rlimit::RaiseHard;

@@ -7,9 +7,10 @@ use los_abi::errno::Errno;
 use los_abi::isa::x86_64::{
     ARCH_GET_CPUID, ARCH_GET_FS, ARCH_GET_GS, ARCH_SET_CPUID, ARCH_SET_FS, ARCH_SET_GS,
 };
+use los_abi::prctl as abi;
 use los_abi::signal::Signal;
 use los_abi::syscall::UserPtr;
-use los_abi::task as abi;
+use los_abi::task::TASK_COMM_LEN;
 use sync::Result;
 use task::Context;
 use task::cred::{self, SecureBits, capabilities};
@@ -162,8 +163,8 @@ fn write<T: zerocopy::IntoBytes + zerocopy::Immutable>(
 }
 
 fn set_name(ctx: &Context<'_>, address: u64) -> Result<usize> {
-    let mut name = [0; abi::TASK_COMM_LEN];
-    for (index, byte) in name.iter_mut().enumerate().take(abi::TASK_COMM_LEN - 1) {
+    let mut name = [0; TASK_COMM_LEN];
+    for (index, byte) in name.iter_mut().enumerate().take(TASK_COMM_LEN - 1) {
         let place = UserPtr::new(address.wrapping_add(index as u64));
         *byte = ctx.memory().read(place)?;
         if *byte == 0 {

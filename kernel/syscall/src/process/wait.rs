@@ -2,9 +2,10 @@
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
+use los_abi::resource::Rusage;
 use los_abi::signal::{SIGCHLD, SigInfo};
 use los_abi::syscall::{Fd, UserPtr};
-use los_abi::task::{P_ALL, P_PGID, P_PID, P_PIDFD, Rusage, WaitFlags};
+use los_abi::task::{P_ALL, P_PGID, P_PID, P_PIDFD, WaitFlags};
 use sync::Result;
 use task::Context;
 use task::pidfd::PidFd;

@@ -5,9 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
+use los_abi::resource::RLIMIT_STACK;
 use los_abi::signal::{SigSet, Signal};
 use los_abi::syscall::Fd;
-use los_abi::task::RLIMIT_STACK;
 use los_arch::hal::prelude::Cpu;
 use los_arch::{Current, TrapFrame};
 use sync::{Mutex, Rank};

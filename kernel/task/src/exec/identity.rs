@@ -6,7 +6,7 @@ use core::sync::atomic::Ordering;
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::fs::MountFlags;
-use los_abi::task::RLIMIT_STACK;
+use los_abi::resource::RLIMIT_STACK;
 use vfs::permission::{self, Permission, SET_GID, SET_UID};
 use vfs::{Credentials, OpenFile};
 

@@ -10,8 +10,8 @@
 use alloc::sync::Arc;
 
 use los_abi::errno::Errno;
+use los_abi::futex::FUTEX_TID_MASK;
 use los_abi::syscall::UserPtr;
-use los_abi::task::FUTEX_TID_MASK;
 use mm::FutexKey;
 use sync::{Error, Restart};
 

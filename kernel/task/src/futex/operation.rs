@@ -1,11 +1,11 @@
 //! The change and the comparison that FUTEX_WAKE_OP makes, encoded in one word (futex(2)).
 
 use los_abi::errno::Errno;
-use los_abi::syscall::UserPtr;
-use los_abi::task::{
+use los_abi::futex::{
     FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE,
     FUTEX_OP_CMP_LT, FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR,
 };
+use los_abi::syscall::UserPtr;
 use los_arch::Current;
 use los_arch::hal::prelude::Uaccess;
 use los_arch::hal::uaccess::UserFault;

@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
+use los_abi::futex::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use los_abi::syscall::UserPtr;
-use los_abi::task::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS};
 use los_arch::Current;
 use los_arch::hal::prelude::Uaccess;
 use mm::FutexKey;

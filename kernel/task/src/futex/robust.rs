@@ -2,8 +2,8 @@
 //! are marked in their words (set_robust_list(2)), those with waiters that the kernel knows pass on.
 
 use los_abi::errno::Errno;
+use los_abi::futex::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, RobustListHead};
 use los_abi::syscall::UserPtr;
-use los_abi::task::{FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS, RobustListHead};
 use mm::AddressSpace;
 
 use core::sync::atomic::Ordering;

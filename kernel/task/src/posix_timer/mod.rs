@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
+use los_abi::resource::RLIMIT_SIGPENDING;
 use los_abi::signal::{SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD, SIGEV_THREAD_ID, SigEvent, Signal};
-use los_abi::task::RLIMIT_SIGPENDING;
 use sync::{Rank, SpinLock, WaitError};
 
 use crate::clock::Clock;

@@ -4,10 +4,11 @@ use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
+use los_abi::resource::RLIMIT_SIGPENDING;
 use los_abi::signal::{
     CLD_CONTINUED, CLD_EXITED, CLD_STOPPED, SI_KERNEL, SIG_DFL, SaFlags, SigAction, SigInfo, SigSet, Signal,
 };
-use los_abi::task::{RLIMIT_SIGPENDING, WaitStatus};
+use los_abi::task::WaitStatus;
 
 use super::actions::Disposition;
 use super::mask::mask;

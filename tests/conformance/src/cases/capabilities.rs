@@ -9,12 +9,12 @@ use los_abi::credentials::{
     _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_3, CapUserData, CapUserHeader, Personality,
 };
 use los_abi::errno::Errno;
-use los_abi::syscall::Sysno;
-use los_abi::task::{
+use los_abi::prctl::{
     PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER,
     PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS,
     PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_SECUREBITS,
 };
+use los_abi::syscall::Sysno;
 use rt::{fs, process};
 
 use crate::cases::{ended, program};

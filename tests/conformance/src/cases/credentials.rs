@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
+use los_abi::prctl::{PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_PDEATHSIG};
 use los_abi::syscall::Sysno;
-use los_abi::task::{PR_GET_DUMPABLE, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, Utsname};
+use los_abi::system::Utsname;
 use rt::fs;
 
 use crate::cases::ended;

@@ -4,15 +4,15 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::signal::SIGUSR1;
-use los_abi::syscall::Sysno;
-use los_abi::task::{
+use los_abi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_OP_ADD,
     FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE, FUTEX_OP_CMP_LT,
     FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED,
     FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAITERS, FUTEX_WAKE, FUTEX_WAKE_BITSET,
     FUTEX_WAKE_OP, FUTEX2_PRIVATE, FUTEX2_SIZE_U32, FutexWaitv,
 };
+use los_abi::signal::SIGUSR1;
+use los_abi::syscall::Sysno;
 use rt::time;
 
 use crate::arch::KERNEL_ADDRESS;

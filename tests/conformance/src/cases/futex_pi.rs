@@ -4,13 +4,13 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::signal::SIGUSR1;
-use los_abi::syscall::Sysno;
-use los_abi::task::{
+use los_abi::futex::{
     FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_CMP_REQUEUE_PI, FUTEX_LOCK_PI, FUTEX_LOCK_PI2,
     FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_TRYLOCK_PI, FUTEX_UNLOCK_PI, FUTEX_WAIT, FUTEX_WAIT_REQUEUE_PI,
     FUTEX_WAITERS, FUTEX_WAKE,
 };
+use los_abi::signal::SIGUSR1;
+use los_abi::syscall::Sysno;
 
 use crate::cases::ended;
 use crate::harness::{Failure, Outcome, catch, spawn, wait_for};

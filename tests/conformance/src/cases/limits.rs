@@ -4,13 +4,13 @@
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use los_abi::schedule::{SCHED_FIFO, SchedParam};
-use los_abi::signal::{SIGKILL, SIGXCPU, SIGXFSZ};
-use los_abi::syscall::Sysno;
-use los_abi::task::{
+use los_abi::resource::{
     RLIM_INFINITY, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RTTIME, RLIMIT_STACK,
     RUSAGE_SELF, RUSAGE_THREAD, Rlimit64, Rusage, Tms,
 };
+use los_abi::schedule::{SCHED_FIFO, SchedParam};
+use los_abi::signal::{SIGKILL, SIGXCPU, SIGXFSZ};
+use los_abi::syscall::Sysno;
 use rt::{fs, process};
 
 use crate::cases::{ended, program};

@@ -1,9 +1,9 @@
 //! Interrupted calls: which start again, which return EINTR, and that stopping disturbs nothing.
 
 use los_abi::errno::Errno;
+use los_abi::futex::FUTEX_WAIT;
 use los_abi::signal::{SIGCONT, SIGSTOP, SIGUSR1, SaFlags, SigSet};
 use los_abi::syscall::Sysno;
-use los_abi::task::FUTEX_WAIT;
 use rt::{io, process, signal, time};
 
 use crate::cases::ended;

@@ -1,6 +1,8 @@
 //! When and where threads run: policies, priorities, nice values and CPUs (sched(7)).
 
 use los_abi::errno::Errno;
+use los_abi::prctl::{PR_GET_TIMERSLACK, PR_SET_TIMERSLACK};
+use los_abi::resource::{RLIMIT_NICE, RLIMIT_RTPRIO, Rlimit64};
 use los_abi::schedule::{
     IOPRIO_CLASS_BE, IOPRIO_CLASS_RT, IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS,
     IOPRIO_WHO_USER, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_ATTR_SIZE_VER0, SCHED_BATCH, SCHED_FIFO,
@@ -8,7 +10,6 @@ use los_abi::schedule::{
     SCHED_RESET_ON_FORK, SCHED_RR, SchedAttr, SchedParam,
 };
 use los_abi::syscall::Sysno;
-use los_abi::task::{PR_GET_TIMERSLACK, PR_SET_TIMERSLACK, RLIMIT_NICE, RLIMIT_RTPRIO, Rlimit64};
 use los_abi::time::Timespec;
 use rt::process;
 

@@ -6,8 +6,8 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
+use los_abi::futex::{FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI};
 use los_abi::syscall::Sysno;
-use los_abi::task::{FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_UNLOCK_PI};
 use rt::time;
 
 use crate::harness::{Failure, Outcome};

@@ -1,11 +1,12 @@
 //! Waiting for children in all its forms, and what becomes of those whose parent ends.
 
 use los_abi::errno::Errno;
+use los_abi::resource::Rusage;
 use los_abi::signal::{
     CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGUSR1, SigInfo,
 };
 use los_abi::syscall::Sysno;
-use los_abi::task::{CloneFlags, P_ALL, P_PGID, P_PID, Rusage, WaitFlags};
+use los_abi::task::{CloneFlags, P_ALL, P_PGID, P_PID, WaitFlags};
 use rt::{process, signal, time};
 
 use crate::cases::ended;

@@ -1,0 +1,45 @@
+//! Options of prctl(2), equal on both machines; those of arch_prctl(2) are in [`crate::isa`].
+
+use crate::macros::constants;
+
+constants! {
+    /// Options of prctl(2).
+    PRCTL_OPTIONS: i32 {
+        PR_SET_PDEATHSIG = 1, "Sets the signal for the parent's end.";
+        PR_GET_PDEATHSIG = 2, "Reads the signal for the parent's end.";
+        PR_GET_DUMPABLE = 3, "Reads whether there may be a core dump.";
+        PR_SET_DUMPABLE = 4, "Sets whether there may be a core dump.";
+        PR_GET_KEEPCAPS = 7, "Reads whether setuid keeps capabilities.";
+        PR_SET_KEEPCAPS = 8, "Sets whether setuid keeps capabilities.";
+        PR_GET_TIMING = 13, "Reads how processor time is measured.";
+        PR_SET_TIMING = 14, "Sets how processor time is measured.";
+        PR_SET_NAME = 15, "Sets the thread's name.";
+        PR_GET_NAME = 16, "Reads the thread's name.";
+        PR_GET_SECCOMP = 21, "Reads the seccomp mode.";
+        PR_SET_SECCOMP = 22, "Sets the seccomp mode.";
+        PR_CAPBSET_READ = 23, "Reads a bit of the bounding set.";
+        PR_CAPBSET_DROP = 24, "Drops a bit of the bounding set.";
+        PR_GET_SECUREBITS = 27, "Reads the secure bits.";
+        PR_SET_SECUREBITS = 28, "Sets the secure bits.";
+        PR_SET_TIMERSLACK = 29, "Sets the timers' slack.";
+        PR_GET_TIMERSLACK = 30, "Reads the timers' slack.";
+        PR_SET_MM = 35, "Sets fields of the memory description.";
+        PR_SET_CHILD_SUBREAPER = 36, "Adopts orphaned descendants.";
+        PR_GET_CHILD_SUBREAPER = 37, "Reads whether it does.";
+        PR_SET_NO_NEW_PRIVS = 38, "execve grants nothing from now on.";
+        PR_GET_NO_NEW_PRIVS = 39, "Reads whether it does.";
+        PR_GET_TID_ADDRESS = 40, "Reads the word that is cleared at the end.";
+        PR_SET_THP_DISABLE = 41, "Sets whether huge pages are off.";
+        PR_GET_THP_DISABLE = 42, "Reads whether huge pages are off.";
+        PR_CAP_AMBIENT = 47, "Changes the ambient set.";
+        PR_SET_VMA = 0x5356_4d41, "Names a mapping.";
+    }
+
+    /// Operations of PR_CAP_AMBIENT.
+    AMBIENT_OPERATIONS: u64 {
+        PR_CAP_AMBIENT_IS_SET = 1, "Tells whether the set has a capability.";
+        PR_CAP_AMBIENT_RAISE = 2, "Adds a capability.";
+        PR_CAP_AMBIENT_LOWER = 3, "Takes a capability away.";
+        PR_CAP_AMBIENT_CLEAR_ALL = 4, "Empties the set.";
+    }
+}
