@@ -56,6 +56,8 @@ pub enum Rank {
     Futex,
     /// Timers and sleepers.
     Timer,
+    /// The files of a set (epoll) that are to be looked at.
+    Epoll,
     /// A wait queue's entries.
     WaitQueue,
     /// Run queues.

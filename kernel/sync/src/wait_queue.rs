@@ -6,10 +6,15 @@
 use alloc::collections::VecDeque;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use arrayvec::ArrayVec;
+
 use crate::error::WaitError;
 use crate::park::{self, ThreadHandle, now_ns};
 use crate::rank::Rank;
 use crate::spinlock::SpinLock;
+
+/// How many are woken between two looks at a queue.
+const BATCH: usize = 4;
 
 /// Threads that wait, first come first served.
 #[derive(Debug)]
@@ -28,6 +33,46 @@ struct Entry {
     ticket: u64,
     thread: ThreadHandle,
     kind: EntryKind,
+}
+
+/// How far a wake-up has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    Start,
+    /// The next ticket, and the first that is not concerned: it came after the wake-up.
+    From(u64, u64),
+    End,
+}
+
+impl Entries {
+    /// Collects whom to wake, observers and up to `left` others, who leave the queue.
+    fn collect(
+        &mut self,
+        round: Round,
+        left: &mut usize,
+        batch: &mut ArrayVec<ThreadHandle, BATCH>,
+    ) -> Round {
+        let (mut at, end) = match round {
+            Round::Start => (0, self.next_ticket),
+            Round::From(ticket, end) => (self.list.partition_point(|entry| entry.ticket < ticket), end),
+            Round::End => return Round::End,
+        };
+        while let Some(entry) = self.list.get(at).filter(|entry| entry.ticket < end) {
+            if batch.is_full() {
+                return Round::From(entry.ticket, end);
+            }
+            if entry.kind == EntryKind::Observer {
+                batch.push(entry.thread.clone());
+                at += 1;
+            } else if *left > 0 {
+                *left -= 1;
+                batch.extend(self.list.remove(at).map(|entry| entry.thread));
+            } else {
+                at += 1;
+            }
+        }
+        Round::End
+    }
 }
 
 impl core::fmt::Debug for Entries {
@@ -77,19 +122,20 @@ impl WaitQueue {
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return 0;
         }
-        let mut woken = 0;
-        let mut entries = self.entries.lock();
-        entries.list.retain(|entry| {
-            let observer = entry.kind == EntryKind::Observer;
-            if observer || woken < count {
-                entry.thread.unpark();
+        let mut left = count;
+        let mut round = Round::Start;
+        while round != Round::End {
+            let mut batch = ArrayVec::<ThreadHandle, BATCH>::new();
+            let mut entries = self.entries.lock();
+            round = entries.collect(round, &mut left, &mut batch);
+            self.waiting.store(entries.list.len(), Ordering::Relaxed);
+            drop(entries);
+            // The queue is unlocked, since what is woken may be a set that wakes a queue of its own.
+            for thread in batch {
+                thread.unpark();
             }
-            let leaves = !observer && woken < count;
-            woken += usize::from(leaves);
-            !leaves
-        });
-        self.waiting.store(entries.list.len(), Ordering::Relaxed);
-        woken
+        }
+        count - left
     }
 
     /// Reports whether anybody waits.
@@ -268,6 +314,32 @@ mod tests {
         fn unpark(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[test]
+    fn many_are_woken_in_the_order_of_their_tickets() {
+        let queue = WaitQueue::new();
+        let count = 3 * BATCH + 1;
+        let waiters: alloc::vec::Vec<_> = (0..2 * count)
+            .map(|_| Arc::new(Counter(AtomicU32::new(0))))
+            .collect();
+        for (index, waiter) in waiters.iter().enumerate() {
+            let kind = if index % 2 == 0 {
+                EntryKind::Exclusive
+            } else {
+                EntryKind::Observer
+            };
+            queue.enqueue(waiter.clone(), kind);
+        }
+        let woken =
+            || -> alloc::vec::Vec<u32> { waiters.iter().map(|w| w.0.swap(0, Ordering::Relaxed)).collect() };
+        assert_eq!(queue.wake_n(count - 1), count - 1);
+        let mut expected = alloc::vec![1; 2 * count];
+        expected[2 * count - 2] = 0;
+        assert_eq!(woken(), expected);
+        assert_eq!(queue.wake_all(), 1);
+        assert!(queue.has_waiters());
+        assert_eq!(woken().iter().sum::<u32>(), count as u32 + 1);
     }
 
     #[test]

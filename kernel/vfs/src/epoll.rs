@@ -1,29 +1,36 @@
 //! Sets of files to wait for (epoll(7)).
 //!
-//! A set looks at its files when it is asked, as poll(2) does. What polling cannot tell, whether something
-//! happened since the last report, a [`Mark`] notes: it stands in the files' wait queues as a waiter would.
+//! Every member has a [`Mark`] in the queues of its file, as a thread that waits for the file would. A wake-up
+//! puts the member on the list of what is [`Ready`] and wakes those who wait for the set; they look at the files
+//! on the list only. A file stays on the list while its conditions hold, unless only changes are wanted.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, PollEvents};
-use sync::{Mutex, Rank, SpinLock, Unpark, WaitError, WaitQueue, Waiter};
+use sync::{Mutex, Rank, SpinLock, Unpark, WaitError, Waiter};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
 use crate::file::OpenFile;
 use crate::inode::FileOps;
-use crate::multiplex::PollFailure;
 use crate::poll::PollTable;
+use ready::{After, Key, Mark, Ready};
+
+mod ready;
 
 /// Sets that may stand in each other, as in Linux.
 const NESTING_MAX: usize = 5;
 /// Bits that may stand beside `EPOLLEXCLUSIVE` (epoll_ctl(2)).
 const EXCLUSIVE_COMPANIONS: u32 = 0x1f | EPOLLET | los_abi::poll::EPOLLWAKEUP | EPOLLEXCLUSIVE;
+/// Bits that say how something is wanted; a one-shot has only these after its report.
+const MANNER: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | los_abi::poll::EPOLLWAKEUP;
+/// Members from which on a set is searched for files that are gone.
+const SWEEP_FROM: usize = 64;
 
 /// What a program wants to know of one file, or learns of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,34 +54,23 @@ pub enum Change {
 
 /// A set of files.
 pub struct Epoll {
-    /// Held while the list is replaced.
-    changing: Mutex<()>,
-    list: SpinLock<List>,
-    /// Where the next look starts, so that no file is passed over for ever.
-    turn: AtomicUsize,
-    /// Those who wait for the set, to be told of changes.
-    changed: Arc<WaitQueue>,
+    /// Held by who changes the set and by who takes events, as one event is for one of them. Inside: at how many
+    /// members to search for files that are gone.
+    turn: Mutex<usize>,
+    members: SpinLock<BTreeMap<Key, Arc<Interest>>>,
+    ready: Arc<Ready>,
 }
-
-type List = Arc<Vec<Arc<Interest>>>;
 
 /// One file of a set.
 struct Interest {
-    fd: i32,
     file: Weak<OpenFile>,
+    /// Whether the file is a set itself.
+    is_set: bool,
+    /// Changed by who has the set's turn.
     wanted: SpinLock<Event>,
     mark: Arc<Mark>,
     /// Keeps the mark in the file's queues.
     _places: Waiter,
-}
-
-/// Whether something happened since the last report.
-struct Mark(AtomicBool);
-
-impl Unpark for Mark {
-    fn unpark(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
 }
 
 /// Makes an empty set.
@@ -86,10 +82,9 @@ pub fn create() -> Result<Arc<OpenFile>, Errno> {
         return Err(Errno::ENOMEM);
     }
     let epoll = Arc::new(Epoll {
-        changing: Mutex::new(Rank::Inode, ()),
-        list: SpinLock::new(Rank::FileSystem, Arc::new(Vec::new())),
-        turn: AtomicUsize::new(0),
-        changed: Arc::new(WaitQueue::new()),
+        turn: Mutex::new(Rank::Inode, SWEEP_FROM),
+        members: SpinLock::new(Rank::FileSystem, BTreeMap::new()),
+        ready: Ready::new(),
     });
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
     anonymous_file(b"anon_inode:[eventpoll]", inode, epoll, OpenFlags::RDWR)
@@ -131,17 +126,14 @@ impl Epoll {
             let _nesting = NESTING.lock();
             // How deep the sets above this one go is not known; its own place is the last that is.
             inner.check_nesting(self, NESTING_MAX - 2)?;
-            return self.change_list(fd, file, change);
+            return self.change_member(fd, file, change);
         }
-        self.change_list(fd, file, change)
+        self.change_member(fd, file, change)
     }
 
     /// Checks that `outer` is not among the sets in this one, and that these are not nested too deep.
     fn check_nesting(&self, outer: &Self, left: usize) -> Result<(), Errno> {
-        for interest in self.interests().iter() {
-            let Some(file) = interest.file.upgrade() else {
-                continue;
-            };
+        for file in self.inner_sets()? {
             if let Some(inner) = of(&file) {
                 if left == 0 || core::ptr::eq(inner, outer) {
                     return Err(Errno::ELOOP);
@@ -152,194 +144,249 @@ impl Epoll {
         Ok(())
     }
 
-    fn change_list(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
-        let changing = self.changing.lock();
-        let list = self.interests();
-        let is_same = |interest: &&Arc<Interest>| {
-            interest.fd == fd && core::ptr::eq(interest.file.as_ptr(), Arc::as_ptr(file))
-        };
-        let found = list.iter().find(is_same);
-        match (change, found) {
-            (Change::Add(_), Some(_)) => return Err(Errno::EEXIST),
-            (Change::Modify(_) | Change::Remove, None) => return Err(Errno::ENOENT),
-            (Change::Modify(event), Some(interest)) => interest.modify(event)?,
-            (Change::Add(event), None) => {
-                let added = Interest::new(fd, file, event)?;
-                self.replace(&list, None, Some(added))?;
-            }
-            (Change::Remove, Some(interest)) => self.replace(&list, Some(interest), None)?,
+    fn inner_sets(&self) -> Result<Vec<Arc<OpenFile>>, Errno> {
+        let mut sets = Vec::new();
+        let members = self.members.lock();
+        for interest in members.values().filter(|interest| interest.is_set) {
+            sets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            sets.extend(interest.file.upgrade());
         }
-        drop(changing);
-        self.changed.wake_all();
-        Ok(())
+        drop(members);
+        Ok(sets)
     }
 
-    /// Replaces the list by one without `removed` and without files that are gone.
-    fn replace(
-        &self,
-        old: &List,
-        removed: Option<&Arc<Interest>>,
-        added: Option<Arc<Interest>>,
-    ) -> Result<(), Errno> {
-        let mut new = Vec::new();
-        new.try_reserve_exact(old.len() + 1).map_err(|_| Errno::ENOMEM)?;
-        let stays = |interest: &&Arc<Interest>| {
-            interest.file.strong_count() > 0 && !removed.is_some_and(|removed| Arc::ptr_eq(removed, interest))
-        };
-        new.extend(old.iter().filter(stays).cloned());
-        new.extend(added);
-        let replaced = core::mem::replace(&mut *self.list.lock(), Arc::new(new));
-        drop(replaced);
-        Ok(())
+    fn change_member(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
+        let key = Key::new(fd, file);
+        let mut sweep_at = self.turn.lock();
+        match (change, self.find(key)) {
+            (Change::Add(_), Some(_)) => Err(Errno::EEXIST),
+            (Change::Modify(_) | Change::Remove, None) => Err(Errno::ENOENT),
+            (Change::Modify(event), Some(interest)) => interest.modify(file, event),
+            (Change::Add(event), None) => {
+                let count = self.sweep(&mut sweep_at) + 1;
+                self.ready.reserve(count)?;
+                let added = Interest::new(key, file, event, &self.ready)?;
+                self.members.lock().insert(key, added);
+                Ok(())
+            }
+            (Change::Remove, Some(interest)) => {
+                self.remove(key, &interest);
+                Ok(())
+            }
+        }
     }
 
-    fn interests(&self) -> List {
-        self.list.lock().clone()
+    /// Removes the files that are gone, if there are many members, and returns how many are left.
+    fn sweep(&self, sweep_at: &mut usize) -> usize {
+        let mut members = self.members.lock();
+        if members.len() >= *sweep_at {
+            members.retain(|_, interest| {
+                let stays = interest.file.strong_count() > 0;
+                if !stays {
+                    interest.mark.leave();
+                }
+                stays
+            });
+            *sweep_at = SWEEP_FROM.max(members.len() * 2);
+        }
+        members.len()
     }
 
-    /// Waits until something that is wanted holds or the deadline has passed; 0 only looks. Returns at most
-    /// `max` events.
+    fn find(&self, key: Key) -> Option<Arc<Interest>> {
+        self.members.lock().get(&key).cloned()
+    }
+
+    fn remove(&self, key: Key, interest: &Interest) {
+        interest.mark.leave();
+        let removed = self.members.lock().remove(&key);
+        drop(removed);
+    }
+
+    /// Waits until something that is wanted holds or the deadline has passed; 0 only looks. Hands at most `max`
+    /// events to `report`, with their numbers, and returns how many. An event that `report` refuses is kept.
     ///
     /// # Errors
-    /// As [`PollFailure`] says.
-    pub fn wait(&self, max: usize, deadline_ns: Option<u64>) -> Result<Vec<Event>, PollFailure> {
-        let events = self.look(&self.interests(), None, max)?;
-        if !events.is_empty() || deadline_ns == Some(0) {
-            return Ok(events);
-        }
-        let mut waiter = Waiter::new();
-        waiter
-            .register(&self.changed)
-            .map_err(|_| PollFailure::NoMemory)?;
-        let mut joined: Option<List> = None;
-        let outcome = waiter.wait_interruptible(deadline_ns, |waiter| {
-            let list = self.interests();
-            let is_joined = joined.as_ref().is_some_and(|joined| Arc::ptr_eq(joined, &list));
-            let events = self.look(&list, (!is_joined).then_some(waiter), max);
-            joined = Some(list);
-            match events {
-                Ok(events) if events.is_empty() => None,
-                other => Some(other),
+    /// EINTR for a signal; what `report` says, if it says so of the first event.
+    pub fn wait(
+        &self,
+        max: usize,
+        deadline_ns: Option<u64>,
+        mut report: impl FnMut(usize, Event) -> Result<(), Errno>,
+    ) -> Result<usize, Errno> {
+        loop {
+            let count = match self.ready.len() {
+                0 => 0,
+                listed => self.take(listed, max, &mut report)?,
+            };
+            if count > 0 || deadline_ns == Some(0) {
+                return Ok(count);
             }
-        });
-        match outcome {
-            Ok(events) => events,
-            Err(WaitError::TimedOut) => Ok(Vec::new()),
-            Err(WaitError::Interrupted) => Err(PollFailure::Interrupted),
+            let has_news = || (self.ready.len() > 0).then_some(());
+            match self.ready.takers.wait_interruptible(deadline_ns, has_news) {
+                Ok(()) => {}
+                Err(WaitError::TimedOut) => return Ok(0),
+                Err(WaitError::Interrupted) => return Err(Errno::EINTR),
+            }
         }
     }
 
-    fn look(
+    /// Looks at no more than so many files of the list, and reports up to `max` events.
+    fn take(
         &self,
-        list: &List,
-        mut waiter: Option<&mut Waiter>,
+        listed: usize,
         max: usize,
-    ) -> Result<Vec<Event>, PollFailure> {
-        let mut events = Vec::new();
-        let count = list.len();
-        let start = self.turn.load(Ordering::Relaxed);
-        for at in 0..count {
-            let place = start.wrapping_add(at) % count;
-            let mut table = PollTable::new(waiter.as_deref_mut());
-            let is_full = events.len() == max;
-            if is_full && !table.joins() {
+        report: &mut impl FnMut(usize, Event) -> Result<(), Errno>,
+    ) -> Result<usize, Errno> {
+        let turn = self.turn.lock();
+        let mut count = 0;
+        let mut outcome = Ok(());
+        let mut first_reported = None;
+        for _ in 0..listed {
+            // Who was reported may be next again, where a poll took others off.
+            let Some(key) = self.ready.first().filter(|key| first_reported != Some(*key)) else {
+                break;
+            };
+            let Some(interest) = self.find(key) else {
+                continue;
+            };
+            match interest.take(|event| report(count, event)) {
+                Ok(Taken::Event) => {
+                    count += 1;
+                    first_reported.get_or_insert(key);
+                }
+                Ok(Taken::Nothing) => {}
+                Ok(Taken::Gone) => self.remove(key, &interest),
+                Err(errno) => outcome = Err(errno),
+            }
+            if count == max || outcome.is_err() {
                 break;
             }
-            let found = list[place].look(&mut table, is_full);
-            table.finish().map_err(|_| PollFailure::NoMemory)?;
-            if let Some(event) = found {
-                events.try_reserve(1).map_err(|_| PollFailure::NoMemory)?;
-                events.push(event);
-                self.turn.store(place.wrapping_add(1), Ordering::Relaxed);
+        }
+        drop(turn);
+        // Others may take what is left, as Linux has it.
+        if self.ready.takers.has_waiters() && self.ready.len() > 0 {
+            self.ready.takers.wake_one();
+        }
+        if count == 0 {
+            outcome?;
+        }
+        Ok(count)
+    }
+
+    /// Tells whether a look would find something. What has nothing leaves the list.
+    fn is_ready(&self) -> bool {
+        for _ in 0..self.ready.len() {
+            let Some(key) = self.ready.first() else {
+                break;
+            };
+            if self.find(key).is_some_and(|interest| interest.is_ready()) {
+                return true;
             }
         }
-        Ok(events)
+        false
     }
 }
 
+/// What a look at a member of the list found.
+enum Taken {
+    Event,
+    Nothing,
+    /// The file is gone.
+    Gone,
+}
+
 impl Interest {
-    fn new(fd: i32, file: &Arc<OpenFile>, event: Event) -> Result<Arc<Self>, Errno> {
-        let mark = Arc::new(Mark(AtomicBool::new(true)));
+    fn new(key: Key, file: &Arc<OpenFile>, event: Event, ready: &Arc<Ready>) -> Result<Arc<Self>, Errno> {
+        if !mm::frames::headroom() {
+            return Err(Errno::ENOMEM);
+        }
+        let mark = Mark::new(ready, key);
         let mut places = Waiter::for_thread(mark.clone());
         let mut table = PollTable::new(Some(&mut places));
-        file.poll(&mut table);
-        table.finish()?;
+        let event = with_failures(event);
+        let found = conditions(file, event, &mut table);
+        if let Err(errno) = table.finish() {
+            mark.leave();
+            return Err(errno);
+        }
+        if !found.is_empty() {
+            mark.unpark();
+        }
         Ok(Arc::new(Self {
-            fd,
             file: Arc::downgrade(file),
+            is_set: of(file).is_some(),
             wanted: SpinLock::new(Rank::FileSystem, event),
             mark,
             _places: places,
         }))
     }
 
-    fn modify(&self, event: Event) -> Result<(), Errno> {
-        let mut wanted = self.wanted.lock();
-        if wanted.events & EPOLLEXCLUSIVE != 0 {
+    fn wanted(&self) -> Event {
+        *self.wanted.lock()
+    }
+
+    fn modify(&self, file: &OpenFile, event: Event) -> Result<(), Errno> {
+        if self.wanted().events & EPOLLEXCLUSIVE != 0 {
             return Err(Errno::EINVAL);
         }
-        *wanted = event;
-        drop(wanted);
-        self.mark.unpark();
+        let event = with_failures(event);
+        *self.wanted.lock() = event;
+        if !conditions(file, event, &mut PollTable::new(None)).is_empty() {
+            self.mark.unpark();
+        }
         Ok(())
     }
 
-    /// Joins the file's queues and returns what is to be reported, unless it is only joined.
-    fn look(&self, table: &mut PollTable<'_>, only_joins: bool) -> Option<Event> {
-        let file = self.file.upgrade()?;
-        let wanted = *self.wanted.lock();
-        let mut found = conditions(&file, wanted, table);
-        if only_joins {
-            return None;
-        }
-        if wanted.events & EPOLLET != 0 {
-            if !self.mark.0.swap(false, Ordering::SeqCst) {
-                return None;
-            }
-            // What set the mark may have come after the first look, and sets it no more.
-            found = conditions(&file, wanted, &mut PollTable::new(None));
-        }
+    /// Reports the conditions that hold, and takes the member off the list unless they are to be reported again.
+    fn take(&self, report: impl FnOnce(Event) -> Result<(), Errno>) -> Result<Taken, Errno> {
+        let seen = self.mark.news();
+        let Some(file) = self.file.upgrade() else {
+            return Ok(Taken::Gone);
+        };
+        let wanted = self.wanted();
+        let found = conditions(&file, wanted, &mut PollTable::new(None));
         if found.is_empty() {
-            return None;
+            self.mark.settle(seen, After::Off);
+            return Ok(Taken::Nothing);
         }
-        if wanted.events & EPOLLONESHOT != 0 {
-            self.disarm(wanted);
-        }
-        Some(Event {
+        report(Event {
             events: found.bits().into(),
             data: wanted.data,
-        })
-    }
-
-    /// Wants nothing more until the next change.
-    fn disarm(&self, reported: Event) {
-        let mut wanted = self.wanted.lock();
-        if *wanted == reported {
-            wanted.events &= EPOLLET | EPOLLONESHOT;
+        })?;
+        if wanted.events & EPOLLONESHOT != 0 {
+            self.wanted.lock().events &= MANNER;
         }
+        let is_done = wanted.events & (EPOLLONESHOT | EPOLLET) != 0;
+        self.mark
+            .settle(seen, if is_done { After::Off } else { After::Last });
+        Ok(Taken::Event)
     }
 
-    /// Reports whether a look would find something; marks stay.
-    fn is_ready(&self, table: &mut PollTable<'_>) -> bool {
-        let Some(file) = self.file.upgrade() else {
-            return false;
-        };
-        let wanted = *self.wanted.lock();
-        let found = conditions(&file, wanted, table);
-        let is_news = wanted.events & EPOLLET == 0 || self.mark.0.load(Ordering::SeqCst);
-        is_news && !found.is_empty()
+    /// Tells whether the member would be reported; takes it off the list if not.
+    fn is_ready(&self) -> bool {
+        let seen = self.mark.news();
+        let found = self.file.upgrade().map_or(PollEvents::empty(), |file| {
+            conditions(&file, self.wanted(), &mut PollTable::new(None))
+        });
+        if found.is_empty() {
+            self.mark.settle(seen, After::Off);
+        }
+        !found.is_empty()
     }
 }
 
-/// Returns the conditions that hold and are wanted; nothing of a file that was disarmed.
-fn conditions(file: &OpenFile, wanted: Event, table: &mut PollTable<'_>) -> PollEvents {
-    let holds = file.poll(table);
-    let asked = PollEvents::from_bits_truncate(wanted.events as u16);
-    let is_disarmed = wanted.events & EPOLLONESHOT != 0 && asked.is_empty();
-    if is_disarmed {
-        return PollEvents::empty();
+/// Adds the conditions that are reported whether they are asked for or not.
+fn with_failures(event: Event) -> Event {
+    let always = PollEvents::ERR | PollEvents::HUP;
+    Event {
+        events: event.events | u32::from(always.bits()),
+        ..event
     }
-    holds & (asked | PollEvents::ERR | PollEvents::HUP)
+}
+
+/// Returns the conditions that hold and are wanted; nothing of a one-shot that was reported.
+fn conditions(file: &OpenFile, wanted: Event, table: &mut PollTable<'_>) -> PollEvents {
+    file.poll(table) & PollEvents::from_bits_truncate(wanted.events as u16)
 }
 
 impl FileOps for Epoll {
@@ -348,12 +395,8 @@ impl FileOps for Epoll {
     }
 
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
-        table.register(&self.changed);
-        let mut is_ready = false;
-        for interest in self.interests().iter() {
-            is_ready |= interest.is_ready(table);
-        }
-        if is_ready {
+        table.register(&self.ready.pollers);
+        if self.is_ready() {
             PollEvents::IN | PollEvents::RDNORM
         } else {
             PollEvents::empty()

@@ -30,11 +30,6 @@ impl<'a> PollTable<'a> {
         }
     }
 
-    /// Tells whether queues are joined.
-    pub(crate) fn joins(&self) -> bool {
-        self.waiter.is_some()
-    }
-
     /// Reports whether every queue could be joined.
     ///
     /// # Errors

@@ -10,7 +10,6 @@ use sync::Result;
 use task::Context;
 use task::fd_table::OnExec;
 use vfs::epoll::{self, Change, Event};
-use vfs::multiplex::PollFailure;
 
 use super::poll::{deadline, read_timeout, set_mask};
 
@@ -18,8 +17,6 @@ type WireEvent = <task::Abi as IsaAbi>::EpollEvent;
 
 /// Most events that one call may ask for (`EP_MAX_EVENTS`).
 const EVENTS_MAX: i32 = i32::MAX / size_of::<WireEvent>() as i32;
-/// Most events that one call returns, however many it has room for.
-const BATCH_MAX: usize = 1024;
 
 pub(crate) fn epoll_create(ctx: &Context<'_>, size: i32) -> Result<usize> {
     if size <= 0 {
@@ -125,18 +122,11 @@ fn wait(
     }
     let set = ctx.files().get(set)?;
     let set = epoll::of(&set).ok_or(Errno::EINVAL)?;
-    let found = set
-        .wait((max as usize).min(BATCH_MAX), deadline_ns)
-        .map_err(|failure| match failure {
-            // Never made again, whatever the handler says (signal(7)).
-            PollFailure::Interrupted => Errno::EINTR,
-            PollFailure::NoMemory => Errno::ENOMEM,
-        })?;
     let events: UserPtr<WireEvent> = events.cast();
-    for (index, event) in found.iter().enumerate() {
+    let count = set.wait(max as usize, deadline_ns, |index, event| {
         let place = events.offset_elements(index).ok_or(Errno::EFAULT)?;
         ctx.memory()
-            .write(place, &WireEvent::new(event.events, event.data))?;
-    }
-    Ok(found.len())
+            .write(place, &WireEvent::new(event.events, event.data))
+    })?;
+    Ok(count)
 }

@@ -24,6 +24,10 @@ cases![
     epoll_argument_checks,
     epoll_descriptors_are_watched_by_file,
     epoll_in_epoll,
+    epoll_hears_of_files_added_to_an_inner_set,
+    epoll_keeps_what_cannot_be_stored,
+    epoll_one_shot_hears_of_the_end,
+    epoll_gives_every_file_its_turn,
 ];
 
 const IN: u32 = PollEvents::IN.bits() as u32;
@@ -171,5 +175,65 @@ fn epoll_in_epoll() -> Outcome {
     ensure_eq!(wait(outer, 0)?, []);
     io::write(writer.descriptor(), b"x")?;
     ensure!(wait(outer, -1)? == [(IN, 2)]);
+    Ok(())
+}
+
+fn epoll_hears_of_files_added_to_an_inner_set() -> Outcome {
+    let (outer, inner) = (create()?, create()?);
+    let (reader, writer) = process::pipe()?;
+    control(outer, EPOLL_CTL_ADD, inner as i32, IN | EPOLLET, 2)?;
+    ensure_eq!(wait(outer, 0)?, []);
+    let (set, watched, fd) = (inner, reader.descriptor(), writer.descriptor());
+    let child = spawn(|| {
+        rt::time::sleep_ms(20);
+        let added = control(set, EPOLL_CTL_ADD, watched, IN, 1);
+        i32::from(added.is_err() || io::write(fd, b"x").is_err())
+    })?;
+    ensure_eq!(wait(outer, -1)?, [(IN, 2)]);
+    ensure_eq!(process::shell_status(wait_for(child)?), 0);
+    // The inner set is as ready as before.
+    ensure_eq!(wait(outer, 0)?, []);
+    io::write(fd, b"y")?;
+    ensure_eq!(wait(outer, 0)?, [(IN, 2)]);
+    Ok(())
+}
+
+fn epoll_keeps_what_cannot_be_stored() -> Outcome {
+    let set = create()?;
+    let (reader, writer) = process::pipe()?;
+    let wanted = IN | EPOLLET | EPOLLONESHOT;
+    control(set, EPOLL_CTL_ADD, reader.descriptor(), wanted, 1)?;
+    io::write(writer.descriptor(), b"x")?;
+    let nowhere = call(Sysno::epoll_pwait, &[set, 16, 4, 0, 0, 8]);
+    ensure_eq!(nowhere, Err(Errno::EFAULT));
+    ensure_eq!(wait(set, 0)?, [(IN, 1)]);
+    ensure_eq!(wait(set, 0)?, []);
+    Ok(())
+}
+
+fn epoll_one_shot_hears_of_the_end() -> Outcome {
+    let set = create()?;
+    let (reader, writer) = process::pipe()?;
+    control(set, EPOLL_CTL_ADD, reader.descriptor(), EPOLLONESHOT, 1)?;
+    drop(writer);
+    ensure_eq!(wait(set, 0)?, [(PollEvents::HUP.bits().into(), 1)]);
+    ensure_eq!(wait(set, 0)?, []);
+    Ok(())
+}
+
+fn epoll_gives_every_file_its_turn() -> Outcome {
+    let set = create()?;
+    let mut pipes = Vec::new();
+    for data in 0..3 {
+        let (reader, writer) = process::pipe()?;
+        control(set, EPOLL_CTL_ADD, reader.descriptor(), IN, data)?;
+        io::write(writer.descriptor(), b"x")?;
+        pipes.push((reader, writer));
+    }
+    for turn in 0..6 {
+        let mut event = Event::default();
+        let count = call(Sysno::epoll_pwait, &[set, addr_mut(&mut event), 1, 0, 0, 8])?;
+        ensure_eq!((count, event.data()), (1, turn % 3));
+    }
     Ok(())
 }
