@@ -8,7 +8,7 @@
 //! * [`syscall`]: the table of calls and the types of their arguments
 //! * [`errno`]: the one error type
 //! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`], [`schedule`], [`futex`], [`prctl`], [`resource`],
-//!   [`system`], [`time`], [`tty`], [`auxv`]: flags and structures
+//!   [`rseq`], [`system`], [`time`], [`tty`], [`auxv`]: flags and structures
 //!
 //! Structures have the layout of the wire: they implement zerocopy's traits, name their padding, and can be
 //! copied to and from user memory byte by byte.
@@ -27,6 +27,7 @@ pub mod mm;
 pub mod poll;
 pub mod prctl;
 pub mod resource;
+pub mod rseq;
 pub mod schedule;
 pub mod signal;
 pub mod syscall;

@@ -82,6 +82,9 @@ impl MapFlags {
     pub const SHARED_VALIDATE: u32 = 3;
 }
 
+/// Flag of [`MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ`]: one CPU is meant.
+pub const MEMBARRIER_FLAG_CPU: u32 = 1;
+
 constants! {
     /// Advice of madvise(2).
     ADVICE: i32 {
@@ -119,6 +122,8 @@ constants! {
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED = 0x10, "Registers for MEMBARRIER_CMD_PRIVATE_EXPEDITED.";
         MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE = 0x20, "As PRIVATE_EXPEDITED, for instruction fetch too.";
         MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 0x40, "Registers for it.";
+        MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ = 0x80, "As PRIVATE_EXPEDITED, and restarts critical sections.";
+        MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ = 0x100, "Registers for it.";
         MEMBARRIER_CMD_GET_REGISTRATIONS = 0x200, "Returns the set of registrations.";
     }
 }

@@ -220,6 +220,9 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
         let word = request.child_tid.addr();
         thread.clear_child_tid.store(word, Ordering::Relaxed);
     }
+    if !flags.contains(CloneFlags::VM) {
+        thread.rseq.inherit(&parent.rseq);
+    }
     let keeps_stack = !flags.contains(CloneFlags::VM) || flags.contains(CloneFlags::VFORK);
     if keeps_stack {
         let stack = *parent.alternate_stack.lock();

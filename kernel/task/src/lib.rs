@@ -32,6 +32,7 @@ pub mod priority;
 pub mod process;
 mod process_limit;
 pub mod rlimit;
+pub mod rseq;
 pub mod sched;
 pub mod signal;
 pub mod sleep;

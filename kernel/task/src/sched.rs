@@ -373,6 +373,9 @@ fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
         queue.current = Some(next);
         return None;
     }
+    if previous.rseq.is_registered() {
+        previous.add_work(Work::RSEQ);
+    }
     let context = next.context.clone();
     if next.is_user.load(Ordering::Relaxed) {
         queue.load_user_registers(&next);

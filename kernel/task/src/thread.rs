@@ -22,6 +22,7 @@ use crate::futex::FutexState;
 use crate::pid::Pid;
 use crate::pidfd::{self, Watch};
 use crate::process::Process;
+use crate::rseq::RseqState;
 use crate::sched::{self, Entity, Schedule};
 use crate::signal::pending::PendingQueue;
 use crate::signal::stack::AlternateStack;
@@ -43,6 +44,8 @@ bitflags! {
         const RESCHEDULE = 1 << 3;
         /// A temporary signal mask (sigsuspend, ppoll) must be undone.
         const RESTORE_MASK = 1 << 4;
+        /// The thread has a registered area and another one has run in between (rseq(2)).
+        const RSEQ = 1 << 5;
     }
 }
 
@@ -90,6 +93,7 @@ pub struct Thread {
     /// The parent that waits in vfork(2) for this thread to exec or exit.
     pub(crate) vfork_parent: SpinLock<Option<Arc<crate::clone::VforkDone>>>,
     pub(crate) futex: FutexState,
+    pub(crate) rseq: RseqState,
     /// What the thread runs, until it starts.
     pub(crate) start: SpinLock<Option<KernelMain>>,
     /// What the thread has set for itself and its children.
@@ -191,6 +195,7 @@ impl Thread {
             clear_child_tid: AtomicU64::new(0),
             robust_list: AtomicU64::new(0),
             futex: FutexState::new(),
+            rseq: RseqState::default(),
             vfork_parent: SpinLock::new(Rank::Thread, None),
             start: SpinLock::new(Rank::Thread, main),
             attributes: ThreadAttributes::new(),

@@ -18,7 +18,7 @@ use sync::{Error, Once, Restart};
 use crate::context::Context;
 use crate::signal::{deliver, send};
 use crate::thread::{Thread, Work};
-use crate::{exit, futex, oom, sched};
+use crate::{exit, futex, oom, rseq, sched};
 
 /// Decodes and performs the system call in the context's frame, and returns its result.
 pub type SyscallHandler = fn(&Context<'_>) -> sync::Result<usize>;
@@ -120,6 +120,13 @@ fn attend(ctx: &mut Context<'_>, restart: &mut Option<Restart>) -> bool {
     if thread.work().contains(Work::RESTORE_MASK) {
         crate::signal::restore_mask(thread);
         // Signals that the mask held back are taken now.
+        return attend(ctx, restart);
+    }
+    if thread.work().contains(Work::RSEQ) {
+        if rseq::disturb(ctx).is_err() {
+            send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
+        }
+        // Something may have come while user memory was read.
         return attend(ctx, restart);
     }
     true

@@ -22,6 +22,7 @@ pub mod prelude {
     pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
     pub use crate::poll::{AnyEpollEvent, EpollCreateFlags, PollFd};
     pub use crate::resource::{Rlimit64, Rusage, Tms};
+    pub use crate::rseq::Rseq;
     pub use crate::schedule::{SchedAttr, SchedParam};
     pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
     pub use crate::system::{GetRandomFlags, Sysinfo, Utsname};

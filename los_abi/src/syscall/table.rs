@@ -153,7 +153,7 @@ macro_rules! for_each_syscall {
             { mlockall, x86_64: 151, aarch64: 230, (flags: MlockallFlags), Full, "" }
             { memfd_create, x86_64: 319, aarch64: 279, (name: UserCStr, flags: MemfdFlags), Partial, "no huge pages" }
             { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
-            { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Partial, "no commands for restartable sequences" }
+            { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Full, "" }
             // Processes.
             { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; new namespaces are EINVAL" }
             { clone3, x86_64: 435, aarch64: 435, (arguments: UserPtr<CloneArgs>, size: usize), Partial, "new namespaces are EINVAL, CLONE_INTO_CGROUP is EBADF" }
@@ -222,6 +222,7 @@ macro_rules! for_each_syscall {
             { getcpu, x86_64: 309, aarch64: 168, (cpu: UserPtr<u32>, node: UserPtr<u32>, cache: u64), Full, "" }
             { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; of the flags, only UNAME26 has an effect" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
+            { rseq, x86_64: 334, aarch64: 293, (area: UserPtr<Rseq>, bytes: u32, flags: u32, signature: u32), Full, "" }
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
             { get_robust_list, x86_64: 274, aarch64: 100, (tid: i32, head: UserPtr<u64>, size: UserPtr<usize>), Full, "" }
             { futex, x86_64: 202, aarch64: 98, (word: UserPtr<u32>, operation: u32, value: u32, timeout: u64, word2: UserPtr<u32>, value3: u32), Full, "" }

@@ -70,6 +70,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "timers::other_timer_argument_checks",
     "timers::timers_are_not_inherited",
     "timers::timers_end_at_exec",
+    "rseq::",
     "restart::sleeps_in_handlers_do_not_disturb",
     "restart::a_poll_whose_rest_cannot_be_told_ends",
     "job_control::group_of_a_child_after_exec",

@@ -10,6 +10,7 @@ mod groups;
 mod limits;
 mod pidfd;
 mod prctl;
+mod rseq;
 mod schedule;
 mod wait;
 
@@ -29,6 +30,7 @@ pub(crate) use groups::{getpgid, getpgrp, getsid, setpgid, setsid};
 pub(crate) use limits::{getrlimit, getrusage, prlimit64, setrlimit, times};
 pub(crate) use pidfd::{pidfd_getfd, pidfd_open, pidfd_send_signal};
 pub(crate) use prctl::{arch_prctl, personality, prctl};
+pub(crate) use rseq::rseq;
 pub(crate) use schedule::{
     getcpu, getpriority, ioprio_get, ioprio_set, sched_get_priority_max, sched_get_priority_min,
     sched_getaffinity, sched_getattr, sched_getparam, sched_getscheduler, sched_rr_get_interval,

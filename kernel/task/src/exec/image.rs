@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 
 use los_abi::auxv::{
     AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_HWCAP2,
-    AT_MINSIGSTKSZ, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_SECURE,
-    AT_SYSINFO_EHDR, AT_UID,
+    AT_MINSIGSTKSZ, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_RSEQ_ALIGN,
+    AT_RSEQ_FEATURE_SIZE, AT_SECURE, AT_SYSINFO_EHDR, AT_UID,
 };
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::mm::{MapFlags, ProtFlags};
+use los_abi::rseq::{RSEQ_ALIGNMENT, RSEQ_FEATURE_BYTES};
 use los_abi::time::USER_HZ;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::{Cpu, Paging, Traps};
@@ -156,7 +157,7 @@ impl Start<'_> {
     }
 
     /// The entries in Linux's order; those that point into the stack get their values there.
-    fn auxv(&self, program: &Placed, loader: Option<&Placed>, vdso: u64) -> [(u64, u64); 20] {
+    fn auxv(&self, program: &Placed, loader: Option<&Placed>, vdso: u64) -> [(u64, u64); 22] {
         let (capabilities, more_capabilities) = Current::hardware_capabilities();
         let who = &self.identity.credentials;
         [
@@ -180,6 +181,8 @@ impl Start<'_> {
             (AT_HWCAP2, more_capabilities),
             (AT_EXECFN, 0),
             (AT_PLATFORM, 0),
+            (AT_RSEQ_FEATURE_SIZE, u64::from(RSEQ_FEATURE_BYTES)),
+            (AT_RSEQ_ALIGN, u64::from(RSEQ_ALIGNMENT)),
         ]
     }
 

@@ -217,6 +217,7 @@ impl Prepared {
         process.posix_timers.clear();
         *thread.alternate_stack.lock() = AlternateStack::DISABLED;
         thread.restart.lock().take();
+        thread.rseq.clear();
         thread.with_user_state(|state| *state = Current::initial_user_state());
         process.has_execed.store(true, Ordering::Relaxed);
         process

@@ -15,7 +15,7 @@ use super::mask::{mask, recalculate, set_mask};
 use super::{send, stack, stop, wait};
 use crate::context::Context;
 use crate::thread::Work;
-use crate::{exit, job_control};
+use crate::{exit, job_control, rseq};
 
 /// Number of `restart_syscall`, which the kernel itself makes a program call.
 const RESTART_SYSCALL: u64 = match Sysno::restart_syscall.number(CurrentAbi::ISA) {
@@ -50,6 +50,9 @@ fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Opti
         _ => {
             if let Some(how) = restart.take() {
                 restart_with_handler(ctx, how, &action);
+            }
+            if rseq::disturb(ctx).is_err() {
+                fail_delivery(ctx, signal);
             }
             if run_handler(ctx, signal, info, &action).is_none() {
                 fail_delivery(ctx, signal);

@@ -142,3 +142,18 @@ pub(crate) fn exit_with(status: u8) -> Vec<u8> {
     let words = [0xd280_0ba8, 0xd280_0000 | u32::from(status) << 5, 0xd400_0001];
     words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
+
+/// A function `(pointer, descriptor, turns)` with a restartable section that counts down: stores the descriptor at
+/// the pointer, and returns 0 at the end of the count or 1 if it was aborted.
+pub(crate) const RESTARTABLE: &[u8] = &[
+    0x01, 0x00, 0x00, 0xf9, // str x1, [x0]
+    0x42, 0x04, 0x00, 0xf1, // subs x2, x2, #1, where the section starts
+    0xe1, 0xff, 0xff, 0x54, // b.ne to it
+    0x00, 0x00, 0x80, 0xd2, // mov x0, #0, after the section
+    0xc0, 0x03, 0x5f, 0xd6, // ret
+    0x53, 0x30, 0x05, 0x53, // the signature
+    0x20, 0x00, 0x80, 0xd2, // mov x0, #1, where it goes on after an abort
+    0xc0, 0x03, 0x5f, 0xd6, // ret
+];
+/// Offsets in that: the section, its end, and the abort handler.
+pub(crate) const RESTARTABLE_PARTS: [u64; 3] = [4, 12, 24];

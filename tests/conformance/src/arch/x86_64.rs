@@ -130,3 +130,18 @@ pub(crate) fn leave_function(context: &mut UContext) {
 pub(crate) fn exit_with(status: u8) -> Vec<u8> {
     Vec::from([0xb8, 60, 0, 0, 0, 0xbf, status, 0, 0, 0, 0x0f, 0x05])
 }
+
+/// A function `(pointer, descriptor, turns)` with a restartable section that counts down: stores the descriptor at
+/// the pointer, and returns 0 at the end of the count or 1 if it was aborted.
+pub(crate) const RESTARTABLE: &[u8] = &[
+    0x48, 0x89, 0x37, // mov [rdi], rsi
+    0x48, 0xff, 0xca, // dec rdx, where the section starts
+    0x75, 0xfb, // jnz to it
+    0x31, 0xc0, // xor eax, eax, after the section
+    0xc3, // ret
+    0x53, 0x30, 0x05, 0x53, // the signature
+    0xb8, 1, 0, 0, 0,    // mov eax, 1, where it goes on after an abort
+    0xc3, // ret
+];
+/// Offsets in that: the section, its end, and the abort handler.
+pub(crate) const RESTARTABLE_PARTS: [u64; 3] = [3, 8, 15];

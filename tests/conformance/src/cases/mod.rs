@@ -31,6 +31,7 @@ mod pipes;
 mod proc;
 mod processes;
 mod restart;
+mod rseq;
 mod schedule;
 mod shared_memory;
 mod signal_queue;
@@ -90,6 +91,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         time::CASES,
         timers::CASES,
         restart::CASES,
+        rseq::CASES,
         job_control::CASES,
         credentials::CASES,
         capabilities::CASES,
