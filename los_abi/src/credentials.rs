@@ -60,6 +60,17 @@ constants! {
     }
 }
 
+constants! {
+    /// Parts of the first word of a file's capabilities, the attribute `security.capability`.
+    FILE_CAPABILITIES: u32 {
+        VFS_CAP_REVISION_MASK = 0xff00_0000, "Where the revision stands.";
+        VFS_CAP_REVISION_1 = 0x0100_0000, "One 32-bit half.";
+        VFS_CAP_REVISION_2 = 0x0200_0000, "Two 32-bit halves.";
+        VFS_CAP_REVISION_3 = 0x0300_0000, "Two 32-bit halves, and whose they are.";
+        VFS_CAP_FLAGS_EFFECTIVE = 1, "The capabilities are in force at once.";
+    }
+}
+
 /// Highest capability (`CAP_CHECKPOINT_RESTORE`).
 pub const CAP_LAST_CAP: u32 = 40;
 /// Most supplementary groups of a process (`linux/limits.h`).

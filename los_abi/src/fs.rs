@@ -12,7 +12,8 @@ pub use stat::{
 };
 
 pub use transfer::{
-    EFD_SEMAPHORE, FallocateFlags, ReadWriteFlags, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrFlags,
+    EFD_SEMAPHORE, FallocateFlags, ReadWriteFlags, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrArgs,
+    XattrFlags,
 };
 
 use crate::isa::{Isa, OpenFlagBits};

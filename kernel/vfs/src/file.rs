@@ -436,8 +436,11 @@ impl OpenFile {
     }
 
     fn note_write(&self, count: usize) {
-        if count > 0 && self.drops_set_id {
-            self.inode.clear_set_id();
+        if count > 0 {
+            self.inode.clear_capabilities();
+            if self.drops_set_id {
+                self.inode.clear_set_id();
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::any::Any;
 
 use los_abi::errno::Errno;
-use los_abi::fs::{OpenFlags, RenameFlags, SealFlags, Statfs};
+use los_abi::fs::{OpenFlags, RenameFlags, SealFlags, Statfs, XattrFlags};
 use los_abi::poll::PollEvents;
 use mm::io::{Sink, Source};
 use mm::{AddressSpace, Pager};
@@ -198,6 +198,36 @@ pub trait Inode: Send + Sync + Any {
 
     /// Notes that somebody without privileges has written: set-id bits go.
     fn clear_set_id(&self) {}
+
+    /// Returns the value of an extended attribute.
+    ///
+    /// # Errors
+    /// EOPNOTSUPP for a name that the file system does not store, EINVAL for a name that is only a prefix, ENODATA.
+    fn extended_attribute(&self, _name: &[u8]) -> Result<Vec<u8>, Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Sets an extended attribute.
+    ///
+    /// # Errors
+    /// As [`extended_attribute`](Self::extended_attribute); EEXIST and ENODATA as the flags want; ENOSPC, ENOMEM.
+    fn set_extended_attribute(&self, _name: &[u8], _value: &[u8], _flags: XattrFlags) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Removes an extended attribute.
+    ///
+    /// # Errors
+    /// As [`extended_attribute`](Self::extended_attribute).
+    fn remove_extended_attribute(&self, _name: &[u8]) -> Result<(), Errno> {
+        Err(Errno::EOPNOTSUPP)
+    }
+
+    /// Shows the names of all extended attributes.
+    fn extended_attribute_names(&self, _visit: &mut dyn FnMut(&[u8])) {}
+
+    /// Notes that the contents or the owner change: the file's capabilities go.
+    fn clear_capabilities(&self) {}
 
     /// Returns the count of writers that keeps programs from being written while they run.
     fn write_count(&self) -> Option<&WriteCount> {

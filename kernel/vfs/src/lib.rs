@@ -21,7 +21,9 @@ mod credentials;
 mod dentry;
 pub mod epoll;
 pub mod event;
+mod extended_attributes;
 mod file;
+pub mod file_capabilities;
 pub mod filesystems;
 mod inode;
 pub mod lock;
@@ -49,6 +51,7 @@ pub use attributes::{
 };
 pub use credentials::{Capability, Credentials};
 pub use dentry::Dentry;
+pub use extended_attributes::ExtendedAttributes;
 pub use file::{OpenFile, Whence};
 pub use filesystems::{FileSystemType, MountRequest};
 pub use inode::{Extent, FileOps, FileSystem, Inode, Io, IoctlContext};

@@ -1,7 +1,7 @@
 //! Flags of the calls that transfer, allocate and describe (`linux/fs.h`, `linux/falloc.h`, `linux/xattr.h`,
 //! `linux/eventfd.h`).
 
-use crate::macros::flags;
+use crate::macros::{flags, wire};
 
 flags! {
     /// Flags of one preadv2(2) or pwritev2(2) (`RWF_*`).
@@ -27,6 +27,19 @@ flags! {
     XattrFlags {
         CREATE = 1, "Fails if the attribute exists.";
         REPLACE = 2, "Fails unless the attribute exists.";
+    }
+}
+
+wire! {
+    /// Value of setxattrat(2) and getxattrat(2), a structure that may grow.
+    #[derive(PartialEq, Eq)]
+    XattrArgs {
+        /// Address of the value.
+        value: u64,
+        /// Its length.
+        size: u32,
+        /// [`XattrFlags`].
+        flags: u32,
     }
 }
 

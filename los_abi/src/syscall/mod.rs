@@ -16,7 +16,7 @@ pub mod prelude {
     pub use crate::credentials::{CapUserData, CapUserHeader};
     pub use crate::fs::{
         AccessMode, AnyStat, AtFlags, CloseRangeFlags, FallocateFlags, IoVec, MountFlags, ReadWriteFlags,
-        RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrFlags,
+        RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrArgs, XattrFlags,
     };
     pub use crate::futex::{FutexWaitv, RobustListHead};
     pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};

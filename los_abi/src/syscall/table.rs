@@ -113,18 +113,22 @@ macro_rules! for_each_syscall {
             { mknodat, x86_64: 259, aarch64: 33, (dirfd: Fd, path: UserCStr, mode: u32, device: u32), Full, "" }
             { mount, x86_64: 165, aarch64: 40, (source: UserCStr, target: UserCStr, fs_type: UserCStr, flags: MountFlags, data: UserPtr<u8>), Partial, "no propagation between mounts, and one namespace" }
             { umount2, x86_64: 166, aarch64: 39, (target: UserCStr, flags: UmountFlags), Full, "" }
-            { setxattr, x86_64: 188, aarch64: 5, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { lsetxattr, x86_64: 189, aarch64: 6, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { fsetxattr, x86_64: 190, aarch64: 7, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { getxattr, x86_64: 191, aarch64: 8, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { lgetxattr, x86_64: 192, aarch64: 9, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { fgetxattr, x86_64: 193, aarch64: 10, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { setxattr, x86_64: 188, aarch64: 5, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Full, "" }
+            { lsetxattr, x86_64: 189, aarch64: 6, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Full, "" }
+            { fsetxattr, x86_64: 190, aarch64: 7, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize, flags: XattrFlags), Full, "" }
+            { getxattr, x86_64: 191, aarch64: 8, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Full, "" }
+            { lgetxattr, x86_64: 192, aarch64: 9, (path: UserCStr, name: UserCStr, value: UserPtr<u8>, size: usize), Full, "" }
+            { fgetxattr, x86_64: 193, aarch64: 10, (fd: Fd, name: UserCStr, value: UserPtr<u8>, size: usize), Full, "" }
             { listxattr, x86_64: 194, aarch64: 11, (path: UserCStr, list: UserPtr<u8>, size: usize), Full, "" }
             { llistxattr, x86_64: 195, aarch64: 12, (path: UserCStr, list: UserPtr<u8>, size: usize), Full, "" }
             { flistxattr, x86_64: 196, aarch64: 13, (fd: Fd, list: UserPtr<u8>, size: usize), Full, "" }
-            { removexattr, x86_64: 197, aarch64: 14, (path: UserCStr, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { lremovexattr, x86_64: 198, aarch64: 15, (path: UserCStr, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
-            { fremovexattr, x86_64: 199, aarch64: 16, (fd: Fd, name: UserCStr), Partial, "no file system here stores attributes: EOPNOTSUPP" }
+            { removexattr, x86_64: 197, aarch64: 14, (path: UserCStr, name: UserCStr), Full, "" }
+            { lremovexattr, x86_64: 198, aarch64: 15, (path: UserCStr, name: UserCStr), Full, "" }
+            { fremovexattr, x86_64: 199, aarch64: 16, (fd: Fd, name: UserCStr), Full, "" }
+            { setxattrat, x86_64: 463, aarch64: 463, (dirfd: Fd, path: UserCStr, flags: AtFlags, name: UserCStr, arguments: UserPtr<XattrArgs>, size: usize), Full, "" }
+            { getxattrat, x86_64: 464, aarch64: 464, (dirfd: Fd, path: UserCStr, flags: AtFlags, name: UserCStr, arguments: UserPtr<XattrArgs>, size: usize), Full, "" }
+            { listxattrat, x86_64: 465, aarch64: 465, (dirfd: Fd, path: UserCStr, flags: AtFlags, list: UserPtr<u8>, size: usize), Full, "" }
+            { removexattrat, x86_64: 466, aarch64: 466, (dirfd: Fd, path: UserCStr, flags: AtFlags, name: UserCStr), Full, "" }
             { statfs, x86_64: 137, aarch64: 43, (path: UserCStr, statfs: UserPtr<Statfs>), Full, "" }
             { fstatfs, x86_64: 138, aarch64: 44, (fd: Fd, statfs: UserPtr<Statfs>), Full, "" }
             // Waiting for files.

@@ -104,6 +104,7 @@ fn tasks() -> Vec<Comparison> {
         }
         futex::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
         futex::FutexWaitv as "general::futex_waitv" { val, uaddr, flags, reserved = __reserved }
+        fs::XattrArgs as "general::xattr_args" { value, size, flags }
         credentials::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
         credentials::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }
         system::Utsname as "system::new_utsname" { sysname, nodename, release, version, machine, domainname }

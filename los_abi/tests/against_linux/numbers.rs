@@ -149,7 +149,7 @@ fn constants_of_both_machines() {
         futex::FUTEX_OPERATIONS, futex::FUTEX_FLAGS, futex::FUTEX_OPS,
         futex::FUTEX_COMPARISONS, futex::FUTEX2_FLAGS, prctl::PRCTL_OPTIONS, prctl::AMBIENT_OPERATIONS,
         system::REBOOT_COMMANDS, system::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
-        schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS,
+        schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS, credentials::FILE_CAPABILITIES,
         time::CLOCKS, time::TIMER_FLAGS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
         tty::TERMIOS_FIELDS, tty::IOCTLS, tty::FLOW_ACTIONS, tty::FLUSH_QUEUES,
     );

@@ -5,11 +5,16 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use los_abi::errno::Errno;
 use mm::frames;
 
+/// What an inode counts in the room for inodes, which extended attributes share (`BOGO_INODE_SIZE`).
+const INODE_BYTES: u64 = 1024;
+/// What an extended attribute counts in that room beside its name and value (`simple_xattr_space`).
+const ATTRIBUTE_BYTES: usize = 40;
+
 /// Limits and use of one file system.
 #[derive(Debug)]
 pub(super) struct Budget {
     pages: Counter,
-    inodes: Counter,
+    inode_bytes: Counter,
 }
 
 #[derive(Debug)]
@@ -18,15 +23,18 @@ struct Counter {
     limit: u64,
 }
 
-/// One page or inode that counts already; it stops to count unless it is kept.
-pub(super) struct Charge<'a>(&'a Counter);
+/// What counts already; it stops to count unless it is kept.
+pub(super) struct Charge<'a> {
+    counter: &'a Counter,
+    amount: u64,
+}
 
 impl Budget {
     /// Makes a budget; 0 is no limit.
     pub(super) const fn new(pages: u64, inodes: u64) -> Self {
         Self {
             pages: Counter::new(pages),
-            inodes: Counter::new(inodes),
+            inode_bytes: Counter::new(inodes.saturating_mul(INODE_BYTES)),
         }
     }
 
@@ -38,7 +46,7 @@ impl Budget {
         if !frames::room_for_files() {
             return Err(Errno::ENOSPC);
         }
-        self.pages.charge()
+        self.pages.charge(1)
     }
 
     /// Counts one inode.
@@ -49,7 +57,18 @@ impl Budget {
         if !frames::headroom() {
             return Err(Errno::ENOMEM);
         }
-        self.inodes.charge()
+        self.inode_bytes.charge(INODE_BYTES)
+    }
+
+    /// Counts an extended attribute.
+    ///
+    /// # Errors
+    /// ENOSPC; ENOMEM when the kernel's own memory runs low.
+    pub(super) fn charge_attribute(&self, name: usize, value: usize) -> Result<Charge<'_>, Errno> {
+        if !frames::headroom() {
+            return Err(Errno::ENOMEM);
+        }
+        self.inode_bytes.charge(attribute_bytes(name, value))
     }
 
     /// Fails when so many pages more are out of question.
@@ -72,12 +91,24 @@ impl Budget {
 
     /// Takes an inode off the count.
     pub(super) fn uncharge_inode(&self) {
-        self.inodes.used.fetch_sub(1, Ordering::Relaxed);
+        self.inode_bytes.used.fetch_sub(INODE_BYTES, Ordering::Relaxed);
+    }
+
+    /// Takes an extended attribute off the count.
+    pub(super) fn uncharge_attribute(&self, name: usize, value: usize) {
+        let bytes = attribute_bytes(name, value);
+        self.inode_bytes.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Returns how many pages count.
     pub(super) fn used_pages(&self) -> u64 {
         self.pages.used.load(Ordering::Relaxed)
+    }
+
+    /// Returns how much of the room for inodes is taken.
+    #[cfg(test)]
+    pub(super) fn used_inode_bytes(&self) -> u64 {
+        self.inode_bytes.used.load(Ordering::Relaxed)
     }
 
     /// Returns the limit of pages and how many are free; (0, 0) without a limit, as Linux has it.
@@ -87,8 +118,13 @@ impl Budget {
 
     /// Returns the limit of inodes and how many are free.
     pub(super) fn inodes(&self) -> (u64, u64) {
-        self.inodes.state()
+        let (limit, free) = self.inode_bytes.state();
+        (limit / INODE_BYTES, free / INODE_BYTES)
     }
+}
+
+const fn attribute_bytes(name: usize, value: usize) -> u64 {
+    (ATTRIBUTE_BYTES + name + value) as u64
 }
 
 impl Counter {
@@ -99,10 +135,13 @@ impl Counter {
         }
     }
 
-    fn charge(&self) -> Result<Charge<'_>, Errno> {
-        let before = self.used.fetch_add(1, Ordering::Relaxed);
-        let charge = Charge(self);
-        if self.limit != 0 && before >= self.limit {
+    fn charge(&self, amount: u64) -> Result<Charge<'_>, Errno> {
+        let before = self.used.fetch_add(amount, Ordering::Relaxed);
+        let charge = Charge {
+            counter: self,
+            amount,
+        };
+        if self.limit != 0 && before.saturating_add(amount) > self.limit {
             Err(Errno::ENOSPC)
         } else {
             Ok(charge)
@@ -126,7 +165,7 @@ impl Charge<'_> {
 
 impl Drop for Charge<'_> {
     fn drop(&mut self) {
-        self.0.used.fetch_sub(1, Ordering::Relaxed);
+        self.counter.used.fetch_sub(self.amount, Ordering::Relaxed);
     }
 }
 

@@ -1,13 +1,16 @@
 //! tmpfs: files in memory (tmpfs(5)). The root file system is one, and so are /dev and /tmp.
 //!
 //! [`TmpFs`] is the file system, [`Options`] what it is mounted with. Inside: [`node`] the inodes,
-//! [`directory`] their names, [`contents`] their pages, [`ops`] what open files do, [`budget`] the limits.
+//! [`directory`] their names, [`extended`] their attributes, [`contents`] their pages and [`pager`] those as mappings
+//! find them, [`ops`] what open files do, [`budget`] the limits.
 
 mod budget;
 mod contents;
 mod directory;
+mod extended;
 mod node;
 mod ops;
+mod pager;
 mod rename;
 
 use alloc::format;

@@ -4,16 +4,18 @@ use alloc::boxed::Box;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::fs::{OpenFlags, RenameFlags, SealFlags};
-use mm::{Access as PageAccess, Copies, Frame, Pager, PagerError, ReverseMap};
+use los_abi::fs::{OpenFlags, RenameFlags, SealFlags, XattrFlags};
+use mm::{Copies, Pager};
 use sync::{Mutex, Rank, SpinLock};
 use vfs::pipe::Pipe;
 use vfs::text::WriteCount;
-use vfs::{Access, Attributes, Credentials, FileKind, FileOps, Inode, Metadata, NewNode, SetAttributes};
+use vfs::{
+    Access, Attributes, Credentials, ExtendedAttributes, FileKind, FileOps, Inode, Metadata, NewNode,
+    SetAttributes, file_capabilities,
+};
 
 use super::Volume;
 use super::contents::{Contents, PAGE_BYTES};
@@ -29,6 +31,7 @@ pub(super) struct Node {
     pub(super) volume: Arc<Volume>,
     pub(super) number: u64,
     pub(super) attributes: Attributes,
+    pub(super) extended: ExtendedAttributes,
     pub(super) body: Body,
 }
 
@@ -120,6 +123,7 @@ impl Node {
             volume,
             number,
             attributes: Attributes::new(node),
+            extended: ExtendedAttributes::new(),
             body,
         })
     }
@@ -357,6 +361,29 @@ impl Inode for Node {
         self.attributes.clear_set_id();
     }
 
+    fn extended_attribute(&self, name: &[u8]) -> Result<Vec<u8>, Errno> {
+        self.get_extended(name)
+    }
+
+    fn set_extended_attribute(&self, name: &[u8], value: &[u8], flags: XattrFlags) -> Result<(), Errno> {
+        self.set_extended(name, value, flags)
+    }
+
+    fn remove_extended_attribute(&self, name: &[u8]) -> Result<(), Errno> {
+        self.remove_extended(name)
+    }
+
+    fn extended_attribute_names(&self, visit: &mut dyn FnMut(&[u8])) {
+        self.extended.names(visit);
+    }
+
+    fn clear_capabilities(&self) {
+        if self.extended.has_capabilities() {
+            // Somebody else may have been faster.
+            let _gone = self.remove_extended(file_capabilities::NAME);
+        }
+    }
+
     fn caches_absence(&self) -> bool {
         !self.volume.has_drivers
     }
@@ -369,77 +396,12 @@ impl Inode for Node {
     }
 }
 
-impl Pager for Node {
-    fn page(&self, index: u64, access: PageAccess) -> Result<Frame, PagerError> {
-        let Body::File(file) = &self.body else {
-            return Err(PagerError::BeyondEnd);
-        };
-        if access == PageAccess::Write {
-            self.attributes.note_modification();
-        }
-        file.contents
-            .mapped_page(&self.volume.budget, index)?
-            .ok_or(PagerError::BeyondEnd)
-    }
-
-    fn cached(&self, index: u64) -> Option<Frame> {
-        match &self.body {
-            Body::File(file) => file.contents.cached_page(index),
-            _ => None,
-        }
-    }
-
-    fn name(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn device(&self) -> u64 {
-        self.volume.device
-    }
-
-    fn inode(&self) -> u64 {
-        self.number
-    }
-
-    fn discard(&self, pages: Range<u64>) -> Result<(), Errno> {
-        const KEEP_SIZE_AND_PUNCH_HOLE: u32 = 3;
-        let start = pages.start.saturating_mul(PAGE_BYTES as u64);
-        let bytes = (pages.end - pages.start).saturating_mul(PAGE_BYTES as u64);
-        self.allocate(KEEP_SIZE_AND_PUNCH_HOLE, start, bytes)
-    }
-
-    fn mappings(&self) -> Option<&ReverseMap> {
-        match &self.body {
-            Body::File(file) => Some(&file.contents.mappings),
-            _ => None,
-        }
-    }
-
-    fn is_shared_memory(&self) -> bool {
-        true
-    }
-
-    fn mapped(&self, writable_shared: bool) -> Result<(), Errno> {
-        match &self.body {
-            Body::File(file) if writable_shared => file.contents.seals().note_writable_mapping(),
-            _ => Ok(()),
-        }
-    }
-
-    fn unmapped(&self, writable_shared: bool) {
-        if let Body::File(file) = &self.body
-            && writable_shared
-        {
-            file.contents.seals().forget_writable_mapping();
-        }
-    }
-}
-
 impl Drop for Node {
     /// Gives back what the inode has cost. What is left in a directory, at unmount, goes one by one: a deep
     /// tree must not use up the kernel's stack.
     fn drop(&mut self) {
         self.volume.budget.uncharge_inode();
+        self.uncharge_extended();
         match &mut self.body {
             Body::File(file) => file.contents.release(&self.volume.budget),
             Body::Directory(directory) => {

@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use los_abi::fs::OpenFlags;
+use los_abi::fs::{OpenFlags, XattrFlags};
 use mm::io::{SliceSource, VecSink};
 use vfs::{Credentials, FileKind, FileOps, FileSystem, Inode, Io, NewNode};
 
@@ -116,6 +116,36 @@ fn limits_are_enospc_and_leave_what_was_written() {
         root.create(b"more", &node(FileKind::Regular)).err(),
         Some(Errno::ENOSPC)
     );
+}
+
+#[test]
+fn extended_attributes_share_the_room_of_inodes() {
+    const ANY: XattrFlags = XattrFlags::empty();
+    let fs = file_system();
+    let root = fs.root();
+    let inode = regular(&root, b"a");
+    let used = |fs: &TmpFs| fs.volume.budget.used_inode_bytes();
+    let before = used(&fs);
+    let value = alloc::vec![1; 60_000];
+    inode.set_extended_attribute(b"user.a", &value, ANY).unwrap();
+    assert_eq!(used(&fs), before + 40 + 6 + 60_000);
+    inode.set_extended_attribute(b"user.a", b"", ANY).unwrap();
+    inode
+        .set_extended_attribute(b"trusted.b", &value[..1000], ANY)
+        .unwrap();
+    assert_eq!(used(&fs), before + 46 + 49 + 1000);
+    let create = inode.set_extended_attribute(b"user.a", &value, XattrFlags::CREATE);
+    assert_eq!((create, used(&fs)), (Err(Errno::EEXIST), before + 46 + 49 + 1000));
+    for name in [&b"user.1"[..], b"user.2", b"user.3"] {
+        inode.set_extended_attribute(name, &value, ANY).unwrap();
+    }
+    let more = inode.set_extended_attribute(b"user.4", &value, ANY);
+    assert_eq!(more, Err(Errno::ENOSPC));
+    inode.remove_extended_attribute(b"user.1").unwrap();
+    inode.set_extended_attribute(b"user.4", &value, ANY).unwrap();
+    root.unlink(b"a").unwrap();
+    drop(inode);
+    assert_eq!(used(&fs), before - 1024);
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub(crate) use stat::{fstat, lstat, newfstatat, stat, statx};
 pub(crate) use storage::{fadvise64, fallocate, readahead, sync_file_range, syncfs};
 pub(crate) use vectors::{preadv, preadv2, pwritev, pwritev2};
 pub(crate) use xattr::{
-    fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, lgetxattr, listxattr, llistxattr, lremovexattr,
-    lsetxattr, removexattr, setxattr,
+    fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, getxattrat, lgetxattr, listxattr, listxattrat,
+    llistxattr, lremovexattr, lsetxattr, removexattr, removexattrat, setxattr, setxattrat,
 };
 
 use alloc::vec::Vec;

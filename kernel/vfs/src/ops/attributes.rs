@@ -67,6 +67,7 @@ pub fn change_owner(
     })?;
     if inode.kind() != FileKind::Directory {
         inode.clear_set_id();
+        inode.clear_capabilities();
     }
     Ok(())
 }
@@ -148,7 +149,16 @@ pub fn truncate(credentials: &Credentials, path: &Path, size: u64, size_limit: u
     permission::check(credentials, &**inode, Permission::WRITE)?;
     let _write_access = WriteAccess::new(inode)?;
     check_growth(&**inode, size, size_limit)?;
+    set_size(credentials, &**inode, size)
+}
+
+/// Sets the size, which takes the file's privileges away.
+///
+/// # Errors
+/// Those of the file system.
+pub(super) fn set_size(credentials: &Credentials, inode: &dyn Inode, size: u64) -> Result<(), Errno> {
     inode.truncate(size)?;
+    inode.clear_capabilities();
     if !credentials.capable(Capability::Fsetid) {
         inode.clear_set_id();
     }

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use los_abi::errno::Errno;
 use los_abi::fs::{Access as AccessMode, MountFlags, OpenFlags};
 
+use super::attributes::set_size;
 use super::{check_create, check_writable, new_node};
 use crate::attributes::FileKind;
 use crate::dentry::Dentry;
@@ -234,7 +235,7 @@ fn finish(caller: &Caller<'_>, found: Path, flags: OpenFlags, origin: Origin) ->
     let ops = inode.clone().open(flags, caller.credentials)?;
     let file = OpenFile::new(found, Some(ops), flags.difference(TRANSIENT), caller.credentials)?;
     if truncates && inode.kind() == FileKind::Regular {
-        inode.truncate(0)?;
+        set_size(caller.credentials, &*inode, 0)?;
     }
     Ok(file)
 }

@@ -9,6 +9,7 @@ mod epoll;
 mod exec;
 mod exec_image;
 mod execveat;
+mod extended_attributes;
 mod faults;
 mod files;
 mod foreign;
@@ -82,6 +83,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signals::CASES,
         terminals::CASES,
         storage::CASES,
+        extended_attributes::CASES,
         futex::CASES,
         futex_pi::CASES,
         thread_stress::CASES,

@@ -1,4 +1,4 @@
-//! Room, holes, copies inside the kernel, positioned vectors, extended attributes, and event counters.
+//! Room, holes, copies inside the kernel, positioned vectors, and event counters.
 
 use los_abi::errno::Errno;
 use los_abi::fs::{EFD_SEMAPHORE, FallocateFlags, IoVec, OpenFlags, ReadWriteFlags};
@@ -10,7 +10,7 @@ use rt::{io, process};
 use crate::arch::ISA;
 use crate::harness::Outcome;
 use crate::raw::{addr, addr_mut, call};
-use crate::{cases, ensure, ensure_eq};
+use crate::{cases, ensure_eq};
 
 cases![
     fallocate_grows_and_keeps,
@@ -19,8 +19,6 @@ cases![
     copy_file_range_checks,
     vectors_at_an_offset,
     unknown_transfer_flags_are_refused,
-    no_extended_attributes,
-    extended_attribute_checks,
     chroot_changes_the_root,
     event_counter_counts,
     event_counter_as_a_semaphore,
@@ -162,50 +160,6 @@ fn unknown_transfer_flags_are_refused() -> Outcome {
     let out = vectors([b"a", b"b"]);
     let result = call(Sysno::pwritev2, &[fd(&file), addr(&out), 2, 0, 0, 0x4000_0000]);
     ensure_eq!(result, Err(Errno::EOPNOTSUPP));
-    Ok(())
-}
-
-fn get(path: &[u8], name: &[u8]) -> Result<u64, Errno> {
-    call(Sysno::getxattr, &[addr(path), addr(name), 0, 0])
-}
-
-fn no_extended_attributes() -> Outcome {
-    new_file(b"f", b"x")?;
-    let answer = get(b"f\0", b"user.name\0");
-    ensure!(
-        matches!(answer, Err(Errno::EOPNOTSUPP | Errno::ENODATA)),
-        "{answer:?}"
-    );
-    ensure_eq!(call(Sysno::llistxattr, &[addr(b"f\0"), 0, 0])?, 0);
-    Ok(())
-}
-
-fn extended_attribute_checks() -> Outcome {
-    let file = new_file(b"f", b"x")?;
-    ensure_eq!(get(b"absent\0", b"user.a\0"), Err(Errno::ENOENT));
-    ensure_eq!(get(b"f\0", b"\0"), Err(Errno::ERANGE));
-    let mut long = [b'a'; 300];
-    long[299] = 0;
-    ensure_eq!(get(b"f\0", &long), Err(Errno::ERANGE));
-    let set = |name: &[u8], size: u64, flags: u64| {
-        call(
-            Sysno::fsetxattr,
-            &[fd(&file), addr(name), addr(&long), size, flags],
-        )
-    };
-    ensure_eq!(set(b"user.a\0", 1, 4), Err(Errno::EINVAL));
-    ensure_eq!(set(b"user.a\0", 65537, 0), Err(Errno::E2BIG));
-    fs::symlink(b"f", b"link")?;
-    let name = b"user.a\0";
-    let on_link = call(
-        Sysno::lsetxattr,
-        &[addr(b"link\0"), addr(name), addr(&long), 1, 0],
-    );
-    ensure_eq!(on_link, Err(Errno::EPERM));
-    ensure_eq!(
-        call(Sysno::fgetxattr, &[999, addr(name), 0, 0]),
-        Err(Errno::EBADF)
-    );
     Ok(())
 }
 
