@@ -75,6 +75,37 @@ pub fn has_arrived(signal: u32) -> bool {
     ARRIVED.load(Ordering::Relaxed) & 1 << (signal - 1) != 0
 }
 
+/// Returns the signals that arrived and were not taken.
+pub fn arrived() -> SigSet {
+    SigSet(ARRIVED.load(Ordering::Relaxed))
+}
+
+/// What happens at a signal, to be put back later.
+#[derive(Clone, Copy, Debug)]
+pub struct Disposition(SigAction);
+
+impl Disposition {
+    /// Tells whether the signal is ignored.
+    pub fn is_ignored(&self) -> bool {
+        self.0.sa_handler == SIG_IGN
+    }
+}
+
+/// Returns what happens at the signal now.
+pub fn disposition(signal: u32) -> Disposition {
+    let mut old = SigAction::default();
+    let into = UserPtr::new(&raw mut old as u64);
+    // SAFETY: the call writes one action, which lives until it returns. For a number that is no signal it fails and
+    // leaves the default.
+    let _ = unsafe { sys::rt_sigaction(signal.cast_signed(), UserPtr::NULL, into, SIGSET_SIZE) };
+    Disposition(old)
+}
+
+/// Puts back what happened at the signal.
+pub fn restore(signal: u32, disposition: Disposition) {
+    install(signal, &disposition.0);
+}
+
 /// Replaces the set of blocked signals; returns the old one.
 pub fn set_mask(mask: SigSet) -> SigSet {
     let mut old = SigSet::EMPTY;
@@ -101,7 +132,12 @@ fn set_action(signal: u32, handler: u64) {
         sa_restorer: restorer as usize as u64,
         sa_mask: SigSet::EMPTY,
     };
-    let new = UserPtr::new(&raw const action as u64);
+    install(signal, &action);
+}
+
+/// Installs an action that one of these functions made, or that the process had.
+fn install(signal: u32, action: &SigAction) {
+    let new = UserPtr::new(core::ptr::from_ref(action) as u64);
     // SAFETY: the handler only changes an atomic, and the restorer returns from it. The call fails for
     // numbers that cannot be caught, and then changes nothing.
     let _ = unsafe { sys::rt_sigaction(signal.cast_signed(), new, UserPtr::NULL, SIGSET_SIZE) };

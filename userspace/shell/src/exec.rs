@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use rt::fs::{File, OpenFlags};
 use rt::io::{self, Read};
 use rt::process::{self, Fork, WaitFlags};
-use rt::{Errno, eprintln, signal};
+use rt::signal::{self, Signal};
+use rt::{Errno, eprintln};
 
 use crate::ast::{Arm, Command, CommandKind, Connector, Item, List, Pipeline, Redirection, Word};
 use crate::jobs::{self, UNKNOWN_STATUS};
@@ -29,6 +30,7 @@ impl Shell {
     pub fn run_list(&mut self, list: &List) -> Outcome {
         let mut status = 0;
         for item in &list.items {
+            self.run_traps()?;
             if self.interactive && signal::has_arrived(signal::SIGINT) {
                 return Err(Flow::Interrupt);
             }
@@ -69,6 +71,7 @@ impl Shell {
             status
         };
         self.status = status;
+        self.run_traps()?;
         if status != 0 && self.options.exit_on_error && !asked && self.condition_depth == 0 {
             return Err(Flow::Exit(status));
         }
@@ -153,8 +156,11 @@ impl Shell {
         let has_control = self.jobs.has_control();
         self.become_subshell();
         if kind == Kind::Background && !has_control {
-            signal::ignore(signal::SIGINT);
-            signal::ignore(signal::SIGQUIT);
+            // Whoever is in the background is not meant by the keyboard, and its traps do not change that.
+            for signal in [Signal::INT, Signal::QUIT] {
+                signal::ignore(signal.number());
+                self.traps.disown(signal);
+            }
             if leader == 0
                 && let Ok(null) = File::open_with(b"/dev/null", OpenFlags::empty(), 0)
             {
@@ -179,7 +185,7 @@ impl Shell {
             }
             _ => self.run_command(command),
         };
-        self.status_of(result)
+        self.finish(result)
     }
 
     /// Returns the status with which a subshell ends.
@@ -235,7 +241,7 @@ impl Shell {
             Ok(Fork::Child) => {
                 self.enter_child(0, Kind::Foreground, None, None);
                 let result = self.redirect(redirections).and_then(|_| self.run_list(list));
-                process::exit(self.status_of(result))
+                process::exit(self.finish(result))
             }
             Ok(Fork::Parent(pid)) => {
                 self.jobs.join_group(pid, 0, true);
@@ -358,7 +364,7 @@ impl Shell {
             drop(writer);
             io::output_replaced();
             let result = self.run_list(list);
-            process::exit(self.status_of(result))
+            process::exit(self.finish(result))
         };
         drop(writer);
         let mut output = Vec::new();

@@ -47,7 +47,8 @@ pub fn main(args: Args) -> i32 {
         };
         shell.name = operands.next().unwrap_or(shell.name);
         shell.positional = operands.collect();
-        return leave(&mut shell, |shell| shell.run_text(&text));
+        let result = shell.run_text(&text);
+        return shell.finish(result);
     }
     if !invocation.from_input
         && let Some(path) = operands.next()
@@ -61,7 +62,8 @@ pub fn main(args: Args) -> i32 {
             }
         };
         shell.name = path;
-        return leave(&mut shell, |shell| shell.run_text(&text));
+        let result = shell.run_text(&text);
+        return shell.finish(result);
     }
     shell.positional = operands.collect();
     let is_terminal = tty::is_terminal(io::STDIN) && tty::is_terminal(io::STDERR);
@@ -70,7 +72,8 @@ pub fn main(args: Args) -> i32 {
         shell.arm_signals();
         shell.jobs.take_terminal();
     }
-    let status = leave(&mut shell, Shell::run_input);
+    let result = shell.run_input();
+    let status = shell.finish(result);
     shell.jobs.give_terminal_back();
     status
 }
@@ -120,15 +123,6 @@ fn read_options(arguments: &[Vec<u8>], shell: &mut Shell) -> Option<Invocation> 
         }
     }
     Some(invocation)
-}
-
-/// Runs a program to its end and returns the shell's status.
-fn leave(shell: &mut Shell, run: impl FnOnce(&mut Shell) -> Result<i32, Flow>) -> i32 {
-    match run(shell) {
-        Ok(status) | Err(Flow::Exit(status) | Flow::Fail(status) | Flow::Return(status)) => status,
-        Err(Flow::Break(_) | Flow::Continue(_)) => shell.status,
-        Err(Flow::Interrupt) => INTERRUPT_STATUS,
-    }
 }
 
 impl Shell {
@@ -234,7 +228,10 @@ impl Shell {
             if self.interactive {
                 // A source that cannot be polled is simply read.
                 let _ = io::wait_readable(io::STDIN, SigSet::EMPTY);
-                if signal::take(signal::SIGINT) {
+                let is_interrupt = signal::has_arrived(signal::SIGINT);
+                self.run_traps()?;
+                if is_interrupt {
+                    signal::take(signal::SIGINT);
                     eprintln!();
                     self.status = INTERRUPT_STATUS;
                     return Err(Flow::Interrupt);

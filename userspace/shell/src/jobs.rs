@@ -7,9 +7,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use rt::process::{self, WaitFlags, WaitStatus};
-use rt::signal::{self, SIGNALS};
+use rt::signal::{self, SIGNALS, SigSet};
 use rt::text::Text;
 use rt::{Errno, eprintln, io, tty};
+
+use crate::traps;
 
 /// Status of a child that nobody knows.
 pub const UNKNOWN_STATUS: i32 = 127;
@@ -251,7 +253,7 @@ impl Jobs {
     /// Waits for the job of a process; its status, or 127 when there is no such job.
     ///
     /// # Errors
-    /// EINTR when Ctrl-C ended the waiting.
+    /// EINTR when a caught signal ended the waiting.
     pub fn wait(&mut self, pid: i32) -> Result<i32, Errno> {
         let is_it = |job: &Job| job.members.iter().any(|member| member.pid == pid);
         while self
@@ -271,7 +273,7 @@ impl Jobs {
     /// Waits for all jobs that run.
     ///
     /// # Errors
-    /// EINTR when Ctrl-C ended the waiting.
+    /// EINTR when a caught signal ended the waiting.
     pub fn wait_all(&mut self) -> Result<(), Errno> {
         while self.jobs.iter().any(|job| !job.is_done() && !job.is_stopped()) {
             self.wait_any()?;
@@ -334,19 +336,32 @@ impl Jobs {
         self.wait_foreground(&pids)
     }
 
+    /// Waits for news of any child. A signal that comes between looking and sleeping is not slept past: all are
+    /// blocked but while the shell sleeps, where SIGCHLD wakes it, whatever the script wants with that one.
     fn wait_any(&mut self) -> Result<(), Errno> {
-        match process::wait(-1, WaitFlags::empty()) {
-            Ok(Some((pid, status))) => self.note(pid, status),
-            Err(Errno::EINTR) if signal::has_arrived(signal::SIGINT) => return Err(Errno::EINTR),
-            Err(Errno::ECHILD) => {
-                // Somebody else reaped them; nothing can be learned any more.
-                for member in self.jobs.iter_mut().flat_map(|job| &mut job.members) {
-                    member.news.get_or_insert(WaitStatus::Exited(UNKNOWN_STATUS));
+        let mask = signal::set_mask(SigSet::ALL);
+        let disposition = signal::disposition(signal::SIGCHLD);
+        signal::catch(signal::SIGCHLD);
+        let result = loop {
+            match process::wait(-1, WaitFlags::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    self.note(pid, status);
+                    break Ok(());
+                }
+                Ok(None) if traps::interrupted_status().is_some() => break Err(Errno::EINTR),
+                Ok(None) => signal::suspend(mask),
+                Err(_) => {
+                    // Somebody else reaped them; nothing can be learned any more.
+                    for member in self.jobs.iter_mut().flat_map(|job| &mut job.members) {
+                        member.news.get_or_insert(WaitStatus::Exited(UNKNOWN_STATUS));
+                    }
+                    break Ok(());
                 }
             }
-            _ => {}
-        }
-        Ok(())
+        };
+        signal::restore(signal::SIGCHLD, disposition);
+        signal::set_mask(mask);
+        result
     }
 
     fn note(&mut self, pid: i32, status: WaitStatus) {

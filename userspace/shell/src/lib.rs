@@ -2,8 +2,8 @@
 //!
 //! A text becomes tokens ([`lexer`]) and a tree ([`ast`], [`parser`]); running it expands words
 //! ([`expand`], [`fields`], [`pattern`], [`glob`], [`arithmetic`]) and makes processes ([`exec`],
-//! [`redirect`], [`jobs`]) or calls [`builtins`]. [`shell`] is the state, [`input`] where commands come
-//! from. Left out: aliases, traps, history and line editing beyond the terminal's own.
+//! [`redirect`], [`jobs`], [`traps`]) or calls [`builtins`]. [`shell`] is the state, [`input`] where commands come
+//! from. Left out: aliases, history and line editing beyond the terminal's own.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ pub mod pattern;
 pub mod redirect;
 pub mod shell;
 pub mod simple;
+pub mod traps;
 pub mod variables;
 
 pub use input::main;

@@ -11,6 +11,7 @@ use rt::{eprintln, process, signal};
 
 use crate::ast::Command;
 use crate::jobs::Jobs;
+use crate::traps::Traps;
 use crate::variables::Variables;
 
 /// Status of a shell that ends by an error of its own.
@@ -110,6 +111,8 @@ pub struct Shell {
     pub interactive: bool,
     /// Background and stopped commands.
     pub jobs: Jobs,
+    /// What happens at signals and at the end.
+    pub traps: Traps,
     /// Loops around the current command.
     pub(crate) loop_depth: usize,
     /// Functions and `.` scripts around the current command.
@@ -138,6 +141,7 @@ impl Shell {
             options: Options::default(),
             interactive: false,
             jobs: Jobs::default(),
+            traps: Traps::default(),
             loop_depth: 0,
             call_depth: 0,
             condition_depth: 0,
@@ -191,11 +195,7 @@ impl Shell {
     /// Turns a forked copy of the shell into a subshell: not interactive, without jobs, and with the
     /// signals that an interactive shell ignores back at their defaults.
     pub(crate) fn become_subshell(&mut self) {
-        if self.interactive {
-            for number in INTERACTIVE_SIGNALS {
-                signal::reset(number);
-            }
-        }
+        self.drop_traps();
         self.interactive = false;
         self.jobs = Jobs::default();
         if let Some(mask) = self.held_mask.take() {
@@ -216,17 +216,32 @@ impl Shell {
         side
     }
 
-    /// Takes the signals that an interactive shell must survive.
+    /// Takes the signals that an interactive shell must survive, but for those with traps.
     pub(crate) fn arm_signals(&self) {
-        signal::catch(signal::SIGINT);
-        for number in [
-            signal::SIGQUIT,
-            signal::SIGTERM,
-            signal::SIGTSTP,
-            signal::SIGTTIN,
-            signal::SIGTTOU,
-        ] {
-            signal::ignore(number);
+        for number in self.untrapped_signals() {
+            self.arm_signal(number);
+        }
+    }
+
+    /// Gives them their defaults again.
+    pub(crate) fn disarm_signals(&self) {
+        for number in self.untrapped_signals() {
+            signal::reset(number);
+        }
+    }
+
+    fn untrapped_signals(&self) -> impl Iterator<Item = u32> {
+        INTERACTIVE_SIGNALS
+            .into_iter()
+            .filter(|number| !self.traps.has(*number))
+    }
+
+    /// Gives a signal without a trap the action that it has in an interactive shell.
+    pub(crate) fn arm_signal(&self, number: u32) {
+        match number {
+            signal::SIGINT => signal::catch(number),
+            number if INTERACTIVE_SIGNALS.contains(&number) => signal::ignore(number),
+            number => signal::reset(number),
         }
     }
 }

@@ -227,10 +227,11 @@ impl Shell {
         if head.contains(&0) {
             return self.report_not_executable(&path, Errno::ENOEXEC);
         }
+        self.drop_traps();
         let mut script = Self::new(&path, &self.variables.to_environment());
         script.positional = arguments.to_vec();
         let result = script.run_text(text);
-        script.status_of(result)
+        script.finish(result)
     }
 
     /// Prints a command before it runs, under `-x`.

@@ -267,3 +267,32 @@ fn a_session_at_a_terminal() {
     let status = session.child.wait().expect("it ends");
     assert_eq!(status.code(), Some(9));
 }
+
+#[test]
+fn traps_run_at_a_prompt_and_before_the_end() {
+    let (output, errors, status) = run(
+        &["-i"],
+        "trap 'echo caught' USR1 INT\nkill -USR1 $$\nkill -INT $$\necho on\ntrap 'echo end' EXIT\nexit 3\n",
+    );
+    assert_eq!(
+        (output.as_str(), status),
+        ("caught\ncaught\non\nend\n", 3),
+        "{errors}"
+    );
+    let (output, _, status) = run(
+        &["-i"],
+        "trap '' INT\nkill -INT $$\nsh -c 'kill -INT $$; echo alive'\n",
+    );
+    assert_eq!((output.as_str(), status), ("alive\n", 0));
+}
+
+#[test]
+fn a_signal_ends_waiting_for_a_child() {
+    let (output, errors, _) = run_text(
+        "trap 'echo caught' USR1; sleep 30 & child=$!; (sleep 0.3; kill -USR1 $$) & wait $child; echo $?; kill $child",
+    );
+    assert_eq!((output.as_str(), errors.as_str()), ("caught\n138\n", ""));
+    // Its end is news also when the script ignores such news.
+    let (output, errors, _) = run_text("trap '' CHLD; sleep 0.2 & wait $!; echo $?");
+    assert_eq!((output.as_str(), errors.as_str()), ("0\n", ""));
+}

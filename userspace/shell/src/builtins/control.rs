@@ -55,7 +55,7 @@ pub(super) fn leave_function(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcom
 }
 
 pub(super) fn exit(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
-    let status = shell.status;
+    let status = shell.traps.status_before().unwrap_or(shell.status);
     Err(Flow::Exit(number(shell, arguments, status)? & 0xff))
 }
 
@@ -89,12 +89,7 @@ pub(super) fn exec(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
         return Err(Flow::Exit(shell.execute(&arguments[1..])));
     }
     // The program must find the signals as a shell's child would; a failure brings the shell's back.
-    for number in [rt::signal::SIGINT, rt::signal::SIGQUIT, rt::signal::SIGTERM] {
-        rt::signal::reset(number);
-    }
-    for number in [rt::signal::SIGTSTP, rt::signal::SIGTTIN, rt::signal::SIGTTOU] {
-        rt::signal::reset(number);
-    }
+    shell.disarm_signals();
     let status = shell.execute(&arguments[1..]);
     shell.arm_signals();
     Ok(status)

@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
-use rt::signal::{SIGINT, SIGNALS, SIGTERM};
+use rt::signal::{SIGNALS, SIGTERM};
 use rt::text::{self, Text};
 use rt::{println, process};
 
 use super::{Outcome, USAGE_STATUS};
 use crate::shell::{Flow, Shell};
+use crate::traps;
 
 pub(super) fn list(shell: &mut Shell, _: &[Vec<u8>]) -> Outcome {
     shell.jobs.print();
@@ -15,9 +16,10 @@ pub(super) fn list(shell: &mut Shell, _: &[Vec<u8>]) -> Outcome {
 }
 
 pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
-    let interrupted = 128 + SIGINT.cast_signed();
+    // Waiting ends early only by a caught signal.
+    let interrupted = |_| traps::interrupted_status().unwrap_or(0);
     if arguments.len() == 1 {
-        return Ok(shell.jobs.wait_all().map_or(interrupted, |()| 0));
+        return Ok(shell.jobs.wait_all().map_or_else(interrupted, |()| 0));
     }
     let mut status = 0;
     for argument in &arguments[1..] {
@@ -25,7 +27,7 @@ pub(super) fn wait(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
             shell.complain(format_args!("wait: No such job: {}", Text(argument)));
             return Ok(USAGE_STATUS);
         };
-        status = shell.jobs.wait(pid).unwrap_or(interrupted);
+        status = shell.jobs.wait(pid).unwrap_or_else(interrupted);
     }
     Ok(status)
 }
@@ -125,7 +127,7 @@ fn process_named(shell: &Shell, text: &[u8]) -> Option<i32> {
 }
 
 /// Returns the signal of a number or a name, with or without `SIG`.
-fn signal_named(name: &[u8]) -> Option<u32> {
+pub(super) fn signal_named(name: &[u8]) -> Option<u32> {
     if let Some(number) = text::parse_unsigned(name, 10) {
         return u32::try_from(number).ok().filter(|number| *number <= 64);
     }

@@ -5,6 +5,7 @@ mod files;
 mod jobs;
 mod read;
 mod test;
+mod trap;
 mod variables;
 
 use alloc::vec::Vec;
@@ -61,6 +62,7 @@ pub static BUILTINS: &[Builtin] = &[
     special("return", control::leave_function),
     special("set", variables::set),
     special("shift", variables::shift),
+    special("trap", trap::run),
     special("unset", variables::unset),
     ordinary("[", test::run),
     ordinary("bg", jobs::background),
@@ -85,6 +87,12 @@ pub static BUILTINS: &[Builtin] = &[
 /// Returns the builtin with this name.
 pub fn find(name: &[u8]) -> Option<&'static Builtin> {
     BUILTINS.iter().find(|builtin| builtin.name == name)
+}
+
+/// Quotes a value so that the shell could read it back.
+fn quote(value: &[u8]) -> Vec<u8> {
+    let parts: Vec<_> = value.split(|byte| *byte == b'\'').collect();
+    [b"'", parts.join(&b"'\"'\"'"[..]).as_slice(), b"'"].concat()
 }
 
 /// Reads a builtin's numeric argument; complains about one that is none.

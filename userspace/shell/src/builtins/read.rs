@@ -7,6 +7,7 @@ use rt::{Errno, eprint, io};
 
 use super::{Outcome, USAGE_STATUS};
 use crate::shell::Shell;
+use crate::traps;
 
 /// Runs `read [-r] [-p prompt] name ...`; status 1 is the end of the input.
 pub(super) fn run(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
@@ -31,7 +32,7 @@ pub(super) fn run(shell: &mut Shell, arguments: &[Vec<u8>]) -> Outcome {
     }
     let (line, complete) = match read_line(raw) {
         Ok(read) => read,
-        Err(Errno::EINTR) => return Ok(130),
+        Err(Errno::EINTR) => return Ok(traps::interrupted_status().unwrap_or(1)),
         Err(errno) => {
             shell.complain(format_args!("read: {}", errno.message()));
             return Ok(1);

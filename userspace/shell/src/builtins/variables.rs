@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use rt::text::Text;
 use rt::{print, println, text};
 
-use super::{Outcome, USAGE_STATUS, number};
+use super::{Outcome, USAGE_STATUS, number, quote};
 use crate::lexer;
 use crate::shell::{Options, Shell};
 
@@ -274,13 +274,7 @@ fn split(argument: &[u8]) -> (&[u8], Option<&[u8]>) {
 /// Ends a line with a value that the shell could read back.
 fn print_value(value: Option<&[u8]>) {
     match value {
-        Some(value) => {
-            let quoted = value
-                .split(|byte| *byte == b'\'')
-                .collect::<Vec<_>>()
-                .join(&b"'\"'\"'"[..]);
-            println!("='{}'", Text(&quoted));
-        }
+        Some(value) => println!("={}", Text(&quote(value))),
         None => println!(),
     }
 }
