@@ -33,7 +33,7 @@ pub mod vvar;
 
 pub use address_space::{
     AddressSpace, BarrierError, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker, MapRequest,
-    RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, order_all,
+    RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, max_mappings, order_all, set_max_mappings,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;

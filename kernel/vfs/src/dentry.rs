@@ -6,19 +6,22 @@
 //! and parent) changes, by rename. The cache is bounded: beyond a limit, names that nobody uses are dropped
 //! in the order of a clock.
 
+mod cache;
+
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::sync::{Arc, Weak};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use hashbrown::HashTable;
 use los_abi::errno::Errno;
-use sync::{Mutex, MutexGuard, Once, Rank, SpinLock};
+use sync::{Mutex, MutexGuard, Rank, SpinLock};
 
 use crate::attributes::FileKind;
 use crate::inode::Inode;
 use crate::name;
+
+pub use cache::drop_unused_names;
 
 /// A name. Without an inode it is negative: the name is known not to exist.
 pub struct Dentry {
@@ -341,63 +344,5 @@ impl Drop for Dentry {
         while let Some(mut parent) = next.and_then(Arc::into_inner) {
             next = parent.place.get_mut().parent.take();
         }
-    }
-}
-
-/// The bound on how many names are cached.
-mod cache {
-    use super::{Arc, Dentry, Once, Ordering, Rank, SpinLock, VecDeque, Weak};
-
-    /// Names that the hand looks at when one is added to a full cache.
-    const STEPS: usize = 4;
-    const NAMES_MIN: usize = 1024;
-    const NAMES_MAX: usize = 64 * 1024;
-
-    static CLOCK: SpinLock<VecDeque<Weak<Dentry>>> = SpinLock::new(Rank::Dentry, VecDeque::new());
-
-    fn names_max() -> usize {
-        static MAX: Once<usize> = Once::new();
-        *MAX.call_once(|| (mm::frames::statistics().total_pages / 8).clamp(NAMES_MIN, NAMES_MAX))
-    }
-
-    /// Adds a name, and drops names that were not used for a while if there are too many.
-    pub(super) fn note(dentry: &Arc<Dentry>) {
-        let max = names_max();
-        let entry = Arc::downgrade(dentry);
-        {
-            let mut clock = CLOCK.lock();
-            if clock.try_reserve(1).is_ok() {
-                clock.push_back(entry);
-            }
-        }
-        for _ in 0..STEPS {
-            if !step(max) {
-                break;
-            }
-        }
-    }
-
-    fn step(max: usize) -> bool {
-        let oldest = {
-            let mut clock = CLOCK.lock();
-            if clock.len() <= max {
-                None
-            } else {
-                clock.pop_front()
-            }
-        };
-        let Some(oldest) = oldest else {
-            return false;
-        };
-        let Some(dentry) = oldest.upgrade() else {
-            return true;
-        };
-        let was_used = dentry.is_used.swap(false, Ordering::Relaxed);
-        if was_used || Arc::strong_count(&dentry) > 2 {
-            CLOCK.lock().push_back(oldest);
-        } else {
-            Dentry::evict(dentry);
-        }
-        true
     }
 }

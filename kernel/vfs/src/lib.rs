@@ -50,7 +50,7 @@ pub use attributes::{
     device_minor, make_device,
 };
 pub use credentials::{Capability, Credentials};
-pub use dentry::Dentry;
+pub use dentry::{Dentry, drop_unused_names};
 pub use extended_attributes::ExtendedAttributes;
 pub use file::{OpenFile, Whence};
 pub use filesystems::{FileSystemType, MountRequest};

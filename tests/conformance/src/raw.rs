@@ -4,6 +4,8 @@
     reason = "conformance is about what the kernel does with any argument"
 )]
 
+use core::sync::atomic::AtomicU32;
+
 use los_abi::errno::Errno;
 use los_abi::syscall::Sysno;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -47,6 +49,12 @@ pub(crate) fn peek<T: FromBytes + Copy>(address: u64) -> T {
 pub(crate) fn poke<T: IntoBytes + Immutable>(address: u64, value: T) {
     // SAFETY: the case has mapped the address for writing, or means to die of it.
     unsafe { core::ptr::write_volatile(address as *mut T, value) }
+}
+
+/// Returns the counter at an address that a call returned.
+pub(crate) fn counter(address: u64) -> &'static AtomicU32 {
+    // SAFETY: the case has mapped the address, aligned, for as long as it counts there.
+    unsafe { AtomicU32::from_ptr(address as *mut u32) }
 }
 
 /// Calls code at an address.

@@ -81,6 +81,20 @@ pub(super) static TABLE: &[Entry<System>] = &[
     directory(
         "vm",
         &[
+            Entry {
+                name: "drop_caches",
+                mode: 0o200,
+                content: Content::Setting(|_, _| Err(Errno::EACCES), drop_caches),
+            },
+            setting(
+                "max_map_count",
+                |_, text| line(text, mm::max_mappings()),
+                |_, bytes| {
+                    let count = usize::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    mm::set_max_mappings(count);
+                    Ok(())
+                },
+            ),
             setting(
                 "overcommit_memory",
                 |_, text| line(text, commit::mode() as u8),
@@ -123,6 +137,20 @@ fn store_overcommit(_: &System, bytes: &[u8]) -> Done {
         2 => Overcommit::Never,
         _ => return Err(Errno::EINVAL),
     });
+    Ok(())
+}
+
+/// Gives back what is kept to be at hand again (proc_sys_vm(5)): of files nothing, as memory is where they are; for 2
+/// and 3 the names that nobody uses and the free objects of the kernel's heap. 4 would quieten a message.
+fn drop_caches(_: &System, bytes: &[u8]) -> Done {
+    match integer(bytes)? {
+        1 | 4 => {}
+        2 | 3 => {
+            vfs::drop_unused_names();
+            mm::heap::trim();
+        }
+        _ => return Err(Errno::EINVAL),
+    }
     Ok(())
 }
 

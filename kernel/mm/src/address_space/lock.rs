@@ -10,7 +10,7 @@ use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
-use super::{AddressSpace, FaultError, Inner, Limits, MAX_MAPPINGS, page_align};
+use super::{AddressSpace, FaultError, Inner, Limits, max_mappings, page_align};
 use crate::vma::{Attributes, Vma};
 
 const OFFSET_MASK: u64 = PAGE_SIZE as u64 - 1;
@@ -284,7 +284,7 @@ impl Inner {
             .mappings
             .find(part.start)
             .is_some_and(|vma| vma.start == part.start && vma.end == part.end);
-        if !is_whole && (self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2)) {
+        if !is_whole && (self.mappings.len() + 2 > max_mappings() || !self.mappings.reserve(2)) {
             return Err(Errno::ENOMEM);
         }
         if let Some(mut vma) = self.mappings.take_part(part) {

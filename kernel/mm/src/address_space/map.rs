@@ -11,7 +11,7 @@ use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE};
 
 use super::lock::LockMode;
 use super::zap::Flush;
-use super::{AddressSpace, Inner, MAX_MAPPINGS, page_align};
+use super::{AddressSpace, Inner, max_mappings, page_align};
 use crate::commit::{self, Overcommit};
 use crate::frames;
 use crate::pager::{AnonymousPager, Pager};
@@ -103,7 +103,7 @@ impl AddressSpace {
                 .find(range.start)
                 .filter(|vma| vma.start < range.start);
             let too_many =
-                splits.is_some_and(|vma| range.end < vma.end) && inner.mappings.len() >= MAX_MAPPINGS;
+                splits.is_some_and(|vma| range.end < vma.end) && inner.mappings.len() >= max_mappings();
             if too_many || !inner.mappings.reserve(2) {
                 return Err(Errno::ENOMEM);
             }
@@ -151,7 +151,7 @@ impl Inner {
             Source::File { offset, .. } => offset.checked_add(bytes),
         };
         end_of_object.ok_or(Errno::EOVERFLOW)?;
-        if self.mappings.len() >= MAX_MAPPINGS {
+        if self.mappings.len() >= max_mappings() {
             return Err(Errno::ENOMEM);
         }
         let start = self.place(request.address, request.flags, bytes)?;

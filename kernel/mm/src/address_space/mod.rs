@@ -24,7 +24,7 @@ mod zap;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
 use los_arch::hal::cpu::MAX_CPUS;
@@ -48,10 +48,20 @@ pub use map::{MapRequest, Source};
 pub use remap::RemapRequest;
 pub use usage::VmaUsage;
 
-/// Most mappings of one address space (Linux's default `vm.max_map_count`).
-const MAX_MAPPINGS: usize = 65530;
+/// Most mappings of one address space: `vm.max_map_count`, with Linux's default.
+static MAX_MAPPINGS: AtomicUsize = AtomicUsize::new(65530);
 /// Bytes between the end of the user half and where mappings are placed, for the stack.
 const STACK_ROOM_BYTES: u64 = 128 << 20;
+
+/// Returns how many mappings an address space may have.
+pub fn max_mappings() -> usize {
+    MAX_MAPPINGS.load(Ordering::Relaxed)
+}
+
+/// Changes how many mappings an address space may have; those that are there stay.
+pub fn set_max_mappings(count: usize) {
+    MAX_MAPPINGS.store(count, Ordering::Relaxed);
+}
 
 /// Limits of a process that memory operations observe, in bytes; `u64::MAX` is unlimited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

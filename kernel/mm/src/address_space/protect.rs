@@ -9,7 +9,7 @@ use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, VirtAddr};
 
 use super::map::PROTECTION;
 use super::zap::Flush;
-use super::{AddressSpace, Inner, MAX_MAPPINGS, is_zero_frame, page_align};
+use super::{AddressSpace, Inner, is_zero_frame, max_mappings, page_align};
 use crate::commit;
 use crate::frames::Frame;
 use crate::vma::{Attributes, Backing, Vma};
@@ -75,7 +75,7 @@ impl Inner {
             let end = vma.end.min(range.end);
             if vma.protection != protection {
                 let promised = self.check_promise(vma, (end - at) >> PAGE_SHIFT, protection)?;
-                if self.mappings.len() + 2 > MAX_MAPPINGS || !self.mappings.reserve(2) {
+                if self.mappings.len() + 2 > max_mappings() || !self.mappings.reserve(2) {
                     return Err(Errno::ENOMEM);
                 }
                 let Some(mut vma) = self.mappings.take_part(at..end) else {

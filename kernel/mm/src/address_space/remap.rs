@@ -13,7 +13,7 @@ use los_arch::{Current, Pte};
 use super::lock::LockMode;
 use super::map::user_range;
 use super::zap::Flush;
-use super::{AddressSpace, Inner, MAX_MAPPINGS, page_align};
+use super::{AddressSpace, Inner, max_mappings, page_align};
 use crate::commit;
 use crate::vma::{Attributes, Backing, Vma, VmaKind};
 
@@ -57,7 +57,7 @@ impl AddressSpace {
     pub fn remap(&self, request: RemapRequest) -> Result<u64, Errno> {
         let request = request.checked()?;
         let remapped = self.with(|inner, flush| {
-            if request.has_place() && inner.mappings.len() + SPARE_MAPPINGS >= MAX_MAPPINGS
+            if request.has_place() && inner.mappings.len() + SPARE_MAPPINGS >= max_mappings()
                 || !inner.mappings.reserve(SPARE_MAPPINGS)
             {
                 return Err(Errno::ENOMEM);
@@ -175,7 +175,7 @@ impl Inner {
         if !request.flags.contains(MremapFlags::MAYMOVE) {
             return Err(Errno::ENOMEM);
         }
-        if self.mappings.len() + SPARE_MAPPINGS > MAX_MAPPINGS {
+        if self.mappings.len() + SPARE_MAPPINGS > max_mappings() {
             return Err(Errno::ENOMEM);
         }
         let to = self.place(0, MapFlags::empty(), new_length)?;

@@ -422,6 +422,26 @@ fn mounts_cover_and_come_off() {
 }
 
 #[test]
+fn unused_names_are_dropped() {
+    let world = World::new();
+    world.mkdir("/unused").unwrap();
+    world.make("/unused/file");
+    let held = world.find("/unused").unwrap();
+    let name = Arc::downgrade(&world.find("/unused/file").unwrap().dentry);
+    assert!(name.upgrade().is_some());
+    crate::drop_unused_names();
+    assert!(name.upgrade().is_none());
+    assert!(Arc::ptr_eq(&held.dentry, &world.find("/unused").unwrap().dentry));
+    world.find("/unused/file").unwrap();
+    drop(held);
+    let directory = Arc::downgrade(&world.find("/unused").unwrap().dentry);
+    // What is in it goes first.
+    crate::drop_unused_names();
+    assert!(directory.upgrade().is_none());
+    world.find("/unused/file").unwrap();
+}
+
+#[test]
 fn the_cache_stays_bounded_and_right() {
     let world = World::new();
     world.mkdir("/d").unwrap();

@@ -2,6 +2,9 @@
 
 mod aslr;
 mod bad_input;
+mod bombs;
+mod bombs_of_execve;
+mod bombs_of_memory;
 mod capabilities;
 mod clone;
 mod credentials;
@@ -102,6 +105,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         vdso::CASES,
         bad_input::CASES,
         out_of_memory::CASES,
+        bombs::CASES,
+        bombs_of_memory::CASES,
+        bombs_of_execve::CASES,
     ]
     .into_iter()
     .flatten()
@@ -111,6 +117,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
 pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
     match words {
         [what, seconds] if what == b"stress" => thread_stress::run_for(seconds),
+        [what, times] if what == b"cycles" => bombs_of_execve::run_cycles(times),
+        [what, ..] if what == b"nothing" => 0,
         [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
         [what] if what == b"places" => aslr::helper(),
         [what] if what == b"image" => exec_image::helper(),

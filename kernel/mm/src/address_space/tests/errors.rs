@@ -144,7 +144,7 @@ fn madvise_refuses() {
 fn too_many_mappings_are_refused() {
     let _turn = testing::exclusive();
     let space = space_with_memory(START, PAGE);
-    let pages = 2 * MAX_MAPPINGS as u64;
+    let pages = 2 * max_mappings() as u64;
     let address = space
         .map(anonymous(
             0,
@@ -157,5 +157,5 @@ fn too_many_mappings_are_refused() {
         .step_by(2)
         .map(|page| space.protect(address + page * PAGE, PAGE, ProtFlags::empty()));
     assert_eq!(results.find(Result::is_err), Some(Err(Errno::ENOMEM)));
-    assert!(ranges(&space).len() <= MAX_MAPPINGS);
+    assert!(ranges(&space).len() <= max_mappings());
 }
