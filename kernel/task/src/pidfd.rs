@@ -13,7 +13,7 @@ use los_abi::syscall::Fd;
 use los_abi::task::{PidfdFlags, PidfdSignalFlags};
 use sync::{Once, WaitQueue};
 use vfs::{AnonymousInode, anonymous_file};
-use vfs::{FileKind, FileOps, OpenFile, PollTable};
+use vfs::{FileKind, FileOps, Inode, OpenFile, PollTable};
 
 use crate::context::Context;
 use crate::fd_table::OnExec;
@@ -23,6 +23,7 @@ use crate::process::Process;
 use crate::signal::kill;
 use crate::signal::send::Target;
 use crate::thread::Thread;
+use crate::tree::Tree;
 
 /// What all descriptors of one process or thread share, made with the first.
 pub(crate) struct Watched {
@@ -50,6 +51,16 @@ pub(crate) fn tell_reaped(watch: &Watch) {
         watched.is_reaped.store(true, Ordering::SeqCst);
         watched.ended.wake_all();
     }
+}
+
+/// Finds the process that a directory shows, if it is one of /proc.
+pub type ProcessOfDirectory = fn(&dyn Inode) -> Option<Arc<Process>>;
+
+static PROCESS_OF_DIRECTORY: Once<ProcessOfDirectory> = Once::new();
+
+/// Says how to find the process of a directory: pidfd_send_signal(2) takes those of /proc too.
+pub fn set_directories(find: ProcessOfDirectory) {
+    PROCESS_OF_DIRECTORY.call_once(|| find);
 }
 
 /// What a descriptor refers to.
@@ -105,6 +116,29 @@ impl Subject {
         match self {
             Self::Process(process) => process.is_zombie(),
             Self::Leader(process) => !process.has_leader(),
+            Self::Thread(thread) => thread.is_gone(),
+        }
+    }
+
+    /// Finds whom an open file designates as the receiver of signals.
+    ///
+    /// # Errors
+    /// EBADF.
+    fn of_receiver(file: &OpenFile) -> Result<Self, Errno> {
+        if let Ok(pidfd) = PidFd::of(file) {
+            return Ok(pidfd.subject.clone());
+        }
+        file.ops()?;
+        let process = PROCESS_OF_DIRECTORY.get().and_then(|find| find(&**file.inode()));
+        process.map(Self::Process).ok_or(Errno::EBADF)
+    }
+
+    /// Reports whether the number is free again.
+    fn is_reaped(&self, tree: &Tree) -> bool {
+        match self {
+            Self::Process(process) | Self::Leader(process) => !tree
+                .process(process.pid())
+                .is_some_and(|found| Arc::ptr_eq(found, process)),
             Self::Thread(thread) => thread.is_gone(),
         }
     }
@@ -232,8 +266,8 @@ pub fn send_signal(
         return Err(Errno::EINVAL);
     }
     let file = ctx.files().get(fd)?;
-    let pidfd = PidFd::of(&file)?;
-    let by_thread = !matches!(pidfd.subject, Subject::Process(_));
+    let subject = Subject::of_receiver(&file)?;
+    let by_thread = !matches!(subject, Subject::Process(_));
     let scope = match flags {
         PidfdSignalFlags::THREAD => Scope::Thread,
         PidfdSignalFlags::THREAD_GROUP => Scope::Process,
@@ -246,7 +280,7 @@ pub fn send_signal(
         if info.si_signo != number {
             return Err(Errno::EINVAL);
         }
-        let is_self = pidfd.subject.number() == ctx.thread.tid() && scope != Scope::Group;
+        let is_self = subject.number() == ctx.thread.tid() && scope != Scope::Group;
         let is_forged = info.si_code >= 0 || info.si_code == SI_TKILL;
         if is_forged && !is_self {
             return Err(Errno::EPERM);
@@ -257,7 +291,7 @@ pub fn send_signal(
     let send = |target: Target<'_>| kill::send_to(ctx, &tree, target, number, own_info.as_ref(), code);
     if scope == Scope::Group {
         let mut outcome = Err(Errno::ESRCH);
-        for member in tree.group(pidfd.subject.number()) {
+        for member in tree.group(subject.number()) {
             let sent = send(Target::Process(member));
             if outcome != Ok(()) {
                 outcome = sent;
@@ -265,12 +299,12 @@ pub fn send_signal(
         }
         return outcome;
     }
-    if pidfd.is_reaped() {
+    if subject.is_reaped(&tree) {
         return Err(Errno::ESRCH);
     }
-    match pidfd.subject.thread().filter(|_| scope == Scope::Thread) {
+    match subject.thread().filter(|_| scope == Scope::Thread) {
         Some(thread) => send(Target::Thread(&thread)),
-        None => send(Target::Process(pidfd.subject.process())),
+        None => send(Target::Process(subject.process())),
     }
 }
 

@@ -163,7 +163,7 @@ macro_rules! for_each_syscall {
             { clone3, x86_64: 435, aarch64: 435, (arguments: UserPtr<CloneArgs>, size: usize), Partial, "new namespaces are EINVAL, CLONE_INTO_CGROUP is EBADF" }
             { unshare, x86_64: 272, aarch64: 97, (flags: u64), Partial, "new namespaces are EINVAL" }
             { pidfd_open, x86_64: 434, aarch64: 434, (pid: i32, flags: PidfdFlags), Full, "" }
-            { pidfd_send_signal, x86_64: 424, aarch64: 424, (pidfd: Fd, signal: i32, info: UserPtr<SigInfo>, flags: PidfdSignalFlags), Partial, "a directory of /proc is no pidfd" }
+            { pidfd_send_signal, x86_64: 424, aarch64: 424, (pidfd: Fd, signal: i32, info: UserPtr<SigInfo>, flags: PidfdSignalFlags), Full, "" }
             { pidfd_getfd, x86_64: 438, aarch64: 438, (pidfd: Fd, fd: Fd, flags: u32), Full, "" }
             { fork, x86_64: 57, aarch64: none, (), Full, "" }
             { vfork, x86_64: 58, aarch64: none, (), Full, "" }

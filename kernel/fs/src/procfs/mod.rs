@@ -39,6 +39,7 @@ static COMMAND_LINE: Once<Vec<u8>> = Once::new();
 /// Makes the type known to mount(2). What a CPU is, only the machine can tell.
 pub fn init(write_cpuinfo: WriteCpuInfo) {
     CPU_INFO.call_once(|| write_cpuinfo);
+    ::task::pidfd::set_directories(task::process_of_directory);
     vfs::filesystems::register(&ProcType);
 }
 

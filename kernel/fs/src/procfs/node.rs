@@ -154,6 +154,18 @@ impl<S: Subject> Node<S> {
     }
 }
 
+impl<S> Node<S> {
+    /// Returns what the inode tells about.
+    pub(super) fn subject(&self) -> &S {
+        &self.subject
+    }
+
+    /// Returns the inode number.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 impl<S: Subject> Inode for Node<S> {
     fn check_new_names(&self) -> Result<(), Errno> {
         // As Linux, whose look for the name already fails.

@@ -1,6 +1,7 @@
 //! A process or thread as a subject, and the tables of its files.
 
 use alloc::sync::Arc;
+use core::any::Any;
 use core::sync::atomic::Ordering;
 
 use ::task::inspect;
@@ -208,6 +209,15 @@ const fn listing(name: &'static str, mode: u16, make: fn(&Task, u64) -> Arc<dyn 
         mode,
         content: Content::Listing(make),
     }
+}
+
+/// Returns the process whose directory this is; none for those of threads and what is within.
+pub(super) fn process_of_directory(inode: &dyn Inode) -> Option<Arc<Process>> {
+    let any: &dyn Any = inode;
+    let node = any.downcast_ref::<Node<Task>>()?;
+    let task = node.subject();
+    let is_its_own = task.scope == Scope::Process && node.number() == task.number();
+    is_its_own.then(|| task.process.clone())
 }
 
 /// Index of `task` in [`PROCESS_TABLE`].

@@ -21,6 +21,7 @@ cases![
     a_descriptor_need_not_block,
     signals_are_sent,
     signal_arguments_are_checked,
+    directories_of_processes_take_signals,
     prepared_signals_arrive,
     a_number_used_again_is_not_meant,
     descriptors_of_others_are_copied,
@@ -194,6 +195,41 @@ fn signal_arguments_are_checked() -> Outcome {
     );
     send(pidfd, SIGKILL)?;
     ensure_eq!(ended(wait_for(parent)?), 128 + SIGKILL as i32);
+    Ok(())
+}
+
+/// Opens a path to send signals to.
+fn directory(path: &str, flags: OpenFlags) -> Result<u64, Errno> {
+    let file = rt::fs::File::open_with(path.as_bytes(), flags, 0)?;
+    Ok(file.into_descriptor() as u64)
+}
+
+fn directories_of_processes_take_signals() -> Outcome {
+    catch(SIGUSR1);
+    let own = directory("/proc/self", OpenFlags::empty())?;
+    send(own, SIGUSR1)?;
+    ensure!(signal::take(SIGUSR1));
+    // It stands for nothing else, and neither do its neighbours.
+    ensure_eq!(waitid(own, WaitFlags::EXITED).err(), Some(Errno::EBADF));
+    ensure_eq!(call(Sysno::pidfd_getfd, &[own, 0, 0]).err(), Some(Errno::EBADF));
+    let thread = alloc::format!("/proc/self/task/{}", process::id());
+    for wrong in [
+        "/proc",
+        "/proc/self/task",
+        "/proc/self/fd",
+        "/proc/self/status",
+        &thread,
+    ] {
+        let other = directory(wrong, OpenFlags::empty())?;
+        ensure_eq!((wrong, send(other, 0).err()), (wrong, Some(Errno::EBADF)));
+    }
+    let path = directory("/proc/self", OpenFlags::PATH)?;
+    ensure_eq!(send(path, 0).err(), Some(Errno::EBADF));
+    let pid = spawn(sleeper)?;
+    let child = directory(&alloc::format!("/proc/{pid}"), OpenFlags::empty())?;
+    send(child, SIGKILL)?;
+    ensure_eq!(ended(wait_for(pid)?), 128 + SIGKILL as i32);
+    ensure_eq!(send(child, 0).err(), Some(Errno::ESRCH));
     Ok(())
 }
 
