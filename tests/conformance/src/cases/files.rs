@@ -1,9 +1,9 @@
-//! Open files: descriptors, positions, sizes, attributes, directories.
+//! Open files: positions, sizes, times, attributes.
 
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use los_abi::fs::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFL, OpenFlags};
+use los_abi::fs::OpenFlags;
 use los_abi::syscall::Sysno;
 use rt::fs::{self, File};
 use rt::io;
@@ -15,12 +15,6 @@ use crate::{cases, ensure, ensure_eq};
 
 cases![
     write_then_read,
-    lowest_descriptor_is_used,
-    standard_descriptors_may_be_closed,
-    dup_shares_the_position,
-    dup3_rules,
-    fcntl_duplicates,
-    close_range_closes,
     open_flags,
     append_goes_to_the_end,
     truncation,
@@ -28,35 +22,29 @@ cases![
     seeking,
     positioned_io,
     read_only_and_write_only,
-    status_flags,
     timestamps,
     modes_and_umask,
-    directory_listing,
-    many_directory_entries,
     stat_structures,
     statx_fields,
     sendfile_copies,
-    devices,
     unlinked_files_live_on,
     statfs_answers,
-    ioctl_on_a_file_is_enotty,
-    random_bytes_differ,
     eight_mebibytes,
 ];
 
 const CWD: u64 = -100_i64 as u64;
 
-fn open(path: &[u8], flags: OpenFlags) -> Result<File, Errno> {
+pub(super) fn open(path: &[u8], flags: OpenFlags) -> Result<File, Errno> {
     File::open_with(path, flags, 0o644)
 }
 
-fn new_file(path: &[u8], bytes: &[u8]) -> Result<File, Errno> {
+pub(super) fn new_file(path: &[u8], bytes: &[u8]) -> Result<File, Errno> {
     let mut file = open(path, OpenFlags::RDWR | OpenFlags::CREAT | OpenFlags::TRUNC)?;
     file.write_all(bytes)?;
     Ok(file)
 }
 
-fn seek(file: &File, offset: i64, whence: u64) -> Result<u64, Errno> {
+pub(super) fn seek(file: &File, offset: i64, whence: u64) -> Result<u64, Errno> {
     call(Sysno::lseek, &[file.descriptor() as u64, offset as u64, whence])
 }
 
@@ -68,78 +56,6 @@ fn write_then_read() -> Outcome {
     ensure_eq!(&buffer[..4], b"text");
     ensure_eq!(io::read(file.descriptor(), &mut buffer)?, 0);
     ensure_eq!(fs::read(b"a")?, b"some text");
-    Ok(())
-}
-
-fn lowest_descriptor_is_used() -> Outcome {
-    let first = open(b"/dev/null", OpenFlags::empty())?;
-    let second = open(b"/dev/null", OpenFlags::empty())?;
-    let number = first.descriptor();
-    ensure!(second.descriptor() > number);
-    drop(first);
-    ensure_eq!(open(b"/dev/null", OpenFlags::empty())?.descriptor(), number);
-    Ok(())
-}
-
-fn standard_descriptors_may_be_closed() -> Outcome {
-    for fd in [0, 1, 2] {
-        let _ = call(Sysno::close, &[fd]);
-    }
-    ensure_eq!(open(b"/dev/null", OpenFlags::empty())?.into_descriptor(), 0);
-    ensure_eq!(call(Sysno::close, &[99]).err(), Some(Errno::EBADF));
-    ensure_eq!(call(Sysno::close, &[u64::MAX]).err(), Some(Errno::EBADF));
-    Ok(())
-}
-
-fn dup_shares_the_position() -> Outcome {
-    let file = new_file(b"a", b"0123456789")?;
-    let copy = call(Sysno::dup, &[file.descriptor() as u64])? as i32;
-    seek(&file, 3, 0)?;
-    let mut byte = [0];
-    io::read(copy, &mut byte)?;
-    ensure_eq!(byte, *b"3");
-    ensure_eq!(seek(&file, 0, 1)?, 4);
-    Ok(())
-}
-
-fn dup3_rules() -> Outcome {
-    let fd = open(b"/dev/null", OpenFlags::empty())?.into_descriptor() as u64;
-    ensure_eq!(call(Sysno::dup3, &[fd, fd, 0]).err(), Some(Errno::EINVAL));
-    ensure_eq!(call(Sysno::dup3, &[fd, 50, 1]).err(), Some(Errno::EINVAL));
-    ensure_eq!(call(Sysno::dup3, &[77, 50, 0]).err(), Some(Errno::EBADF));
-    ensure_eq!(call(Sysno::dup3, &[fd, u64::MAX, 0]).err(), Some(Errno::EBADF));
-    let cloexec = u64::from(OpenFlags::CLOEXEC.to_raw(ISA));
-    ensure_eq!(call(Sysno::dup3, &[fd, 50, cloexec])?, 50);
-    ensure_eq!(call(Sysno::fcntl, &[50, u64::from(F_GETFD), 0])?, 1);
-    Ok(())
-}
-
-fn fcntl_duplicates() -> Outcome {
-    let fd = open(b"/dev/null", OpenFlags::empty())?.into_descriptor() as u64;
-    ensure_eq!(call(Sysno::fcntl, &[fd, u64::from(F_DUPFD), 40])?, 40);
-    ensure_eq!(call(Sysno::fcntl, &[fd, u64::from(F_DUPFD_CLOEXEC), 40])?, 41);
-    ensure_eq!(call(Sysno::fcntl, &[41, u64::from(F_GETFD), 0])?, 1);
-    ensure_eq!(call(Sysno::fcntl, &[40, u64::from(F_GETFD), 0])?, 0);
-    ensure_eq!(call(Sysno::fcntl, &[fd, 0x7777, 0]).err(), Some(Errno::EINVAL));
-    ensure_eq!(
-        call(Sysno::fcntl, &[fd, u64::from(F_DUPFD), u64::MAX]).err(),
-        Some(Errno::EINVAL)
-    );
-    Ok(())
-}
-
-fn close_range_closes() -> Outcome {
-    let fd = open(b"/dev/null", OpenFlags::empty())?.into_descriptor() as u64;
-    for new in 60..65 {
-        call(Sysno::dup3, &[fd, new, 0])?;
-    }
-    call(Sysno::close_range, &[61, 63, 0])?;
-    let is_open = |fd: u64| call(Sysno::fcntl, &[fd, u64::from(F_GETFD), 0]).is_ok();
-    ensure_eq!(
-        [60, 61, 62, 63, 64].map(is_open),
-        [true, false, false, false, true]
-    );
-    ensure_eq!(call(Sysno::close_range, &[5, 4, 0]).err(), Some(Errno::EINVAL));
     Ok(())
 }
 
@@ -245,20 +161,6 @@ fn read_only_and_write_only() -> Outcome {
     Ok(())
 }
 
-fn status_flags() -> Outcome {
-    let file = open(b"/dev/null", OpenFlags::RDWR | OpenFlags::APPEND)?;
-    let fd = file.descriptor() as u64;
-    let flags =
-        || call(Sysno::fcntl, &[fd, u64::from(F_GETFL), 0]).map(|raw| OpenFlags::from_raw(ISA, raw as u32));
-    let before = flags()?;
-    ensure!(before.contains(OpenFlags::RDWR | OpenFlags::APPEND));
-    let nonblocking = u64::from(OpenFlags::NONBLOCK.to_raw(ISA));
-    call(Sysno::fcntl, &[fd, u64::from(F_SETFL), nonblocking])?;
-    let after = flags()?;
-    ensure!(after.contains(OpenFlags::NONBLOCK | OpenFlags::RDWR) && !after.contains(OpenFlags::APPEND));
-    Ok(())
-}
-
 fn timestamps() -> Outcome {
     new_file(b"a", b"x")?;
     let times = [[111_i64, 222], [333, 444]];
@@ -297,75 +199,6 @@ fn modes_and_umask() -> Outcome {
     fs::set_permissions(b"a", 0o4751)?;
     ensure_eq!(fs::metadata(b"a")?.permissions(), 0o4751);
     ensure_eq!(call(Sysno::umask, &[0o22])?, 0o027);
-    Ok(())
-}
-
-fn names(path: &[u8]) -> Result<Vec<Vec<u8>>, Errno> {
-    let mut names: Vec<_> = fs::read_directory(path)?
-        .into_iter()
-        .map(|entry| entry.name)
-        .collect();
-    names.retain(|name| name != b"." && name != b"..");
-    names.sort();
-    Ok(names)
-}
-
-fn directory_listing() -> Outcome {
-    fs::create_directory(b"d", 0o755)?;
-    for name in [&b"d/c"[..], b"d/a", b"d/b"] {
-        new_file(name, b"")?;
-    }
-    ensure_eq!(names(b"d")?, [b"a", b"b", b"c"]);
-    fs::remove_file(b"d/b")?;
-    ensure_eq!(names(b"d")?, [b"a", b"c"]);
-    let directory = open(b"d", OpenFlags::empty())?;
-    let fd = directory.descriptor() as u64;
-    ensure_eq!(
-        call(Sysno::getdents64, &[fd, addr(&[0_u8; 8]), 8]).err(),
-        Some(Errno::EINVAL)
-    );
-    let file = open(b"d/a", OpenFlags::empty())?;
-    let buffer = [0_u8; 256];
-    ensure_eq!(
-        call(Sysno::getdents64, &[file.descriptor() as u64, addr(&buffer), 256]).err(),
-        Some(Errno::ENOTDIR)
-    );
-    Ok(())
-}
-
-fn many_directory_entries() -> Outcome {
-    fs::create_directory(b"d", 0o755)?;
-    for number in 0..500 {
-        new_file(alloc::format!("d/file-{number}").as_bytes(), b"")?;
-    }
-    // Small buffers, and deleting while reading: every name is seen once.
-    let directory = open(b"d", OpenFlags::empty())?;
-    let mut seen = Vec::new();
-    let mut buffer = [0_u8; 200];
-    loop {
-        let count = call(
-            Sysno::getdents64,
-            &[directory.descriptor() as u64, addr_mut(&mut buffer), 200],
-        )? as usize;
-        if count == 0 {
-            break;
-        }
-        let mut at = 0;
-        while at < count {
-            let length = usize::from(u16::from_le_bytes([buffer[at + 16], buffer[at + 17]]));
-            let name = &buffer[at + 19..at + length];
-            let name = &name[..name.iter().position(|&byte| byte == 0).unwrap_or(name.len())];
-            if !name.starts_with(b".") {
-                fs::remove_file(&fs::join(b"d", name))?;
-                seen.push(name.to_vec());
-            }
-            at += length;
-        }
-    }
-    seen.sort();
-    seen.dedup();
-    ensure_eq!(seen.len(), 500);
-    fs::remove_directory(b"d")?;
     Ok(())
 }
 
@@ -433,30 +266,6 @@ fn sendfile_copies() -> Outcome {
     Ok(())
 }
 
-fn devices() -> Outcome {
-    let mut buffer = [1; 8];
-    ensure_eq!(
-        io::read(open(b"/dev/null", OpenFlags::RDWR)?.descriptor(), &mut buffer)?,
-        0
-    );
-    ensure_eq!(
-        io::read(open(b"/dev/zero", OpenFlags::empty())?.descriptor(), &mut buffer)?,
-        8
-    );
-    ensure_eq!(buffer, [0; 8]);
-    ensure_eq!(
-        io::write(open(b"/dev/null", OpenFlags::WRONLY)?.descriptor(), b"gone")?,
-        4
-    );
-    ensure_eq!(
-        io::write(open(b"/dev/full", OpenFlags::WRONLY)?.descriptor(), b"x").err(),
-        Some(Errno::ENOSPC)
-    );
-    ensure_eq!(fs::metadata(b"/dev/null")?.device(), (1, 3));
-    ensure_eq!(fs::metadata(b"/dev/null")?.kind(), fs::FileKind::CharacterDevice);
-    Ok(())
-}
-
 fn unlinked_files_live_on() -> Outcome {
     let file = new_file(b"a", b"still")?;
     fs::remove_file(b"a")?;
@@ -475,34 +284,6 @@ fn statfs_answers() -> Outcome {
     ensure_eq!(
         call(Sysno::statfs, &[addr(b"/none\0"), addr_mut(&mut statfs)]).err(),
         Some(Errno::ENOENT)
-    );
-    Ok(())
-}
-
-fn ioctl_on_a_file_is_enotty() -> Outcome {
-    let file = new_file(b"a", b"")?;
-    let buffer = [0_u8; 64];
-    ensure_eq!(
-        call(Sysno::ioctl, &[file.descriptor() as u64, 0x5401, addr(&buffer)]).err(),
-        Some(Errno::ENOTTY)
-    );
-    Ok(())
-}
-
-fn random_bytes_differ() -> Outcome {
-    let (mut first, mut second) = ([0_u8; 32], [0_u8; 32]);
-    ensure_eq!(call(Sysno::getrandom, &[addr_mut(&mut first), 32, 0])?, 32);
-    ensure_eq!(
-        io::read(
-            open(b"/dev/urandom", OpenFlags::empty())?.descriptor(),
-            &mut second
-        )?,
-        32
-    );
-    ensure!(first != second && first != [0; 32]);
-    ensure_eq!(
-        call(Sysno::getrandom, &[addr_mut(&mut first), 32, 0x80]).err(),
-        Some(Errno::EINVAL)
     );
     Ok(())
 }

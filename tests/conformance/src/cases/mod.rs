@@ -8,6 +8,9 @@ mod bombs_of_memory;
 mod capabilities;
 mod clone;
 mod credentials;
+mod descriptors;
+mod devices;
+mod directories;
 mod epoll;
 mod exec;
 mod exec_image;
@@ -80,6 +83,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memfd::CASES,
         shared_memory::CASES,
         files::CASES,
+        descriptors::CASES,
+        devices::CASES,
+        directories::CASES,
         names::CASES,
         locks::CASES,
         pipes::CASES,
