@@ -8,7 +8,7 @@
 //! * [`syscall`]: the table of calls and the types of their arguments
 //! * [`errno`]: the one error type
 //! * [`fs`], [`poll`], [`mm`], [`signal`], [`task`], [`credentials`], [`schedule`], [`futex`], [`prctl`], [`resource`],
-//!   [`rseq`], [`system`], [`time`], [`tty`], [`auxv`]: flags and structures
+//!   [`rseq`], [`system`], [`time`], [`tty`], [`auxv`], [`core_dump`]: flags and structures
 //!
 //! Structures have the layout of the wire: they implement zerocopy's traits, name their padding, and can be
 //! copied to and from user memory byte by byte.
@@ -18,6 +18,7 @@
 mod macros;
 
 pub mod auxv;
+pub mod core_dump;
 pub mod credentials;
 pub mod errno;
 pub mod fs;

@@ -3,8 +3,6 @@
 //! `vectors.S` knows the layout by the offsets that `trap.rs` hands to it. While a program runs, SP_EL1
 //! points at its frame, so that entry stores straight into it and finds the kernel's stack there.
 
-use alloc::vec::Vec;
-
 /// Value of the saved call number when the frame does not come from a system call (Linux's NO_SYSCALL).
 const NO_SYSCALL: u64 = u64::MAX;
 /// Bytes of an SVC instruction.
@@ -78,6 +76,15 @@ impl TrapFrame {
         pstate & PSTATE_PRIVILEGED == 0
     }
 
+    /// Returns the registers in the order of Linux's `struct user_pt_regs`.
+    pub(crate) fn user_registers(&self) -> [u64; 34] {
+        let mut registers = [0; 34];
+        let (general, special) = registers.split_at_mut(self.x.len());
+        general.copy_from_slice(&self.x);
+        special.copy_from_slice(&[self.sp, self.pc, self.pstate]);
+        registers
+    }
+
     /// Prepares PSTATE for the entry of a signal handler.
     pub(crate) fn clear_branch_type(&mut self) {
         self.pstate &= !PSTATE_BRANCH_TYPE;
@@ -145,14 +152,6 @@ impl hal::trap::TrapFrame for TrapFrame {
 
     fn in_syscall(&self) -> bool {
         self.call != NO_SYSCALL
-    }
-
-    /// `struct user_pt_regs`: x0 to x30, sp, pc, pstate.
-    fn user_registers(&self) -> Vec<u64> {
-        let mut registers = Vec::with_capacity(34);
-        registers.extend_from_slice(&self.x);
-        registers.extend_from_slice(&[self.sp, self.pc, self.pstate]);
-        registers
     }
 }
 

@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod discover;
 pub mod features;
 pub mod frame;
+pub mod notes;
 pub mod pte;
 pub mod rate;
 pub mod signal;

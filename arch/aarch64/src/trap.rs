@@ -14,7 +14,8 @@ use aarch64_cpu::registers::{Readable, Writeable};
 use hal::VirtAddr;
 use hal::cpu::Cpu;
 use hal::trap::{
-    Exception, ExceptionKind, FaultRecord, ReadUser, SignalFrame, SignalReturn, SignalSetup, Traps, UserExit,
+    Exception, ExceptionKind, FaultRecord, ReadUser, RegisterNote, SignalFrame, SignalReturn, SignalSetup,
+    Traps, UserExit,
 };
 use hal::uaccess::Uaccess;
 use los_abi::errno::Errno;
@@ -24,7 +25,7 @@ use crate::frame::TrapFrame;
 use crate::percpu::{FAULT_STACK_TOP, this_cpu};
 use crate::state::UserState;
 use crate::syndrome::{self, Cause};
-use crate::{Aarch64, cpu, irq, mmu, power, signal, uaccess};
+use crate::{Aarch64, cpu, irq, mmu, notes, power, signal, uaccess};
 
 /// Reasons of `enter_user` that are no syndrome.
 const KIND_INTERRUPT: u64 = 1 << 63;
@@ -95,6 +96,10 @@ impl Traps for Aarch64 {
 
     fn signal_frame_bytes() -> usize {
         signal::FRAME_BYTES_MAX
+    }
+
+    fn visit_register_notes(frame: &TrapFrame, state: &UserState, visit: &mut dyn FnMut(RegisterNote<'_>)) {
+        notes::visit(frame, state, visit);
     }
 
     fn restore_signal_frame(

@@ -115,9 +115,6 @@ pub trait TrapFrame: Clone + Send + Sync + 'static {
     fn clear_syscall(&mut self);
     /// Reports whether the frame was saved at a system call that has not been cleared.
     fn in_syscall(&self) -> bool;
-
-    /// The registers in the order of Linux's `struct user_regs_struct`, as `ptrace` and core dumps show them.
-    fn user_registers(&self) -> Vec<u64>;
 }
 
 /// What a signal handler's stack frame is to hold.
@@ -159,6 +156,17 @@ pub struct SignalReturn {
     pub alternate_stack: (u64, i32, u64),
 }
 
+/// A set of registers as a core dump has it (core(5), `linux/elf.h`).
+#[derive(Clone, Copy, Debug)]
+pub struct RegisterNote<'a> {
+    /// Whose numbering of kinds it is: `CORE` or `LINUX`.
+    pub owner: &'static str,
+    /// The kind, `NT_*`.
+    pub kind: u32,
+    /// The registers, to be put one behind the other.
+    pub pieces: &'a [&'a [u8]],
+}
+
 /// Reads user memory for [`Traps::restore_signal_frame`].
 pub type ReadUser<'a> = &'a mut dyn FnMut(u64, &mut [u8]) -> Result<(), Errno>;
 
@@ -188,6 +196,15 @@ pub trait Traps: crate::cpu::Cpu {
 
     /// Returns the most bytes of a stack that a signal frame takes, the red zone not counted.
     fn signal_frame_bytes() -> usize;
+
+    /// Calls `visit` with every set of registers that a core dump has of a thread. The first is that of the
+    /// general registers, `NT_PRSTATUS`, without what the dump says besides in that note. What the notes are and how
+    /// long is the same for all threads.
+    fn visit_register_notes(
+        frame: &Self::Frame,
+        state: &Self::UserState,
+        visit: &mut dyn FnMut(RegisterNote<'_>),
+    );
 
     /// Restores `frame` and `state` from the signal frame that the program's stack pointer designates.
     /// Everything from user memory is sanitised: no privileged bit is taken over.

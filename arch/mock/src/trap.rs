@@ -5,7 +5,8 @@ use core::cell::RefCell;
 use std::collections::VecDeque;
 
 use hal::VirtAddr;
-use hal::trap::{ReadUser, SignalFrame, SignalReturn, SignalSetup, TrapFrame, Traps, UserExit};
+use hal::trap::{ReadUser, RegisterNote, SignalFrame, SignalReturn, SignalSetup, TrapFrame, Traps, UserExit};
+use los_abi::core_dump::NT_PRSTATUS;
 use los_abi::errno::Errno;
 
 use crate::{Mock, MockUserState};
@@ -105,6 +106,19 @@ impl Traps for Mock {
 
     fn signal_frame_bytes() -> usize {
         SIGNAL_WORDS * 8 + 15
+    }
+
+    fn visit_register_notes(
+        frame: &MockFrame,
+        _state: &MockUserState,
+        visit: &mut dyn FnMut(RegisterNote<'_>),
+    ) {
+        let words = frame.words().map(u64::to_le_bytes);
+        visit(RegisterNote {
+            owner: "CORE",
+            kind: NT_PRSTATUS,
+            pieces: &[words.as_flattened()],
+        });
     }
 
     fn restore_signal_frame(
@@ -222,9 +236,5 @@ impl TrapFrame for MockFrame {
 
     fn in_syscall(&self) -> bool {
         self.in_syscall
-    }
-
-    fn user_registers(&self) -> Vec<u64> {
-        self.words().to_vec()
     }
 }

@@ -1,11 +1,6 @@
 //! The saved registers of a program, in the order in which the entry code of `vectors.S` and `syscall.S`
 //! pushes them, and the signal frames made from them. Pure.
 
-extern crate alloc;
-
-use alloc::vec;
-use alloc::vec::Vec;
-
 use hal::trap::TrapFrame;
 
 pub(crate) mod signal;
@@ -69,6 +64,9 @@ pub struct Frame {
     pub(crate) ss: u64,
 }
 
+/// Words of `struct user_regs_struct`.
+pub(crate) const USER_REGISTERS: usize = 27;
+
 impl Frame {
     /// Replaces the flags that a program may choose.
     pub(crate) fn set_user_rflags(&mut self, rflags: u64) {
@@ -78,6 +76,40 @@ impl Frame {
     /// Stops single-stepping.
     pub(crate) fn clear_trap_flag(&mut self) {
         self.rflags &= !RFLAGS_TRAP;
+    }
+
+    /// Returns the registers in the order of Linux's `struct user_regs_struct`. The bases of FS and GS are not part
+    /// of the frame and read as zero, as do the data selectors.
+    pub(crate) fn user_registers(&self) -> [u64; USER_REGISTERS] {
+        [
+            self.r15,
+            self.r14,
+            self.r13,
+            self.r12,
+            self.rbp,
+            self.rbx,
+            self.r11,
+            self.r10,
+            self.r9,
+            self.r8,
+            self.rax,
+            self.rcx,
+            self.rdx,
+            self.rsi,
+            self.rdi,
+            self.orig_rax,
+            self.rip,
+            self.cs,
+            self.rflags,
+            self.rsp,
+            self.ss,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]
     }
 }
 
@@ -155,39 +187,6 @@ impl TrapFrame for Frame {
     fn in_syscall(&self) -> bool {
         self.orig_rax != NO_SYSCALL
     }
-
-    /// The bases of FS and GS are not part of the frame and read as zero, as do the data selectors.
-    fn user_registers(&self) -> Vec<u64> {
-        vec![
-            self.r15,
-            self.r14,
-            self.r13,
-            self.r12,
-            self.rbp,
-            self.rbx,
-            self.r11,
-            self.r10,
-            self.r9,
-            self.r8,
-            self.rax,
-            self.rcx,
-            self.rdx,
-            self.rsi,
-            self.rdi,
-            self.orig_rax,
-            self.rip,
-            self.cs,
-            self.rflags,
-            self.rsp,
-            self.ss,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]
-    }
 }
 
 #[cfg(test)]
@@ -233,6 +232,5 @@ mod tests {
         assert_eq!(frame.syscall_arguments(), [1, 2, 3, 4, 5, 6]);
         frame.set_syscall_result(-14);
         assert_eq!(frame.syscall_result(), -14);
-        assert_eq!(frame.user_registers().len(), 27);
     }
 }

@@ -17,6 +17,7 @@ mod boot;
 mod clock;
 mod exception;
 mod frame;
+mod notes;
 mod physical;
 mod pte;
 mod ratio;

@@ -9,7 +9,9 @@ use core::mem::{offset_of, size_of};
 
 use hal::VirtAddr;
 use hal::paging::Access;
-use hal::trap::{Exception, ExceptionKind, FaultRecord, ReadUser, SignalFrame, SignalReturn, SignalSetup};
+use hal::trap::{
+    Exception, ExceptionKind, FaultRecord, ReadUser, RegisterNote, SignalFrame, SignalReturn, SignalSetup,
+};
 use hal::trap::{TrapFrame, Traps, UserExit};
 use los_abi::errno::Errno;
 use x86_64::VirtAddr as CanonicalAddress;
@@ -24,7 +26,7 @@ use crate::frame::{self, Frame, signal};
 use crate::idt::{self, vector};
 use crate::percpu::{KERNEL_RSP, TSS_RSP0, USER_RSP};
 use crate::state::UserState;
-use crate::{X86_64, console, features, gdt, irq, uaccess};
+use crate::{X86_64, console, features, gdt, irq, notes, uaccess};
 
 /// What `run_user_asm` returns as vector for a system call: not one of the 256.
 const SYSCALL: u64 = 256;
@@ -134,6 +136,10 @@ impl Traps for X86_64 {
 
     fn signal_frame_bytes() -> usize {
         signal::max_bytes(features::extended_layout())
+    }
+
+    fn visit_register_notes(frame: &Frame, state: &UserState, visit: &mut dyn FnMut(RegisterNote<'_>)) {
+        notes::visit(frame, state, visit);
     }
 
     fn restore_signal_frame(

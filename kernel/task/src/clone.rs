@@ -253,7 +253,8 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     })?;
     let adjustment = parent.oom_score_adjustment.load(Ordering::Relaxed);
     process.oom_score_adjustment.store(adjustment, Ordering::Relaxed);
-    process.set_dumpable(parent.is_dumpable());
+    process.set_dumpable(parent.dumpable());
+    process.set_core_filter(parent.core_filter());
     let has_huge_pages_disabled = parent.has_huge_pages_disabled.load(Ordering::Relaxed);
     process
         .has_huge_pages_disabled

@@ -11,6 +11,7 @@ use los_abi::errno::Errno;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
+use crate::core_dump;
 use crate::process_limit;
 use crate::thread::Thread;
 
@@ -78,7 +79,7 @@ pub(crate) fn commit(thread: &Thread, new: Credentials) {
     }
     let acts_as = |who: &Credentials| [who.euid, who.egid, who.fsuid, who.fsgid];
     if acts_as(&old) != acts_as(&new) || new.permitted & !old.permitted != 0 {
-        thread.process().set_dumpable(false);
+        thread.process().set_dumpable(core_dump::settings::of_set_id());
         thread.parent_death_signal.store(0, Ordering::Relaxed);
     }
     thread.set_credentials(Arc::new(new));

@@ -11,7 +11,7 @@ use los_abi::task::WaitStatus;
 use crate::context::Context;
 use crate::pid::{self, INIT, Pid};
 use crate::pidfd;
-use crate::process::{ENDING, Epitaph, Image, Process};
+use crate::process::{DUMPING, ENDING, Epitaph, Image, Process};
 use crate::signal::{kill, send, stop};
 use crate::thread::{Thread, Work};
 use crate::tree::Tree;
@@ -31,16 +31,21 @@ pub fn exit_group(ctx: &Context<'_>, code: i32) {
     begin_group_exit(ctx.process, WaitStatus::Exited(code));
 }
 
-/// Makes every thread of a process die; the first caller's status counts.
+/// Makes every thread of a process die; the first caller's status counts. A process that leaves a core is ending
+/// already, and only SIGKILL ends that sooner.
 pub(crate) fn begin_group_exit(process: &Process, status: WaitStatus) {
     debug_assert!(matches!(
         status,
         WaitStatus::Exited(_) | WaitStatus::Signaled { .. }
     ));
     let ending = ENDING | u64::from(status.encode().cast_unsigned());
-    let _first = process
+    let first = process
         .ending
         .compare_exchange(0, ending, Ordering::AcqRel, Ordering::Acquire);
+    let is_kill = matches!(status, WaitStatus::Signaled { signal, .. } if signal == Signal::KILL.number());
+    if first.is_err_and(|ending| ending & DUMPING != 0) && !is_kill {
+        return;
+    }
     process.kick_all(Work::EXIT);
     process.stop.wake();
 }

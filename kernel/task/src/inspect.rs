@@ -180,6 +180,7 @@ pub fn compare(ctx: &Context<'_>, numbers: [i32; 2], resource: Resource) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core_dump::Dumpable;
     use crate::testing;
 
     #[test]
@@ -194,7 +195,7 @@ mod tests {
         let mut capable = user.clone();
         capable.permitted = Capability::Kill.bit();
         assert!(!look(&capable, Identity::FileSystem));
-        process.set_dumpable(false);
+        process.set_dumpable(Dumpable::No);
         assert!(!look(&user, Identity::Real));
         assert!(allows(&Credentials::root(), &process, &capable, Identity::Real));
     }

@@ -12,6 +12,7 @@ pub mod accounting;
 pub mod attributes;
 pub mod clock;
 pub mod clone;
+pub mod core_dump;
 pub mod cred;
 pub mod exec;
 pub mod exit;

@@ -14,6 +14,7 @@ use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
 use vfs::{Credentials, FsContext, OpenFile, Path};
 
 use crate::accounting::{CpuTimes, Usage};
+use crate::core_dump::{Dumpable, Filter, Rendezvous};
 use crate::fd_table::FdTable;
 use crate::itimer::IntervalTimers;
 use crate::name::Name;
@@ -46,8 +47,12 @@ pub struct Process {
     pub is_subreaper: AtomicBool,
     /// Whether PR_SET_THP_DISABLE was asked for; no memory is given in huge pages anyway.
     pub has_huge_pages_disabled: AtomicBool,
-    /// Whether others with the same ids may look into the process (PR_SET_DUMPABLE).
-    is_dumpable: AtomicBool,
+    /// Who may look into the process, as a number of [`Dumpable`] (PR_SET_DUMPABLE).
+    dumpable: AtomicU32,
+    /// What core dumps have of memory, as a [`Filter`].
+    core_filter: AtomicU32,
+    /// Where threads wait while the process is dumped.
+    pub(crate) dump: Rendezvous,
     /// Whether signals without a handler are dropped, as for the first process.
     pub(crate) is_unkillable: AtomicBool,
     /// The signal that the parent gets at the end, 0 for none.
@@ -96,6 +101,9 @@ pub(crate) struct Epitaph {
 /// Set in `Process::ending` beside the status.
 pub(crate) const ENDING: u64 = 1 << 32;
 
+/// Set there while a core dump is written, which only SIGKILL ends.
+pub(crate) const DUMPING: u64 = 1 << 33;
+
 /// What a new process starts from.
 pub(crate) struct NewProcess {
     pub(crate) pid: Pid,
@@ -125,7 +133,9 @@ impl Process {
             has_execed: AtomicBool::new(false),
             is_subreaper: AtomicBool::new(false),
             has_huge_pages_disabled: AtomicBool::new(false),
-            is_dumpable: AtomicBool::new(true),
+            dumpable: AtomicU32::new(Dumpable::User.number()),
+            core_filter: AtomicU32::new(Filter::default().bits()),
+            dump: Rendezvous::new(),
             is_unkillable: AtomicBool::new(new.pid == pid::INIT),
             exit_signal: AtomicU32::new(new.exit_signal),
             space: AtomicUsize::new(identity(new.memory.as_ref())),
@@ -215,12 +225,32 @@ impl Process {
 
     /// Reports whether others with the same ids may look into the process.
     pub fn is_dumpable(&self) -> bool {
-        self.is_dumpable.load(Ordering::Relaxed)
+        self.dumpable() == Dumpable::User
     }
 
-    /// Sets whether others with the same ids may look into the process.
-    pub fn set_dumpable(&self, is_dumpable: bool) {
-        self.is_dumpable.store(is_dumpable, Ordering::Relaxed);
+    /// Returns who may look into the process, and whether it leaves a core.
+    pub fn dumpable(&self) -> Dumpable {
+        Dumpable::from_number(self.dumpable.load(Ordering::Relaxed)).unwrap_or(Dumpable::No)
+    }
+
+    /// Sets who may look into the process.
+    pub fn set_dumpable(&self, dumpable: Dumpable) {
+        self.dumpable.store(dumpable.number(), Ordering::Relaxed);
+    }
+
+    /// Returns what core dumps have of the memory.
+    pub fn core_filter(&self) -> Filter {
+        Filter::from_bits_truncate(self.core_filter.load(Ordering::Relaxed))
+    }
+
+    /// Sets what core dumps have of the memory.
+    pub fn set_core_filter(&self, filter: Filter) {
+        self.core_filter.store(filter.bits(), Ordering::Relaxed);
+    }
+
+    /// Reports whether a thread writes a core dump while the others rest.
+    pub(crate) fn is_dumping(&self) -> bool {
+        self.ending.load(Ordering::SeqCst) & DUMPING != 0
     }
 
     /// Returns what execve remembers of the program.

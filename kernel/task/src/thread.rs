@@ -9,7 +9,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::SigSet;
 use los_arch::hal::prelude::{Cpu, Traps};
 use los_arch::hal::trap::FaultRecord;
-use los_arch::{Current, UserState};
+use los_arch::{Current, TrapFrame, UserState};
 use mm::AddressSpace;
 use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
 use vfs::{Credentials, FsContext};
@@ -78,6 +78,8 @@ pub struct Thread {
     pub(crate) user_state: SpinLock<UserState>,
     pub(crate) entity: Entity,
     pub(crate) accounting: ThreadAccounting,
+    /// The registers of a thread that rests while its process is dumped.
+    pub(crate) frame_at_rest: SpinLock<Option<Box<TrapFrame>>>,
     /// The last fault, for the saved state of signal handlers.
     fault: SpinLock<FaultRecord>,
     /// Whether the thread executes user code, for the timer interrupt.
@@ -188,6 +190,7 @@ impl Thread {
             user_state: SpinLock::new(Rank::UserState, new.user_state),
             entity: Entity::new(),
             accounting: ThreadAccounting::new(),
+            frame_at_rest: SpinLock::new(Rank::Thread, None),
             fault: SpinLock::new(Rank::Thread, FaultRecord::default()),
             in_user: AtomicBool::new(false),
             is_user: AtomicBool::new(new.is_user),

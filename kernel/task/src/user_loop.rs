@@ -18,7 +18,7 @@ use sync::{Error, Once, Restart};
 use crate::context::Context;
 use crate::signal::{deliver, send};
 use crate::thread::{Thread, Work};
-use crate::{exit, futex, oom, rseq, sched};
+use crate::{core_dump, exit, futex, oom, rseq, sched};
 
 /// Decodes and performs the system call in the context's frame, and returns its result.
 pub type SyscallHandler = fn(&Context<'_>) -> sync::Result<usize>;
@@ -34,6 +34,7 @@ pub fn set_syscall_handler(handler: SyscallHandler) {
 pub(crate) fn run(thread: Arc<Thread>, frame: TrapFrame) {
     if let Ok(mut ctx) = Context::new(&thread, frame) {
         run_until_death(&mut ctx);
+        core_dump::rest(&ctx);
         exit::release_user(&ctx, futex::Afterwards::Ends);
     }
     exit::finish_thread(thread);

@@ -73,6 +73,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "timers::other_timer_argument_checks",
     "timers::timers_are_not_inherited",
     "timers::timers_end_at_exec",
+    "core_dump::",
     "rseq::",
     "restart::sleeps_in_handlers_do_not_disturb",
     "restart::a_poll_whose_rest_cannot_be_told_ends",

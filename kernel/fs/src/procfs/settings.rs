@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use ::task::clone::threads_max;
+use ::task::core_dump::{self, Dumpable};
 use ::task::{exec, pid, rlimit, uts, version as names};
 use los_abi::credentials::CAP_LAST_CAP;
 use los_abi::credentials::NGROUPS_MAX;
@@ -47,12 +48,42 @@ pub(super) static TABLE: &[Entry<System>] = &[
             text("pipe-max-size", |_, text| {
                 line(text, vfs::pipe::CAPACITY_MAX_BYTES)
             }),
+            setting(
+                "suid_dumpable",
+                |_, text| line(text, core_dump::settings::of_set_id().number()),
+                |_, bytes| {
+                    let number = u32::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    core_dump::settings::set_of_set_id(Dumpable::from_number(number)?);
+                    Ok(())
+                },
+            ),
         ],
     ),
     directory(
         "kernel",
         &[
             text("cap_last_cap", |_, text| line(text, CAP_LAST_CAP)),
+            setting(
+                "core_pattern",
+                |_, text| {
+                    text.bytes(&core_dump::settings::pattern());
+                    text.bytes(b"\n");
+                    Ok(())
+                },
+                |_, bytes| {
+                    core_dump::settings::set_pattern(bytes);
+                    Ok(())
+                },
+            ),
+            setting(
+                "core_uses_pid",
+                |_, text| line(text, core_dump::settings::uses_pid()),
+                |_, bytes| {
+                    let value = u32::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    core_dump::settings::set_uses_pid(value);
+                    Ok(())
+                },
+            ),
             text("domainname", |_, text| name(text, &uts::domain())),
             text("hostname", |_, text| name(text, &uts::host())),
             text("ngroups_max", |_, text| line(text, NGROUPS_MAX)),

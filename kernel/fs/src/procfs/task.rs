@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use core::any::Any;
 use core::sync::atomic::Ordering;
 
+use ::task::core_dump::Filter;
 use ::task::inspect;
 use ::task::pid::{self, Pid};
 use ::task::{Process, Thread};
@@ -235,6 +236,7 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
     guarded("auxv", 0o400, program::auxiliary_vector),
     text("cmdline", program::command_line),
     setting("comm", show_name, store_name),
+    setting("coredump_filter", show_core_filter, store_core_filter),
     place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
     guarded("environ", 0o400, program::environment),
     place("exe", program::executable),
@@ -297,6 +299,29 @@ fn show_badness(task: &Task, text: &mut Text) -> Done {
 fn show_personality(task: &Task, text: &mut Text) -> Done {
     let thread = task.thread().ok_or(Errno::ESRCH)?;
     writeln!(text, "{:08x}", thread.attributes.personality().bits());
+    Ok(())
+}
+
+fn show_core_filter(task: &Task, text: &mut Text) -> Done {
+    if task.process.memory().is_some() {
+        writeln!(text, "{:08x}", task.process.core_filter().bits());
+    }
+    Ok(())
+}
+
+/// Takes a number with the prefix of its base, as C has them.
+fn store_core_filter(task: &Task, bytes: &[u8]) -> Done {
+    let text = str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?.trim();
+    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None if text.starts_with('0') => u32::from_str_radix(text, 8),
+        None => text.parse(),
+    };
+    let bits = parsed.map_err(|_| Errno::EINVAL)?;
+    if task.process.memory().is_none() {
+        return Err(Errno::ESRCH);
+    }
+    task.process.set_core_filter(Filter::from_bits_truncate(bits));
     Ok(())
 }
 

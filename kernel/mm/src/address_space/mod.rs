@@ -8,6 +8,7 @@ mod account;
 mod advise;
 mod barrier;
 mod discard;
+mod dump;
 mod fault;
 mod fork;
 mod futex;

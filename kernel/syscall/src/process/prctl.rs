@@ -13,6 +13,7 @@ use los_abi::syscall::UserPtr;
 use los_abi::task::TASK_COMM_LEN;
 use sync::Result;
 use task::Context;
+use task::core_dump::Dumpable;
 use task::cred::{self, SecureBits, capabilities};
 use task::thread::ThreadPointer;
 use vfs::{Capability, Credentials};
@@ -42,9 +43,10 @@ pub(crate) fn prctl(
             let set = i32::from(ctx.process.is_subreaper.load(Ordering::Relaxed));
             write(ctx, arg2, &set)
         }
-        abi::PR_GET_DUMPABLE => Ok(usize::from(ctx.process.is_dumpable())),
+        abi::PR_GET_DUMPABLE => Ok(ctx.process.dumpable().number() as usize),
         abi::PR_SET_DUMPABLE => {
-            ctx.process.set_dumpable(flag(arg2)?);
+            ctx.process
+                .set_dumpable(if flag(arg2)? { Dumpable::User } else { Dumpable::No });
             Ok(0)
         }
         // No huge pages are given unasked, so there is nothing to disable.

@@ -111,18 +111,34 @@ fn run(first: FirstProgram) {
 }
 
 fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<TrapFrame, Errno> {
+    let arguments = core::iter::once(path).chain(first.arguments.iter().map(Vec::as_slice));
+    let frame = load_first(thread, &first.fs, path, arguments, &first.environment)?;
+    log::info!("Run {} as init process", text(path));
+    Ok(frame)
+}
+
+/// Gives a thread, the first of a process that the kernel makes, its program.
+///
+/// # Errors
+/// Those of execve.
+pub(crate) fn load_first<'a>(
+    thread: &Arc<Thread>,
+    fs: &FsContext,
+    path: &[u8],
+    arguments: impl Iterator<Item = &'a [u8]>,
+    environment: &[Vec<u8>],
+) -> Result<TrapFrame, Errno> {
     let credentials = thread.credentials();
     let caller = Caller {
         credentials: &credentials,
-        root: first.fs.root.clone(),
-        cwd: first.fs.cwd.clone(),
-        umask: first.fs.umask,
+        root: fs.root.clone(),
+        cwd: fs.cwd.clone(),
+        umask: fs.umask,
     };
     let process = thread.process();
     let mut budget = Budget::new(process.limits().soft(RLIMIT_STACK));
-    let arguments = core::iter::once(path).chain(first.arguments.iter().map(Vec::as_slice));
     let arguments = StringList::from_slices(arguments, &mut budget)?;
-    let environment = first.environment.iter().map(Vec::as_slice);
+    let environment = environment.iter().map(Vec::as_slice);
     let environment = StringList::from_slices(environment, &mut budget)?;
     let request = ExecRequest {
         file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,
@@ -133,7 +149,6 @@ fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<Trap
         budget,
     };
     let prepared: Prepared = prepare(&caller, thread, request).map_err(Failure::errno)?;
-    log::info!("Run {} as init process", text(path));
     let files = thread.files().ok_or(Errno::ESRCH)?;
     Ok(prepared.commit(thread, files))
 }

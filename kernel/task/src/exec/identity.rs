@@ -10,6 +10,7 @@ use los_abi::resource::RLIMIT_STACK;
 use vfs::permission::{self, Permission, SET_GID, SET_UID};
 use vfs::{Credentials, OpenFile};
 
+use crate::core_dump::{Dumpable, settings};
 use crate::cred::{self, SecureBits};
 use crate::process::Process;
 use crate::thread::Thread;
@@ -73,7 +74,11 @@ impl Identity {
         process
             .limits()
             .lower_soft(RLIMIT_STACK, self.stack_limit(process));
-        process.set_dumpable(self.is_dumpable);
+        process.set_dumpable(if self.is_dumpable {
+            Dumpable::User
+        } else {
+            settings::of_set_id()
+        });
         if self.is_secure {
             // The parent of who gains rights must not send it signals any more.
             thread.parent_death_signal.store(0, Ordering::Relaxed);

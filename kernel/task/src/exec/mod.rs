@@ -25,6 +25,7 @@ use los_arch::{Current, TrapFrame};
 use vfs::{At, Caller, Lookup, OpenFile};
 
 pub use arguments::{Budget, StringList};
+pub(crate) use first::load_first;
 pub use first::{FirstProgram, start_first_program};
 pub use layout::{randomization, set_randomization};
 

@@ -15,7 +15,7 @@ use super::mask::{mask, recalculate, set_mask};
 use super::{send, stack, stop, wait};
 use crate::context::Context;
 use crate::thread::Work;
-use crate::{exit, job_control, rseq};
+use crate::{core_dump, exit, job_control, rseq};
 
 /// Number of `restart_syscall`, which the kernel itself makes a program call.
 const RESTART_SYSCALL: u64 = match Sysno::restart_syscall.number(CurrentAbi::ISA) {
@@ -73,10 +73,13 @@ fn act_by_default(ctx: &Context<'_>, signal: Signal, info: &SigInfo) {
                 stop::begin(process, signal);
             }
         }
-        DefaultAction::Terminate | DefaultAction::Core => {
+        DefaultAction::Core => {
             if super::SYNCHRONOUS.contains(signal) {
                 report_fault(ctx, signal, info);
             }
+            core_dump::end_process(ctx, signal, info);
+        }
+        DefaultAction::Terminate => {
             let status = WaitStatus::Signaled {
                 signal: signal.number(),
                 core_dumped: false,

@@ -135,7 +135,7 @@ fn enqueue(
     push: impl FnOnce(&PendingQueue, Allowance) -> Result<(), Errno>,
 ) -> Result<bool, Errno> {
     let process = target.process();
-    if process.is_zombie() || process.is_kernel() {
+    if process.is_zombie() || process.is_kernel() || process.is_dumping() && signal != Signal::KILL {
         return Ok(false);
     }
     prepare(tree, process, signal);

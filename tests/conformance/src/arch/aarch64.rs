@@ -157,3 +157,8 @@ pub(crate) const RESTARTABLE: &[u8] = &[
 ];
 /// Offsets in that: the section, its end, and the abort handler.
 pub(crate) const RESTARTABLE_PARTS: [u64; 3] = [4, 12, 24];
+
+/// Index of the program counter among the registers of a core dump.
+pub(crate) const DUMPED_COUNTER: usize = 32;
+/// Index of the stack pointer there.
+pub(crate) const DUMPED_STACK: usize = 31;

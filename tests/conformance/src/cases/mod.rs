@@ -7,6 +7,7 @@ mod bombs_of_execve;
 mod bombs_of_memory;
 mod capabilities;
 mod clone;
+mod core_dump;
 mod credentials;
 mod descriptors;
 mod devices;
@@ -104,6 +105,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         restart::CASES,
         rseq::CASES,
         job_control::CASES,
+        core_dump::CASES,
         credentials::CASES,
         capabilities::CASES,
         limits::CASES,
