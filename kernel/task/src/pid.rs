@@ -80,7 +80,7 @@ impl NewPid {
     /// Takes the next free number.
     ///
     /// # Errors
-    /// EAGAIN when all are in use; ENOMEM.
+    /// EAGAIN when all are in use.
     pub(crate) fn allocate() -> Result<Self, Errno> {
         tree().allocate().map(Self)
     }
@@ -88,7 +88,7 @@ impl NewPid {
     /// Takes this very number.
     ///
     /// # Errors
-    /// EEXIST when it is in use; ENOMEM.
+    /// EEXIST when it is in use.
     pub(crate) fn allocate_this(number: Pid) -> Result<Self, Errno> {
         tree().allocate_this(number).map(Self)
     }
@@ -96,7 +96,7 @@ impl NewPid {
     /// Takes the number of the first process.
     ///
     /// # Errors
-    /// EAGAIN when it is taken; ENOMEM.
+    /// EAGAIN when it is taken.
     pub(crate) fn init() -> Result<Self, Errno> {
         tree().allocate_init().map(Self)
     }

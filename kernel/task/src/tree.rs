@@ -3,6 +3,7 @@
 //! A number is free again when no thread, process, group or session uses it.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
@@ -33,7 +34,7 @@ pub struct Counts {
 
 /// The table of numbers.
 pub(crate) struct Tree {
-    slots: Vec<Option<Box<Slot>>>,
+    slots: BTreeMap<Pid, Box<Slot>>,
     last: Pid,
     processes: usize,
     threads: usize,
@@ -78,7 +79,7 @@ impl Slot {
 impl Tree {
     pub(crate) const fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            slots: BTreeMap::new(),
             last: INIT,
             processes: 0,
             threads: 0,
@@ -87,17 +88,17 @@ impl Tree {
     }
 
     fn slot(&self, number: Pid) -> Option<&Slot> {
-        self.slots.get(number as usize)?.as_deref()
+        self.slots.get(&number).map(Box::as_ref)
     }
 
     fn slot_mut(&mut self, number: Pid) -> Option<&mut Slot> {
-        self.slots.get_mut(number as usize)?.as_deref_mut()
+        self.slots.get_mut(&number).map(Box::as_mut)
     }
 
     /// Takes the next free number for a birth.
     ///
     /// # Errors
-    /// EAGAIN when all are in use; ENOMEM.
+    /// EAGAIN when all are in use.
     pub(crate) fn allocate(&mut self) -> Result<Pid, Errno> {
         let mut candidate = self.last;
         for _ in 0..PID_MAX {
@@ -106,7 +107,7 @@ impl Tree {
                 candidate = FIRST_REUSED;
             }
             if self.slot(candidate).is_none() {
-                self.place(candidate)?;
+                self.place(candidate);
                 self.last = candidate;
                 return Ok(candidate);
             }
@@ -117,12 +118,12 @@ impl Tree {
     /// Takes this very number for a birth.
     ///
     /// # Errors
-    /// EEXIST when it is in use; ENOMEM.
+    /// EEXIST when it is in use.
     pub(crate) fn allocate_this(&mut self, number: Pid) -> Result<Pid, Errno> {
         if self.slot(number).is_some() {
             return Err(Errno::EEXIST);
         }
-        self.place(number)?;
+        self.place(number);
         Ok(number)
     }
 
@@ -135,12 +136,12 @@ impl Tree {
     /// Takes the number of the first process for a birth.
     ///
     /// # Errors
-    /// EAGAIN when it is taken; ENOMEM.
+    /// EAGAIN when it is taken.
     pub(crate) fn allocate_init(&mut self) -> Result<Pid, Errno> {
         if self.slot(INIT).is_some() {
             return Err(Errno::EAGAIN);
         }
-        self.place(INIT)?;
+        self.place(INIT);
         Ok(INIT)
     }
 
@@ -152,23 +153,17 @@ impl Tree {
         self.free_if_unused(number);
     }
 
-    fn place(&mut self, number: Pid) -> Result<(), Errno> {
-        let needed = number as usize + 1;
-        if self.slots.len() < needed {
-            let missing = needed - self.slots.len();
-            self.slots.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
-            self.slots.resize_with(needed, || None);
-        }
-        self.slots[number as usize] = Some(Box::new(Slot {
+    fn place(&mut self, number: Pid) {
+        let slot = Box::new(Slot {
             reserved: true,
             ..Slot::default()
-        }));
-        Ok(())
+        });
+        self.slots.insert(number, slot);
     }
 
     fn free_if_unused(&mut self, number: Pid) {
         if self.slot(number).is_some_and(Slot::is_free) {
-            self.slots[number as usize] = None;
+            self.slots.remove(&number);
         }
     }
 
@@ -190,13 +185,13 @@ impl Tree {
 
     /// Iterates over all processes in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.slots.iter().flatten().filter_map(|slot| slot.node.as_ref())
+        self.slots.values().filter_map(|slot| slot.node.as_ref())
     }
 
     /// Returns the process with the lowest number that is at least `minimum`.
     pub(crate) fn first_from(&self, minimum: Pid) -> Option<&Arc<Process>> {
-        let slots = self.slots.get(minimum as usize..)?;
-        let mut nodes = slots.iter().flatten().filter_map(|slot| slot.node.as_ref());
+        let slots = self.slots.range(minimum..);
+        let mut nodes = slots.filter_map(|(_, slot)| slot.node.as_ref());
         nodes.next().map(|node| &node.process)
     }
 
@@ -410,7 +405,7 @@ mod tests {
         let mut tree = Tree::new();
         while tree.allocate().is_ok() {}
         assert_eq!(tree.allocate(), Err(Errno::EAGAIN));
-        tree.slots[777] = None;
+        tree.slots.remove(&777);
         assert_eq!(tree.allocate(), Ok(777));
     }
 
