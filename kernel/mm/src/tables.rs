@@ -8,6 +8,8 @@ use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr};
 
 use crate::frames::{self, FrameNumber, Purpose};
 
+const TABLE_ENTRIES: usize = PAGE_SIZE / size_of::<u64>();
+
 /// The memory of all page tables. Counts the tables it has given out, for one tree at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
@@ -17,18 +19,25 @@ pub(crate) struct Tables {
 
 /// Allocates a zeroed table.
 pub(crate) fn allocate_table() -> Option<PhysAddr> {
-    let number = frames::allocate_raw(Purpose::Kernel)?;
-    let table = PhysAddr::new(u64::from(number.get()) << PAGE_SHIFT);
+    let address = |number: FrameNumber| PhysAddr::new(u64::from(number.get()) << PAGE_SHIFT);
+    if let Some(number) = frames::allocate_known_zero() {
+        return Some(address(number));
+    }
+    let table = address(frames::allocate_raw(Purpose::Kernel)?);
     // SAFETY: the frame is RAM in reach through the direct map and was allocated just now.
     unsafe { ptr::write_bytes(Current::direct_map(table), 0, PAGE_SIZE) };
     Some(table)
 }
 
-/// Frees a table from [`allocate_table`].
-pub(crate) fn free_table(table: PhysAddr) {
-    if let Some(number) = FrameNumber::new((table.as_u64() >> PAGE_SHIFT) as u32) {
+/// Frees a root from [`allocate_table`], whatever it holds.
+pub(crate) fn free_root(table: PhysAddr) {
+    if let Some(number) = number(table) {
         frames::free_raw(number);
     }
+}
+
+fn number(table: PhysAddr) -> Option<FrameNumber> {
+    FrameNumber::new((table.as_u64() >> PAGE_SHIFT) as u32)
 }
 
 fn entry(table: PhysAddr, index: usize) -> *mut u64 {
@@ -44,7 +53,11 @@ impl TableMemory for Tables {
 
     fn free_table(&mut self, table: PhysAddr) {
         self.count -= 1;
-        free_table(table);
+        debug_assert!((0..TABLE_ENTRIES).all(|index| self.read_entry(table, index) == 0));
+        if let Some(number) = number(table) {
+            // The walker frees what it has emptied.
+            frames::free_zeroed(number);
+        }
     }
 
     #[inline]

@@ -74,7 +74,7 @@ pub trait PteFormat: Copy + Eq + core::fmt::Debug + 'static {
 pub trait TableMemory {
     /// Allocates a zeroed table.
     fn allocate_table(&mut self) -> Option<PhysAddr>;
-    /// Frees a table.
+    /// Frees a table, which is all zero again.
     fn free_table(&mut self, table: PhysAddr);
     /// Reads entry `index` of a table.
     fn read_entry(&self, table: PhysAddr, index: usize) -> u64;

@@ -219,7 +219,7 @@ impl Drop for AddressSpace {
             Current::deactivate_user_root();
         }
         self.inner.get_mut().clear();
-        tables::free_table(self.root);
+        tables::free_root(self.root);
     }
 }
 

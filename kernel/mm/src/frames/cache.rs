@@ -1,4 +1,4 @@
-//! A stack of free frames on each CPU, so that allocating and freeing one frame touches nothing shared.
+//! Stacks of free frames on each CPU, so that allocating and freeing one frame touches nothing shared.
 
 use arrayvec::ArrayVec;
 use los_arch::hal::cpu::MAX_CPUS;
@@ -9,12 +9,30 @@ use super::physical::{self, FrameNumber};
 
 /// Most free frames that a CPU keeps.
 const CAPACITY: usize = 128;
+/// Most of them that are known to be zero.
+const ZEROED_CAPACITY: usize = 32;
 /// Frames that move between a CPU and the pool at a time.
 const BATCH: usize = 32;
 
+/// What a CPU keeps.
+struct Cache {
+    frames: ArrayVec<FrameNumber, CAPACITY>,
+    /// Tables come back as empty as they went: who wants zeroed memory next need not clear it again.
+    zeroed: ArrayVec<FrameNumber, ZEROED_CAPACITY>,
+}
+
 /// The lock is taken by its own CPU, but for statistics and [`drain`].
-static CACHES: PerCpu<SpinLock<ArrayVec<FrameNumber, CAPACITY>>> =
-    PerCpu::new([const { SpinLock::new(Rank::FrameCache, ArrayVec::new_const()) }; MAX_CPUS]);
+static CACHES: PerCpu<SpinLock<Cache>> = PerCpu::new(
+    [const {
+        SpinLock::new(
+            Rank::FrameCache,
+            Cache {
+                frames: ArrayVec::new_const(),
+                zeroed: ArrayVec::new_const(),
+            },
+        )
+    }; MAX_CPUS],
+);
 
 /// Who wants memory: the kernel may use up the reserve.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,7 +46,7 @@ pub(crate) enum Purpose {
 /// Takes a free frame and gives it one reference.
 #[inline]
 pub(crate) fn allocate_raw(purpose: Purpose) -> Option<FrameNumber> {
-    let cached = CACHES.current().lock().pop();
+    let cached = CACHES.current().lock().frames.pop();
     let number = match cached {
         Some(number) => number,
         None => refill(purpose)?,
@@ -37,33 +55,64 @@ pub(crate) fn allocate_raw(purpose: Purpose) -> Option<FrameNumber> {
     Some(number)
 }
 
+/// Takes a free frame that is known to be zero, if there is one, and gives it one reference.
+#[inline]
+pub(crate) fn allocate_known_zero() -> Option<FrameNumber> {
+    let number = CACHES.current().lock().zeroed.pop()?;
+    mark_allocated(info(number.get()));
+    Some(number)
+}
+
 /// Returns a frame that has no reference any more.
 #[inline]
 pub(crate) fn free_raw(number: FrameNumber) {
-    info(number.get())
-        .count
-        .store(0, core::sync::atomic::Ordering::Relaxed);
+    mark_free(number);
+    CACHES.current().lock().keep(number);
+}
+
+/// Returns a frame that has no reference any more and is all zero.
+#[inline]
+pub(crate) fn free_zeroed(number: FrameNumber) {
+    mark_free(number);
     let mut cache = CACHES.current().lock();
-    if cache.is_full() {
-        let mut physical = physical::lock();
-        for number in cache.drain(CAPACITY - BATCH..) {
-            physical.give(number);
-        }
+    if let Err(full) = cache.zeroed.try_push(number) {
+        cache.keep(full.element());
     }
-    cache.push(number);
+}
+
+fn mark_free(number: FrameNumber) {
+    let count = &info(number.get()).count;
+    count.store(0, core::sync::atomic::Ordering::Relaxed);
+}
+
+impl Cache {
+    #[inline]
+    fn keep(&mut self, number: FrameNumber) {
+        if self.frames.is_full() {
+            let mut physical = physical::lock();
+            for number in self.frames.drain(CAPACITY - BATCH..) {
+                physical.give(number);
+            }
+        }
+        self.frames.push(number);
+    }
 }
 
 /// Returns the number of free frames in the caches of all CPUs.
 pub(super) fn cached_frames() -> usize {
-    CACHES.iter().map(|cache| cache.lock().len()).sum()
+    let count = |cache: &SpinLock<Cache>| {
+        let cache = cache.lock();
+        cache.frames.len() + cache.zeroed.len()
+    };
+    CACHES.iter().map(count).sum()
 }
 
 /// Gives the cached frames of all CPUs back to the pool.
 pub(crate) fn drain() {
     for cache in CACHES.iter() {
-        let mut cache = cache.lock();
+        let Cache { frames, zeroed } = &mut *cache.lock();
         let mut physical = physical::lock();
-        for number in cache.drain(..) {
+        for number in frames.drain(..).chain(zeroed.drain(..)) {
             physical.give(number);
         }
     }
@@ -87,11 +136,11 @@ fn take_batch(purpose: Purpose) -> Option<FrameNumber> {
     }
     let first = physical.take()?;
     for _ in 1..BATCH.min(above_reserve) {
-        if cache.is_full() {
+        if cache.frames.is_full() {
             break;
         }
         let Some(number) = physical.take() else { break };
-        cache.push(number);
+        cache.frames.push(number);
     }
     Some(first)
 }

@@ -21,7 +21,7 @@ use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, PhysRange};
 use sync::{Rank, SpinLock};
 
-pub(crate) use cache::{Purpose, allocate_raw, drain, free_raw};
+pub(crate) use cache::{Purpose, allocate_known_zero, allocate_raw, drain, free_raw, free_zeroed};
 pub(crate) use info::{PageInfo, info};
 pub(crate) use layout::MAX_RANGES;
 pub(crate) use physical::{FrameNumber, allocate_run, free_run, total};

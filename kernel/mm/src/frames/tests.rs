@@ -33,6 +33,22 @@ fn frames_are_zeroed_counted_and_returned() {
 }
 
 #[test]
+fn frames_that_are_known_to_be_zero_are_free_like_all() {
+    let _turn = testing::exclusive();
+    drain();
+    let before = free_pages();
+    let numbers: Vec<_> = (0..100).map(|_| allocate_raw(Purpose::Kernel).unwrap()).collect();
+    assert_eq!(allocate_known_zero(), None);
+    numbers.iter().for_each(|number| free_zeroed(*number));
+    assert_eq!(free_pages(), before);
+    let zeroed = allocate_known_zero().unwrap();
+    assert!(numbers.contains(&zeroed));
+    free_zeroed(zeroed);
+    drain();
+    assert_eq!((allocate_known_zero(), free_pages()), (None, before));
+}
+
+#[test]
 #[should_panic(expected = "PAGE_SIZE")]
 fn bytes_beyond_a_frame_are_refused() {
     let _turn = testing::exclusive();
