@@ -1,6 +1,7 @@
 //! The one page-table walker, generic over the descriptor format and over where tables live.
 
 use core::marker::PhantomData;
+use core::ops::Range;
 
 use super::{PageFlags, PteFormat, TableMemory};
 use crate::addr::{PAGE_SHIFT, PhysAddr, VirtAddr};
@@ -209,37 +210,31 @@ impl<F: PteFormat> PageTable<F> {
         end: VirtAddr,
         visit: &mut impl FnMut(&mut M, Leaf) -> LeafAction,
     ) {
-        let size = Leaf::bytes(level);
-        let mut at = start;
-        loop {
-            let base = VirtAddr::new(at.as_u64() & !(size - 1));
-            let next = base.as_u64().saturating_add(size);
-            let entry = F::from_raw(memory.read_entry(table, index(at, level)));
-            if entry.is_present() {
-                if entry.is_leaf(level) {
-                    let leaf = Leaf {
-                        virt: base,
-                        phys: entry.address(),
-                        flags: entry.flags(),
-                        level,
-                    };
-                    match visit(memory, leaf) {
-                        LeafAction::Keep => {}
-                        LeafAction::Remove => memory.write_entry(table, index(at, level), 0),
-                        LeafAction::Replace(phys, flags) => {
-                            let raw = F::leaf(phys, flags, level).raw();
-                            memory.write_entry(table, index(at, level), raw);
-                        }
-                    }
-                } else {
-                    let stop = VirtAddr::new(end.as_u64().min(next));
-                    Self::visit(entry.address(), level - 1, memory, at, stop, visit);
+        for slot in slots(level, start, end) {
+            let entry = F::from_raw(memory.read_entry(table, slot));
+            if !entry.is_present() {
+                continue;
+            }
+            let span = span(level, start, slot);
+            if !entry.is_leaf(level) {
+                let (from, to) = clip(start, end, span);
+                Self::visit(entry.address(), level - 1, memory, from, to, visit);
+                continue;
+            }
+            let leaf = Leaf {
+                virt: VirtAddr::new(span.0),
+                phys: entry.address(),
+                flags: entry.flags(),
+                level,
+            };
+            match visit(memory, leaf) {
+                LeafAction::Keep => {}
+                LeafAction::Remove => memory.write_entry(table, slot, 0),
+                LeafAction::Replace(phys, flags) => {
+                    let raw = F::leaf(phys, flags, level).raw();
+                    memory.write_entry(table, slot, raw);
                 }
             }
-            if next >= end.as_u64() || next == u64::MAX {
-                return;
-            }
-            at = VirtAddr::new(next);
         }
     }
 
@@ -254,27 +249,20 @@ impl<F: PteFormat> PageTable<F> {
         if level == 0 {
             return;
         }
-        let size = Leaf::bytes(level);
-        let mut at = start;
-        loop {
-            let base = at.as_u64() & !(size - 1);
-            let next = base.saturating_add(size);
-            let slot = index(at, level);
+        for slot in slots(level, start, end) {
             let entry = F::from_raw(memory.read_entry(table, slot));
-            if entry.is_present() && !entry.is_leaf(level) {
-                let stop = VirtAddr::new(end.as_u64().min(next));
-                if level > 1 {
-                    Self::free_below(entry.address(), level - 1, memory, at, stop, bounds);
-                }
-                if base >= bounds.0 && next <= bounds.1 {
-                    memory.write_entry(table, slot, 0);
-                    memory.free_table(entry.address());
-                }
+            if !entry.is_present() || entry.is_leaf(level) {
+                continue;
             }
-            if next >= end.as_u64() || next == u64::MAX {
-                return;
+            let (base, next) = span(level, start, slot);
+            if level > 1 {
+                let (from, to) = clip(start, end, (base, next));
+                Self::free_below(entry.address(), level - 1, memory, from, to, bounds);
             }
-            at = VirtAddr::new(next);
+            if base >= bounds.0 && next <= bounds.1 {
+                memory.write_entry(table, slot, 0);
+                memory.free_table(entry.address());
+            }
         }
     }
 
@@ -335,6 +323,26 @@ pub enum LeafAction {
 #[inline]
 pub const fn leaf_index(virt: VirtAddr) -> usize {
     (virt.as_u64() >> PAGE_SHIFT) as usize & (ENTRIES - 1)
+}
+
+/// Returns the entries of a table of `level` that cover a byte of `start..end`, a range within the table's.
+fn slots(level: u8, start: VirtAddr, end: VirtAddr) -> Range<usize> {
+    index(start, level)..index(VirtAddr::new(end.as_u64() - 1), level) + 1
+}
+
+/// Returns what an entry of a table of `level` covers, where `within` is in the table's range.
+fn span(level: u8, within: VirtAddr, slot: usize) -> (u64, u64) {
+    let table = within.as_u64() & !(Leaf::bytes(level + 1) - 1);
+    let base = table + slot as u64 * Leaf::bytes(level);
+    (base, base.saturating_add(Leaf::bytes(level)))
+}
+
+/// Returns the part of `start..end` that lies in a span.
+fn clip(start: VirtAddr, end: VirtAddr, (base, next): (u64, u64)) -> (VirtAddr, VirtAddr) {
+    (
+        VirtAddr::new(start.as_u64().max(base)),
+        VirtAddr::new(end.as_u64().min(next)),
+    )
 }
 
 fn index(virt: VirtAddr, level: u8) -> usize {
