@@ -169,19 +169,19 @@ pub(crate) fn restore(
     state: &mut UserState,
     read: ReadUser<'_>,
 ) -> Result<SignalReturn, Errno> {
-    let address = frame.rsp.wrapping_sub(RETURN_ADDRESS_BYTES);
-    let mut bytes = [0; size_of::<RtSigFrame>()];
-    read(address, &mut bytes)?;
-    let record: RtSigFrame = transmute!(bytes);
-    let context = &record.uc.uc_mcontext;
+    // The handler's return has taken the return address, which is below the context.
+    let mut bytes = [0; size_of::<UContext>()];
+    read(frame.rsp, &mut bytes)?;
+    let user: UContext = transmute!(bytes);
+    let context = &user.uc_mcontext;
     match context.fpstate {
         0 => state.reset_extended(),
         image_at => restore_extended(state, image_at, read)?,
     }
     restore_registers(frame, context);
-    let stack = &record.uc.uc_stack;
+    let stack = &user.uc_stack;
     Ok(SignalReturn {
-        mask: record.uc.uc_sigmask.0,
+        mask: user.uc_sigmask.0,
         alternate_stack: (stack.ss_sp, stack.ss_flags.cast_signed(), stack.ss_size),
     })
 }
