@@ -66,7 +66,11 @@ impl Entries {
                 at += 1;
             } else if *left > 0 {
                 *left -= 1;
-                batch.extend(self.list.remove(at).map(|entry| entry.thread));
+                let entry = match at {
+                    0 => self.list.pop_front(),
+                    _ => self.list.remove(at),
+                };
+                batch.extend(entry.map(|entry| entry.thread));
             } else {
                 at += 1;
             }
