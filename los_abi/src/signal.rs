@@ -3,12 +3,14 @@
 //!
 //! The frames that a handler returns through hold registers and are in [`crate::isa`].
 
+mod file;
 mod info;
 mod set;
 
 use core::fmt;
 
-pub use info::SigInfo;
+pub use file::{SignalfdFlags, SignalfdSiginfo};
+pub use info::{Form, SigInfo};
 pub use set::SigSet;
 
 use crate::macros::{constants, wire};

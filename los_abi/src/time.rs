@@ -1,6 +1,6 @@
 //! Times, clocks and interval timers (`linux/time.h`, `linux/time_types.h`), equal on both machines.
 
-use crate::macros::{constants, wire};
+use crate::macros::{constants, flags, wire};
 
 wire! {
     /// Seconds and nanoseconds.
@@ -83,6 +83,20 @@ wire! {
         tz_minuteswest: i32,
         /// Kind of daylight saving time.
         tz_dsttime: i32,
+    }
+}
+
+flags! {
+    /// Flags of timerfd_create(2) (`TFD_*`), which are open flags.
+    TimerfdFlags {
+        NONBLOCK = 0o4000, "Reads fail rather than wait.";
+        CLOEXEC = 0o2_000_000, "Closed by execve.";
+    }
+
+    /// Flags of timerfd_settime(2) (`TFD_TIMER_*`).
+    TimerfdSetFlags {
+        ABSTIME = 1, "The time is a point of the clock, not a duration.";
+        CANCEL_ON_SET = 2, "Reads fail once the clock was set.";
     }
 }
 
@@ -173,6 +187,11 @@ constants! {
     /// Flags of clock_nanosleep(2) and timer_settime(2).
     TIMER_FLAGS: u32 {
         TIMER_ABSTIME = 1, "The time is a point of the clock, not a duration.";
+    }
+
+    /// Requests of ioctl(2) to a timer's file.
+    TIMERFD_IOCTLS: u32 {
+        TFD_IOC_SET_TICKS = 0x4008_5400, "Sets how often it has expired.";
     }
 
     /// Changes that adjtimex(2) is asked for.

@@ -3,9 +3,10 @@
 use hal::trap::TrapFrame as _;
 use los_abi::errno::Errno;
 use los_abi::signal::{
-    SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigInfo, SigSet, Signal, StackT,
+    SIG_BLOCK, SIG_SETMASK, SIG_UNBLOCK, SIGSET_SIZE, SigAction, SigInfo, SigSet, Signal, SignalfdFlags,
+    StackT,
 };
-use los_abi::syscall::UserPtr;
+use los_abi::syscall::{Fd, UserPtr};
 use los_abi::time::Timespec;
 use sync::{Result, now_ns};
 use task::{Context, signal};
@@ -196,4 +197,29 @@ pub(crate) fn restart_syscall(ctx: &Context<'_>) -> Result<usize> {
 
 pub(crate) fn pause(_ctx: &Context<'_>) -> Result<usize> {
     Err(signal::pause())
+}
+
+pub(crate) fn signalfd(ctx: &Context<'_>, fd: Fd, set: UserPtr<SigSet>, size: usize) -> Result<usize> {
+    signalfd4(ctx, fd, set, size, SignalfdFlags::empty())
+}
+
+pub(crate) fn signalfd4(
+    ctx: &Context<'_>,
+    fd: Fd,
+    set: UserPtr<SigSet>,
+    size: usize,
+    flags: SignalfdFlags,
+) -> Result<usize> {
+    /// Asks for a new file.
+    const NEW: Fd = Fd(-1);
+    check_set_size(size)?;
+    let set = ctx.memory().read(set)?;
+    let fd = match fd {
+        NEW => signal::file::open(ctx, set, flags)?,
+        _ => {
+            signal::file::change(ctx, fd, set, flags)?;
+            fd
+        }
+    };
+    Ok(fd.0 as usize)
 }

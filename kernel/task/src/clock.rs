@@ -9,7 +9,7 @@ use los_abi::time::{
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID,
 };
-use sync::{WaitQueue, now_ns};
+use sync::{Once, ThreadHandle, WaitQueue, Waiter, now_ns};
 
 use crate::context::Context;
 use crate::pid;
@@ -253,14 +253,28 @@ impl CpuClock {
 
 /// How often real time was set.
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
-/// Where those wait who sleep until a point of real time.
-static SLEEPERS: WaitQueue = WaitQueue::new();
+/// Where those wait who go by points of real time: sleepers, and timers that are files.
+static FOLLOWERS: Once<Arc<WaitQueue>> = Once::new();
+
+fn followers() -> &'static Arc<WaitQueue> {
+    FOLLOWERS.call_once(|| Arc::new(WaitQueue::new()))
+}
+
+/// Has something told whenever real time is set, as long as the waiter lives.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn watch_settings(watcher: ThreadHandle) -> Result<Waiter, Errno> {
+    let mut waiter = Waiter::for_thread(watcher);
+    waiter.register(followers())?;
+    Ok(waiter)
+}
 
 /// Sets real time; what waits for a point of it looks anew.
 pub fn set_realtime_ns(time_ns: u64) {
     vfs::clock::set_realtime_ns(time_ns);
     SETTINGS.fetch_add(1, Ordering::SeqCst);
-    SLEEPERS.wake_all();
+    followers().wake_all();
     posix_timer::clock_was_set();
 }
 
@@ -273,7 +287,7 @@ pub(crate) fn sleep_until_realtime(time_ns: u64) -> Result<(), sync::WaitError> 
         let seen = SETTINGS.load(Ordering::SeqCst);
         let deadline_ns = time_ns.saturating_sub(vfs::clock::realtime_offset_ns());
         let was_set = || (SETTINGS.load(Ordering::SeqCst) != seen).then_some(());
-        match SLEEPERS.wait_interruptible(Some(deadline_ns), was_set) {
+        match followers().wait_interruptible(Some(deadline_ns), was_set) {
             Ok(()) => {}
             Err(sync::WaitError::TimedOut) => return Ok(()),
             Err(interrupted) => return Err(interrupted),

@@ -39,6 +39,7 @@ pub mod signal;
 pub mod sleep;
 pub mod thread;
 pub mod timer;
+pub mod timer_file;
 mod tree;
 pub mod user_loop;
 pub mod uts;

@@ -24,6 +24,7 @@ use crate::posix_timer::{CpuTimers, PosixTimers};
 use crate::rlimit::{Limits, RaiseHard};
 use crate::sched;
 use crate::signal::actions::SignalActions;
+use crate::signal::file::Readers;
 use crate::signal::pending::PendingQueue;
 use crate::signal::stop::StopState;
 use crate::thread::{Thread, Work};
@@ -64,6 +65,8 @@ pub struct Process {
     pub(crate) actions: SpinLock<Arc<SignalActions>>,
     /// Signals sent to the whole process and not yet taken.
     pub(crate) pending: PendingQueue,
+    /// Who reads signals from files.
+    pub(crate) signal_readers: Readers,
     pub(crate) stop: StopState,
     pub(crate) threads: SpinLock<Vec<Arc<Thread>>>,
     pub(crate) thread_gone: WaitQueue,
@@ -143,6 +146,7 @@ impl Process {
             image: SpinLock::new(Rank::Process, new.image),
             actions: SpinLock::new(Rank::Process, new.actions),
             pending: PendingQueue::new(),
+            signal_readers: Readers::new(),
             stop: StopState::new(),
             threads: SpinLock::new(Rank::Process, Vec::new()),
             thread_gone: WaitQueue::new(),

@@ -1,8 +1,8 @@
 //! [`SigInfo`]: what a signal tells its handler, one constructor for each form of its union.
 
 use super::{
-    SI_ASYNCNL, SI_KERNEL, SI_QUEUE, SI_TIMER, SI_TKILL, SI_USER, SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGIO,
-    SIGSEGV, SIGSYS, SIGTRAP, Signal,
+    SI_ASYNCNL, SI_KERNEL, SI_QUEUE, SI_SIGIO, SI_TIMER, SI_TKILL, SI_USER, SIGBUS, SIGCHLD, SIGFPE, SIGILL,
+    SIGIO, SIGSEGV, SIGSYS, SIGTRAP, Signal,
 };
 use crate::macros::wire;
 
@@ -23,14 +23,37 @@ wire! {
     }
 }
 
+/// Which fields of a [`SigInfo`] mean something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Form {
+    /// The sender.
+    Sender,
+    /// The sender and a value.
+    Value,
+    /// A timer's number, what it missed, and its value.
+    Timer,
+    /// A descriptor and what can be done with it.
+    Poll,
+    /// An address at fault.
+    Fault,
+    /// An address at fault in broken memory, and how precise it is.
+    Memory,
+    /// A child and what became of it.
+    Child,
+    /// A refused system call.
+    System,
+}
+
 /// Joins two 32-bit fields that lie one after the other in memory.
 const fn pair(low: u32, high: u32) -> u64 {
     low as u64 | (high as u64) << 32
 }
 
+/// Highest positive code of the form that signals have which have no form of their own (`NSIGPOLL`).
+const OTHERS: i32 = 6;
+
 /// Returns the highest positive code that a signal's own forms have (`NSIGILL` and so on of Linux).
 const fn highest_code(number: i32) -> i32 {
-    const OTHERS: i32 = 6;
     match number.cast_unsigned() {
         SIGILL => 11,
         SIGFPE => 15,
@@ -119,6 +142,27 @@ impl SigInfo {
         info.pad = 0;
         info.fields[FORM_WORDS..].fill(0);
         Some(info)
+    }
+
+    /// Tells which fields mean something, by the signal and the code as Linux does.
+    pub const fn form(&self) -> Form {
+        /// First code of SIGBUS that is about broken memory (`BUS_MCEERR_AR`).
+        const BROKEN_MEMORY: i32 = 4;
+        match self.si_code {
+            SI_TIMER => Form::Timer,
+            SI_SIGIO => Form::Poll,
+            ..SI_USER => Form::Value,
+            SI_USER | SI_KERNEL.. => Form::Sender,
+            code if code <= highest_code(self.si_signo) => match self.si_signo.cast_unsigned() {
+                SIGBUS if code >= BROKEN_MEMORY => Form::Memory,
+                SIGILL | SIGFPE | SIGSEGV | SIGBUS | SIGTRAP => Form::Fault,
+                SIGCHLD => Form::Child,
+                SIGSYS => Form::System,
+                _ => Form::Poll,
+            },
+            ..=OTHERS => Form::Poll,
+            _ => Form::Sender,
+        }
     }
 
     /// Returns the signal, if the number is one.

@@ -24,8 +24,10 @@ pub mod prelude {
     pub use crate::resource::{Rlimit64, Rusage, Tms};
     pub use crate::rseq::Rseq;
     pub use crate::schedule::{SchedAttr, SchedParam};
-    pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, StackT};
+    pub use crate::signal::{SigAction, SigEvent, SigInfo, SigSet, SigSetArgument, SignalfdFlags, StackT};
     pub use crate::system::{GetRandomFlags, Sysinfo, Utsname};
     pub use crate::task::{CloneArgs, PidfdFlags, PidfdSignalFlags, WaitFlags};
-    pub use crate::time::{Itimerspec, Itimerval, Timespec, Timeval, Timex, Timezone};
+    pub use crate::time::{
+        Itimerspec, Itimerval, TimerfdFlags, TimerfdSetFlags, Timespec, Timeval, Timex, Timezone,
+    };
 }

@@ -245,6 +245,8 @@ macro_rules! for_each_syscall {
             { rt_sigreturn, x86_64: 15, aarch64: 139, (), Full, "" }
             { rt_sigsuspend, x86_64: 130, aarch64: 133, (mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { rt_sigpending, x86_64: 127, aarch64: 136, (set: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { signalfd, x86_64: 282, aarch64: none, (fd: Fd, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
+            { signalfd4, x86_64: 289, aarch64: 74, (fd: Fd, mask: UserPtr<SigSet>, mask_size: usize, flags: SignalfdFlags), Full, "" }
             { rt_sigtimedwait, x86_64: 128, aarch64: 137, (set: UserPtr<SigSet>, info: UserPtr<SigInfo>, timeout: UserPtr<Timespec>, mask_size: usize), Full, "" }
             { rt_sigqueueinfo, x86_64: 129, aarch64: 138, (pid: i32, signal: i32, info: UserPtr<SigInfo>), Full, "" }
             { rt_tgsigqueueinfo, x86_64: 297, aarch64: 240, (tgid: i32, tid: i32, signal: i32, info: UserPtr<SigInfo>), Full, "" }
@@ -260,6 +262,9 @@ macro_rules! for_each_syscall {
             { timer_gettime, x86_64: 224, aarch64: 108, (id: i32, setting: UserPtr<Itimerspec>), Full, "" }
             { timer_getoverrun, x86_64: 225, aarch64: 109, (id: i32), Full, "" }
             { timer_delete, x86_64: 226, aarch64: 111, (id: i32), Full, "" }
+            { timerfd_create, x86_64: 283, aarch64: 85, (clock: i32, flags: TimerfdFlags), Full, "" }
+            { timerfd_settime, x86_64: 286, aarch64: 86, (fd: Fd, flags: TimerfdSetFlags, new: UserPtr<Itimerspec>, old: UserPtr<Itimerspec>), Full, "" }
+            { timerfd_gettime, x86_64: 287, aarch64: 87, (fd: Fd, setting: UserPtr<Itimerspec>), Full, "" }
             { clock_settime, x86_64: 227, aarch64: 112, (clock: i32, time: UserPtr<Timespec>), Full, "" }
             { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }
             { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }

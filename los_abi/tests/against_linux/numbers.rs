@@ -150,7 +150,7 @@ fn constants_of_both_machines() {
         futex::FUTEX_COMPARISONS, futex::FUTEX2_FLAGS, prctl::PRCTL_OPTIONS, prctl::AMBIENT_OPERATIONS,
         system::REBOOT_COMMANDS, system::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
         schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS, credentials::FILE_CAPABILITIES,
-        time::CLOCKS, time::TIMER_FLAGS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
+        time::CLOCKS, time::TIMER_FLAGS, time::TIMERFD_IOCTLS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,
         tty::TERMIOS_FIELDS, tty::IOCTLS, tty::FLOW_ACTIONS, tty::FLUSH_QUEUES,
     );
 }
@@ -240,6 +240,8 @@ fn flags_of_calls() {
         poll::PollEvents: "POLL";
         signal::SaFlags: "SA_";
         task::CloneFlags: "CLONE_";
+        time::TimerfdFlags: "TFD_";
+        time::TimerfdSetFlags: "TFD_TIMER_";
         system::GetRandomFlags: "GRND_";
         tty::InputFlags: "";
         tty::OutputFlags: "";

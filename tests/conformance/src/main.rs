@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 mod cases;
+mod descriptors;
 mod elf;
 mod handler;
 mod harness;

@@ -72,7 +72,16 @@ pub(crate) fn timer_delete(ctx: &Context<'_>, id: i32) -> Result<usize> {
     Ok(0)
 }
 
-fn to_itimerspec(setting: Setting) -> Itimerspec {
+/// # Errors
+/// EINVAL for times that are none.
+pub(super) fn from_itimerspec(setting: &Itimerspec) -> Result<Setting> {
+    Ok(Setting {
+        interval_ns: setting.it_interval.to_ns().ok_or(Errno::EINVAL)?,
+        value_ns: setting.it_value.to_ns().ok_or(Errno::EINVAL)?,
+    })
+}
+
+pub(super) fn to_itimerspec(setting: Setting) -> Itimerspec {
     Itimerspec {
         it_interval: Timespec::from_ns(setting.interval_ns),
         it_value: Timespec::from_ns(setting.value_ns),

@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub(crate) mod deliver;
+pub mod file;
 pub mod kill;
 pub mod mask;
 pub mod pending;

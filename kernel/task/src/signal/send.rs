@@ -14,7 +14,7 @@ use super::actions::Disposition;
 use super::mask::mask;
 use super::pending::PendingQueue;
 use super::quota::Allowance;
-use super::{STOP_SIGNALS, stop};
+use super::{STOP_SIGNALS, file, stop};
 use crate::accounting::ticks;
 use crate::exit;
 use crate::pid::{self, Pid};
@@ -161,10 +161,12 @@ fn enqueue(
     match target {
         Target::Thread(thread) => {
             push(&thread.pending, allowance)?;
+            file::tell(process);
             wake_if_wanted(thread, SigSet::EMPTY.with(signal));
         }
         Target::Process(_) => {
             push(&process.pending, allowance)?;
+            file::tell(process);
             if !wake_if_wanted(&addressee, SigSet::EMPTY.with(signal)) {
                 wake_another(process, SigSet::EMPTY.with(signal));
             }

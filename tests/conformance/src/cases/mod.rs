@@ -42,6 +42,7 @@ mod restart;
 mod rseq;
 mod schedule;
 mod shared_memory;
+mod signal_files;
 mod signal_queue;
 mod signal_stack;
 mod signals;
@@ -50,6 +51,7 @@ mod terminals;
 mod thread_stress;
 mod threads;
 mod time;
+mod timer_files;
 mod timers;
 mod vdso;
 mod waitid;
@@ -98,10 +100,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         futex_pi::CASES,
         thread_stress::CASES,
         signal_queue::CASES,
+        signal_files::CASES,
         signal_stack::CASES,
         faults::CASES,
         time::CASES,
         timers::CASES,
+        timer_files::CASES,
         restart::CASES,
         rseq::CASES,
         job_control::CASES,
@@ -130,6 +134,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
         [what] if what == b"places" => aslr::helper(),
         [what] if what == b"image" => exec_image::helper(),
+        [what, number] if what == b"read-timer" => timer_files::helper(number),
         [what] if what == b"sleep" => timers::sleep_a_while(),
         [first, rest @ ..] if first == b"stack" => limits::helper(rest),
         _ => exec::helper(words, environment),
