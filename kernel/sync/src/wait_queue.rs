@@ -35,6 +35,13 @@ struct Entry {
     kind: EntryKind,
 }
 
+/// What observers get of a wake-up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Observers {
+    Told,
+    Spared,
+}
+
 /// How far a wake-up has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
@@ -49,6 +56,7 @@ impl Entries {
     fn collect(
         &mut self,
         round: Round,
+        observers: Observers,
         left: &mut usize,
         batch: &mut ArrayVec<ThreadHandle, BATCH>,
     ) -> Round {
@@ -62,7 +70,9 @@ impl Entries {
                 return Round::From(entry.ticket, end);
             }
             if entry.kind == EntryKind::Observer {
-                batch.push(entry.thread.clone());
+                if observers == Observers::Told {
+                    batch.push(entry.thread.clone());
+                }
                 at += 1;
             } else if *left > 0 {
                 *left -= 1;
@@ -121,6 +131,16 @@ impl WaitQueue {
 
     /// Wakes every observer and up to `count` others, and returns how many others there were.
     pub fn wake_n(&self, count: usize) -> usize {
+        self.wake(Observers::Told, count)
+    }
+
+    /// Passes a wake-up on to the thread that has waited longest. Nothing has happened that observers have
+    /// not seen.
+    pub fn pass_on(&self) {
+        self.wake(Observers::Spared, 1);
+    }
+
+    fn wake(&self, observers: Observers, count: usize) -> usize {
         // Orders the caller's change of state before the look at the queue.
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) == 0 {
@@ -131,7 +151,7 @@ impl WaitQueue {
         while round != Round::End {
             let mut batch = ArrayVec::<ThreadHandle, BATCH>::new();
             let mut entries = self.entries.lock();
-            round = entries.collect(round, &mut left, &mut batch);
+            round = entries.collect(round, observers, &mut left, &mut batch);
             self.waiting.store(entries.list.len(), Ordering::Relaxed);
             drop(entries);
             // The queue is unlocked, since what is woken may be a set that wakes a queue of its own.
@@ -255,7 +275,7 @@ impl<'a> Place<'a> {
         if let Some(ticket) = self.ticket.take()
             && !self.queue.dequeue(ticket)
         {
-            self.queue.wake_one();
+            self.queue.pass_on();
         }
     }
 }
@@ -357,6 +377,9 @@ mod tests {
         assert_eq!(waiters.clone().map(|w| w.0.load(Ordering::Relaxed)), [1, 1, 0]);
         assert!(queue.dequeue(last));
         assert!(!queue.wake_one());
-        assert_eq!(waiters.map(|w| w.0.load(Ordering::Relaxed)), [2, 1, 0]);
+        assert_eq!(waiters.clone().map(|w| w.0.load(Ordering::Relaxed)), [2, 1, 0]);
+        queue.enqueue(waiters[2].clone(), EntryKind::Exclusive);
+        queue.pass_on();
+        assert_eq!(waiters.map(|w| w.0.load(Ordering::Relaxed)), [2, 1, 1]);
     }
 }

@@ -265,7 +265,7 @@ impl Epoll {
         drop(turn);
         // Others may take what is left, as Linux has it.
         if self.ready.takers.has_waiters() && self.ready.len() > 0 {
-            self.ready.takers.wake_one();
+            self.ready.takers.pass_on();
         }
         if count == 0 {
             outcome?;

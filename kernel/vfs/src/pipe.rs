@@ -186,13 +186,18 @@ impl Pipe {
         loop {
             let mut ring = self.ring.lock();
             if ring.length() > 0 {
+                let was_writable = self.room() >= PIPE_BUF;
                 let taken = ring.take(out);
                 let left = ring.length();
                 self.note(&ring);
                 drop(ring);
-                self.write_queue.wake_one();
+                if was_writable {
+                    self.write_queue.pass_on();
+                } else {
+                    self.write_queue.wake_one();
+                }
                 if left > 0 {
-                    self.read_queue.wake_one();
+                    self.read_queue.pass_on();
                 }
                 return Ok(taken?);
             }
@@ -254,7 +259,7 @@ impl Pipe {
                     self.read_queue.wake_one();
                 }
                 if length < capacity {
-                    self.write_queue.wake_one();
+                    self.write_queue.pass_on();
                 }
                 return Ok(given?);
             }

@@ -79,6 +79,15 @@ fn epoll_reports_edges_once() -> Outcome {
     ensure_eq!(wait(set, 0)?, []);
     io::write(writer.descriptor(), b"y")?;
     ensure_eq!(wait(set, 0)?, [(IN, 1)]);
+    // Less than all is read, and nothing new comes.
+    let mut byte = [0];
+    ensure_eq!(io::read(reader.descriptor(), &mut byte)?, 1);
+    ensure_eq!(wait(set, 0)?, []);
+    // Room is no news to a writer that had room.
+    control(set, EPOLL_CTL_ADD, writer.descriptor(), OUT | EPOLLET, 2)?;
+    ensure_eq!(wait(set, 0)?, [(OUT, 2)]);
+    ensure_eq!(io::read(reader.descriptor(), &mut byte)?, 1);
+    ensure_eq!(wait(set, 0)?, []);
     Ok(())
 }
 
