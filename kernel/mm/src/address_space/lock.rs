@@ -167,7 +167,10 @@ impl AddressSpace {
     /// Touches the pages of all mappings in a range as far as possible.
     pub(super) fn populate(&self, range: Range<u64>) {
         let mut at = range.start;
-        while let Some(part) = self.next_part(at..range.end) {
+        // A mapping may reach beyond the range, as after joining with the one above.
+        while at < range.end
+            && let Some(part) = self.next_part(at..range.end)
+        {
             at = part.end;
             // What cannot be had now is had, or told about, when the program touches it.
             let _best_effort = self.try_populate(part);
@@ -194,7 +197,7 @@ impl AddressSpace {
         self.handle_fault(VirtAddr::new(page), access)
     }
 
-    /// Returns the first part of a range that one mapping holds.
+    /// Returns the first part of a range, which is not empty, that one mapping holds.
     fn next_part(&self, range: Range<u64>) -> Option<Range<u64>> {
         let inner = self.inner.lock();
         let vma = inner.mappings.overlapping(range.clone()).next()?;

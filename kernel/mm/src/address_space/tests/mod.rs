@@ -290,3 +290,14 @@ fn populated_memory_is_there() {
     put(&space, address, 1).unwrap();
     assert_eq!(space.statistics().resident_pages, 10);
 }
+
+#[test]
+fn populating_ends_where_the_request_does_even_in_a_mapping_that_joined() {
+    let _turn = testing::exclusive();
+    let space = AddressSpace::new().unwrap();
+    let flags = PRIVATE | MapFlags::POPULATE;
+    let upper = space.map(anonymous(0, 3, READ_WRITE, PRIVATE)).unwrap();
+    let lower = space.map(anonymous(0, 2, READ_WRITE, flags)).unwrap();
+    assert_eq!(lower + 2 * PAGE, upper);
+    assert_eq!(space.statistics().resident_pages, 2);
+}
