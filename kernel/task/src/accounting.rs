@@ -18,6 +18,10 @@ pub struct ThreadAccounting {
     major_faults: AtomicU64,
     voluntary_switches: AtomicU64,
     involuntary_switches: AtomicU64,
+    read_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    read_calls: AtomicU64,
+    write_calls: AtomicU64,
 }
 
 impl ThreadAccounting {
@@ -30,6 +34,10 @@ impl ThreadAccounting {
             major_faults: AtomicU64::new(0),
             voluntary_switches: AtomicU64::new(0),
             involuntary_switches: AtomicU64::new(0),
+            read_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            read_calls: AtomicU64::new(0),
+            write_calls: AtomicU64::new(0),
         }
     }
 
@@ -49,6 +57,10 @@ impl ThreadAccounting {
             major_faults: get(&self.major_faults),
             voluntary_switches: get(&self.voluntary_switches),
             involuntary_switches: get(&self.involuntary_switches),
+            read_bytes: get(&self.read_bytes),
+            written_bytes: get(&self.written_bytes),
+            read_calls: get(&self.read_calls),
+            write_calls: get(&self.write_calls),
             peak_pages: 0,
         }
     }
@@ -82,6 +94,20 @@ impl ThreadAccounting {
     pub(crate) fn count_fault(&self) {
         bump(&self.minor_faults, 1);
     }
+
+    /// Counts a call of the thread's own that has read so many bytes.
+    #[inline]
+    pub fn count_read(&self, bytes: usize) {
+        bump(&self.read_bytes, bytes as u64);
+        bump(&self.read_calls, 1);
+    }
+
+    /// Counts a call of the thread's own that has written so many bytes.
+    #[inline]
+    pub fn count_write(&self, bytes: usize) {
+        bump(&self.written_bytes, bytes as u64);
+        bump(&self.write_calls, 1);
+    }
 }
 
 /// Adds to a counter that one CPU at a time writes.
@@ -107,6 +133,14 @@ pub struct Usage {
     pub voluntary_switches: u64,
     /// Switches because the time slice was over.
     pub involuntary_switches: u64,
+    /// Bytes that calls have read.
+    pub read_bytes: u64,
+    /// Bytes that calls have written.
+    pub written_bytes: u64,
+    /// Calls that read.
+    pub read_calls: u64,
+    /// Calls that write.
+    pub write_calls: u64,
     /// Most resident pages.
     pub peak_pages: usize,
 }
@@ -130,6 +164,10 @@ impl Usage {
         self.major_faults += other.major_faults;
         self.voluntary_switches += other.voluntary_switches;
         self.involuntary_switches += other.involuntary_switches;
+        self.read_bytes += other.read_bytes;
+        self.written_bytes += other.written_bytes;
+        self.read_calls += other.read_calls;
+        self.write_calls += other.write_calls;
         self.peak_pages = self.peak_pages.max(other.peak_pages);
     }
 

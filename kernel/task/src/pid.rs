@@ -5,6 +5,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
 use sync::{Rank, SpinLock, SpinLockGuard};
@@ -61,6 +62,27 @@ pub fn processes() -> Result<Vec<Pid>, Errno> {
 /// Returns the process with the lowest number that is at least `minimum`, zombies included.
 pub fn next_process(minimum: Pid) -> Option<Arc<Process>> {
     tree().first_from(minimum).cloned()
+}
+
+/// Returns the children of one thread, oldest first.
+///
+/// # Errors
+/// ENOMEM.
+pub fn children(thread: &Thread) -> Result<Vec<Pid>, Errno> {
+    let mut found = Vec::new();
+    let tree = tree();
+    let Some(node) = tree.node(thread.process().pid()) else {
+        return Ok(found);
+    };
+    found
+        .try_reserve(node.children.len())
+        .map_err(|_| Errno::ENOMEM)?;
+    let own = node.children.iter().filter(|pid| {
+        let child = tree.process(**pid);
+        child.is_some_and(|child| child.parent_thread.load(Ordering::Relaxed) == thread.tid())
+    });
+    found.extend(own);
+    Ok(found)
 }
 
 /// Returns the controlling terminal of a session.

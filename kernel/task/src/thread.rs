@@ -77,7 +77,8 @@ pub struct Thread {
     pub(crate) context: Arc<KernelContext>,
     pub(crate) user_state: SpinLock<UserState>,
     pub(crate) entity: Entity,
-    pub(crate) accounting: ThreadAccounting,
+    /// What the thread has used.
+    pub accounting: ThreadAccounting,
     /// The registers of a thread that rests while its process is dumped.
     pub(crate) frame_at_rest: SpinLock<Option<Box<TrapFrame>>>,
     /// The last fault, for the saved state of signal handlers.

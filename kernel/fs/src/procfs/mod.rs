@@ -20,6 +20,7 @@ mod status;
 mod system;
 mod task;
 mod text;
+mod usage;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

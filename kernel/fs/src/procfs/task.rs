@@ -16,7 +16,7 @@ use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
-use super::{maps, memory, mounts, program, root, smaps, stat, status};
+use super::{maps, memory, mounts, program, root, smaps, stat, status, usage};
 
 type Done = Result<(), Errno>;
 
@@ -223,14 +223,24 @@ pub(super) fn process_of_directory(inode: &dyn Inode) -> Option<Arc<Process>> {
 
 /// Index of `task` in [`PROCESS_TABLE`].
 const THREADS_INDEX: usize = 0;
+/// Number of entries at the start of [`TABLE`] that only processes have.
+const OF_PROCESSES: usize = 2;
+/// Number of entries at its end that only threads have.
+const OF_THREADS: usize = 1;
 
-static PROCESS_TABLE: &[Entry<Task>] = &[
-    // First: see `THREAD_TABLE`.
+static PROCESS_TABLE: &[Entry<Task>] = TABLE.split_at(TABLE.len() - OF_THREADS).0;
+static THREAD_TABLE: &[Entry<Task>] = TABLE.split_at(OF_PROCESSES).1;
+
+static TABLE: &[Entry<Task>] = &[
     listing("task", 0o555, |task, _| {
         Arc::new(Threads {
             process: task.process.clone(),
         })
     }),
+    Entry {
+        mode: 0o666,
+        ..setting("timerslack_ns", usage::show_timer_slack, usage::store_timer_slack)
+    },
     listing("fd", 0o500, descriptors::links),
     listing("fdinfo", 0o555, descriptors::infos),
     guarded("auxv", 0o400, program::auxiliary_vector),
@@ -240,6 +250,7 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
     place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
     guarded("environ", 0o400, program::environment),
     place("exe", program::executable),
+    guarded("io", 0o400, usage::show_transfers),
     text("limits", program::limits),
     guarded("maps", 0o444, maps::show),
     Entry {
@@ -263,10 +274,8 @@ static PROCESS_TABLE: &[Entry<Task>] = &[
         text.bytes(b"0");
         Ok(())
     }),
+    text("children", usage::show_children),
 ];
-
-/// A thread's directory has all but the threads.
-static THREAD_TABLE: &[Entry<Task>] = PROCESS_TABLE.split_at(1).1;
 
 fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path, Errno> {
     let fs = task

@@ -11,7 +11,7 @@ use sync::Result;
 use task::Context;
 use vfs::{FileKind, OpenFile, Whence};
 
-use super::data::{TRANSFER_MAX_BYTES, offset_argument, size_limit, tell_failure};
+use super::data::{TRANSFER_MAX_BYTES, counted_read, counted_write, offset_argument, size_limit};
 
 pub(crate) fn sendfile(
     ctx: &Context<'_>,
@@ -38,7 +38,7 @@ pub(crate) fn sendfile(
         target: None,
         limit: size_limit(ctx),
     };
-    let total = tell_failure(ctx, transfer.run(count))?;
+    let total = counted_write(ctx, counted_read(ctx, transfer.run(count)))?;
     if let Some(start) = start {
         ctx.memory().write(offset, &((start + total as u64) as i64))?;
     }
@@ -64,7 +64,8 @@ pub(crate) fn copy_file_range(
         return Err(Errno::EINVAL.into());
     }
     let limit = size_limit(ctx);
-    let total = tell_failure(ctx, copy_range(&input, start, &output, target, count, limit))?;
+    let copied = copy_range(&input, start, &output, target, count, limit);
+    let total = counted_write(ctx, counted_read(ctx, copied))?;
     if total > 0 {
         advance(ctx, in_offset, &input, start + total as i64)?;
         advance(ctx, out_offset, &output, target + total as i64)?;

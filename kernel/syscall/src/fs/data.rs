@@ -23,7 +23,7 @@ pub(super) fn offset_argument(offset: i64) -> Result<u64> {
 
 pub(crate) fn read(ctx: &Context<'_>, fd: Fd, address: UserPtr<u8>, count: usize) -> Result<usize> {
     let file = ctx.files().get(fd)?;
-    file.read(&mut ctx.memory().writer(buffer(address, count)))
+    counted_read(ctx, file.read(&mut ctx.memory().writer(buffer(address, count))))
 }
 
 pub(crate) fn write(ctx: &Context<'_>, fd: Fd, address: UserPtr<u8>, count: usize) -> Result<usize> {
@@ -33,7 +33,7 @@ pub(crate) fn write(ctx: &Context<'_>, fd: Fd, address: UserPtr<u8>, count: usiz
 
 pub(crate) fn readv(ctx: &Context<'_>, fd: Fd, vectors: UserPtr<IoVec>, count: usize) -> Result<usize> {
     let file = ctx.files().get(fd)?;
-    file.read(&mut ctx.memory().io_vectors(vectors, count)?)
+    counted_read(ctx, file.read(&mut ctx.memory().io_vectors(vectors, count)?))
 }
 
 pub(crate) fn writev(ctx: &Context<'_>, fd: Fd, vectors: UserPtr<IoVec>, count: usize) -> Result<usize> {
@@ -50,7 +50,10 @@ pub(crate) fn pread64(
 ) -> Result<usize> {
     let offset = offset_argument(offset)?;
     let file = ctx.files().get(fd)?;
-    file.read_at(&mut ctx.memory().writer(buffer(address, count)), offset)
+    counted_read(
+        ctx,
+        file.read_at(&mut ctx.memory().writer(buffer(address, count)), offset),
+    )
 }
 
 pub(crate) fn pwrite64(
@@ -63,18 +66,32 @@ pub(crate) fn pwrite64(
     let offset = offset_argument(offset)?;
     let file = ctx.files().get(fd)?;
     let limit = size_limit(ctx);
-    tell_failure(
+    counted_write(
         ctx,
         file.write_at(&mut ctx.memory().reader(buffer(address, count)), offset, limit),
     )
 }
 
 fn write_from(ctx: &Context<'_>, file: &OpenFile, input: &mut dyn Source) -> Result<usize> {
-    tell_failure(ctx, file.write(input, size_limit(ctx)))
+    counted_write(ctx, file.write(input, size_limit(ctx)))
 }
 
 pub(super) fn size_limit(ctx: &Context<'_>) -> u64 {
     ctx.process.limits().soft(RLIMIT_FSIZE)
+}
+
+/// Counts a call that reads.
+#[inline]
+pub(super) fn counted_read(ctx: &Context<'_>, result: Result<usize>) -> Result<usize> {
+    ctx.thread.accounting.count_read(*result.as_ref().unwrap_or(&0));
+    result
+}
+
+/// Counts a call that writes, and tells of its failure.
+#[inline]
+pub(super) fn counted_write(ctx: &Context<'_>, result: Result<usize>) -> Result<usize> {
+    ctx.thread.accounting.count_write(*result.as_ref().unwrap_or(&0));
+    tell_failure(ctx, result)
 }
 
 /// Sends the signals that go with two errors of writing.

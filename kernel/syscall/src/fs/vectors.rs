@@ -6,7 +6,7 @@ use los_abi::syscall::{Fd, UserPtr};
 use sync::Result;
 use task::Context;
 
-use super::data::{offset_argument, readv, size_limit, tell_failure, writev};
+use super::data::{counted_read, counted_write, offset_argument, readv, size_limit, writev};
 
 /// Offset that stands for the file's own position in the calls with flags.
 const AT_POSITION: i64 = -1;
@@ -24,7 +24,10 @@ pub(crate) fn preadv(
 ) -> Result<usize> {
     let offset = offset_argument(offset)?;
     let file = ctx.files().get(fd)?;
-    file.read_at(&mut ctx.memory().io_vectors(vectors, count)?, offset)
+    counted_read(
+        ctx,
+        file.read_at(&mut ctx.memory().io_vectors(vectors, count)?, offset),
+    )
 }
 
 pub(crate) fn pwritev(
@@ -37,7 +40,7 @@ pub(crate) fn pwritev(
     let offset = offset_argument(offset)?;
     let file = ctx.files().get(fd)?;
     let mut input = ctx.memory().io_vectors(vectors, count)?;
-    tell_failure(ctx, file.write_at(&mut input, offset, size_limit(ctx)))
+    counted_write(ctx, file.write_at(&mut input, offset, size_limit(ctx)))
 }
 
 pub(crate) fn preadv2(
