@@ -253,7 +253,7 @@ impl Process {
     }
 
     /// Reports whether a thread writes a core dump while the others rest.
-    pub(crate) fn is_dumping(&self) -> bool {
+    pub fn is_dumping(&self) -> bool {
         self.ending.load(Ordering::SeqCst) & DUMPING != 0
     }
 

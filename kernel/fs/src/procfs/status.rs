@@ -81,6 +81,7 @@ pub(super) fn show(task: &Task, text: &mut Text) -> Done {
     writeln!(text, "Kthread:\t{}", u8::from(process.is_kernel()));
     if let Some(memory) = process.memory() {
         write_memory(text, &memory.statistics(), code_pages(process.image().code));
+        writeln!(text, "CoreDumping:\t{}", u8::from(process.is_dumping()));
     }
     writeln!(text, "Threads:\t{}", process.thread_count());
     write_signals(text, task);

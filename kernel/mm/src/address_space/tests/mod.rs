@@ -1,6 +1,7 @@
 //! Address spaces on the mock machine, whose cache of translations goes stale where a flush is missing.
 
 mod discard;
+mod dump;
 mod errors;
 mod fork;
 mod model;
