@@ -136,7 +136,7 @@ impl Mappings {
         let above = self.list[self.position(range.start)..].iter();
         above
             .map(|vma| &**vma)
-            .take_while(move |vma| vma.start < range.end)
+            .take_while(move |vma| vma.start < range.end && !range.is_empty())
     }
 
     /// Returns the free range around `range`, of which nothing is mapped.

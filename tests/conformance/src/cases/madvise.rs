@@ -4,7 +4,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::SIGSEGV;
 use los_abi::syscall::Sysno;
 
-use crate::cases::memory::{ANONYMOUS, NO_FD, PAGE, PRIVATE, READ, SHARED, WRITE, file_of, map};
+use crate::cases::memory::{ANONYMOUS, FIXED, NO_FD, PAGE, PRIVATE, READ, SHARED, WRITE, file_of, map};
 use crate::cases::{dies_of, ended};
 use crate::harness::{Outcome, in_child};
 use crate::raw::{call, peek, poke};
@@ -127,6 +127,16 @@ fn populate_fills() -> Outcome {
         &[0, PAGE, READ | WRITE, PRIVATE | ANONYMOUS | POPULATE, NO_FD, 0],
     )?;
     ensure_eq!(resident(mapped)?, 1);
+    // Below what is alike they are one mapping, of which only the new part is filled.
+    let room = map(5 * PAGE, 0)?;
+    let fill = |at: u64, flags: u64| {
+        let flags = flags | PRIVATE | ANONYMOUS | FIXED;
+        call(Sysno::mmap, &[at, 2 * PAGE, READ | WRITE, flags, NO_FD, 0])
+    };
+    fill(room + 3 * PAGE, 0)?;
+    fill(room + PAGE, POPULATE)?;
+    ensure_eq!(resident(room + 2 * PAGE)?, 1);
+    ensure_eq!(resident(room + 3 * PAGE)?, 0);
     Ok(())
 }
 

@@ -290,6 +290,19 @@ fn populated_memory_is_there() {
     );
     put(&space, address, 1).unwrap();
     assert_eq!(space.statistics().resident_pages, 10);
+    // Below it: both are one mapping then, of which only a part is filled.
+    let fixed = flags | MapFlags::FIXED;
+    space
+        .map(anonymous(address - 2 * PAGE, 2, READ_WRITE, fixed))
+        .unwrap();
+    assert_eq!(
+        ranges(&space)
+            .iter()
+            .filter(|range| range.0 == address - 2 * PAGE)
+            .count(),
+        1
+    );
+    assert_eq!(space.statistics().resident_pages, 12);
 }
 
 #[test]
