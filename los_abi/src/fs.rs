@@ -12,8 +12,8 @@ pub use stat::{
 };
 
 pub use transfer::{
-    EFD_SEMAPHORE, FallocateFlags, ReadWriteFlags, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX, XattrArgs,
-    XattrFlags,
+    EFD_SEMAPHORE, FOwnerEx, FallocateFlags, ReadWriteFlags, XATTR_LIST_MAX, XATTR_NAME_MAX, XATTR_SIZE_MAX,
+    XattrArgs, XattrFlags,
 };
 
 use crate::isa::{Isa, OpenFlagBits};
@@ -244,6 +244,7 @@ constants! {
         F_GETSIG = 11, "Reads the signal in place of SIGIO.";
         F_SETOWN_EX = 15, "Sets the receiver of SIGIO, by kind.";
         F_GETOWN_EX = 16, "Reads the receiver of SIGIO, by kind.";
+        F_GETOWNER_UIDS = 17, "Reads the users of who set the receiver.";
         F_OFD_GETLK = 36, "F_GETLK for the open file.";
         F_OFD_SETLK = 37, "F_SETLK for the open file.";
         F_OFD_SETLKW = 38, "F_SETLKW for the open file.";
@@ -256,6 +257,13 @@ constants! {
         F_GETPIPE_SZ = 1032, "Reads the size of a pipe.";
         F_ADD_SEALS = 1033, "Adds seals.";
         F_GET_SEALS = 1034, "Reads the seals.";
+    }
+
+    /// Kinds of receivers of signals about a file.
+    OWNER_KINDS: i32 {
+        F_OWNER_TID = 0, "A thread.";
+        F_OWNER_PID = 1, "A process.";
+        F_OWNER_PGRP = 2, "A process group.";
     }
 
     /// Advice of posix_fadvise(2) (`linux/fadvise.h`).

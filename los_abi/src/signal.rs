@@ -128,6 +128,16 @@ constants! {
         CLD_CONTINUED = 6, "It continued.";
     }
 
+    /// `si_code` of SIGIO, and of the signal in its place.
+    POLL_CODES: i32 {
+        POLL_IN = 1, "Reading is possible.";
+        POLL_OUT = 2, "Writing is possible.";
+        POLL_MSG = 3, "A message has come.";
+        POLL_ERR = 4, "An error.";
+        POLL_PRI = 5, "Urgent data.";
+        POLL_HUP = 6, "The other end is gone.";
+    }
+
     /// How a timer or message queue tells of an event.
     SIGEV_KINDS: i32 {
         SIGEV_SIGNAL = 0, "By a signal.";

@@ -7,6 +7,7 @@ use los_abi::fs::OpenFlags;
 use los_abi::poll::PollEvents;
 use mm::io::{Sink, Source};
 use sync::Result;
+use vfs::owner::SignalList;
 use vfs::{FileOps, Io, IoctlContext, PollTable};
 
 use crate::ioctl;
@@ -36,6 +37,11 @@ impl TerminalFile {
         Arc::new(Self {
             terminal: terminal.clone(),
         })
+    }
+
+    /// Returns the terminal.
+    pub fn terminal(&self) -> &Arc<Terminal> {
+        &self.terminal
     }
 
     /// Opens the caller's controlling terminal: `/dev/tty`.
@@ -68,6 +74,10 @@ impl FileOps for TerminalFile {
         table.register(&self.terminal.readers);
         table.register(&self.terminal.writers);
         self.terminal.poll_events()
+    }
+
+    fn signal_lists(&self) -> [Option<&SignalList>; 2] {
+        [Some(&self.terminal.signals), None]
     }
 
     fn ioctl(&self, context: &IoctlContext<'_>, request: u32, argument: u64) -> Result<usize> {

@@ -10,6 +10,7 @@ use los_abi::signal::Signal;
 use los_abi::tty::{self, LocalFlags, Winsize};
 use mm::io::{Sink, Source};
 use sync::{Error, Rank, Restart, Result, SpinLock, WaitError, WaitQueue, now_ns};
+use vfs::owner::{Reason, SignalList};
 
 use crate::discipline::{Discipline, Effect};
 use crate::job_control::{self, TtyCaller};
@@ -35,6 +36,8 @@ pub struct Terminal {
     pub(crate) readers: Arc<WaitQueue>,
     /// Writers that XOFF has stopped.
     pub(crate) writers: Arc<WaitQueue>,
+    /// Who gets signals about input, and about output that goes on.
+    pub(crate) signals: SignalList,
 }
 
 pub(crate) struct State {
@@ -73,6 +76,7 @@ impl Terminal {
             ),
             readers: Arc::new(WaitQueue::new()),
             writers: Arc::new(WaitQueue::new()),
+            signals: SignalList::new(),
         })
     }
 
@@ -111,6 +115,7 @@ impl Terminal {
         }
         if effect.wake_readers {
             self.readers.wake_all();
+            self.signals.tell(Reason::Readable);
         }
         if let Some(stopped) = effect.flow {
             self.set_output_stopped(stopped);
@@ -122,6 +127,7 @@ impl Terminal {
         self.state.lock().output_stopped = stopped;
         if !stopped {
             self.writers.wake_all();
+            self.signals.tell(Reason::Writable);
         }
     }
 

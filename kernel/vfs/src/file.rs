@@ -16,14 +16,16 @@ use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
 use crate::lock::{self, Owner};
 use crate::mapped::MappedFile;
 use crate::ops;
+use crate::owner::Owner as SignalOwner;
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
 
+mod signals;
+
 /// Flags that F_SETFL can change.
 const CHANGEABLE: OpenFlags = OpenFlags::APPEND
     .union(OpenFlags::NONBLOCK)
-    .union(OpenFlags::ASYNC)
     .union(OpenFlags::DIRECT)
     .union(OpenFlags::NOATIME);
 
@@ -54,6 +56,8 @@ pub struct OpenFile {
     _write_access: Option<WriteAccess>,
     /// What mappings of this opening share, from the first on.
     mapped: Once<Arc<MappedFile>>,
+    /// Who gets signals about the file, from the first question on.
+    owner: Once<Arc<SignalOwner>>,
 }
 
 impl OpenFile {
@@ -83,6 +87,7 @@ impl OpenFile {
             drops_set_id: !credentials.capable(Capability::Fsetid),
             _write_access: write_access,
             mapped: Once::new(),
+            owner: Once::new(),
         }))
     }
 
@@ -448,6 +453,7 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         lock::release(self, Owner::of_file(self));
+        self.leave_signal_lists();
         if let Some(ops) = &self.ops {
             ops.released();
         }

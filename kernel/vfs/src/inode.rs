@@ -12,6 +12,7 @@ use mm::{AddressSpace, Pager};
 
 use crate::attributes::{Access, DirectoryEntry, FileKind, Metadata, NewNode, SetAttributes};
 use crate::credentials::Credentials;
+use crate::owner::SignalList;
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteCount;
@@ -343,6 +344,11 @@ pub trait FileOps: Send + Sync + Any {
     /// a sleeping lock: that would consume the wake-up that the caller is about to wait for.
     fn poll(&self, _table: &mut PollTable<'_>) -> PollEvents {
         PollEvents::IN | PollEvents::OUT | PollEvents::RDNORM | PollEvents::WRNORM
+    }
+
+    /// Returns the lists of those who get signals when the file becomes ready; none for a file without.
+    fn signal_lists(&self) -> [Option<&SignalList>; 2] {
+        [None, None]
     }
 
     /// Tells whether waiting for the file makes sense; epoll(7) refuses the others.

@@ -33,6 +33,7 @@ mod mount;
 pub mod multiplex;
 mod name;
 pub mod ops;
+pub mod owner;
 mod path;
 pub mod permission;
 pub mod pipe;

@@ -22,6 +22,7 @@ use crate::attributes::FileKind;
 use crate::credentials::{Capability, Credentials};
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
+use crate::owner::{Reason, SignalList};
 use crate::poll::PollTable;
 use ring::{Form, PAGE_BYTES, Ring};
 
@@ -50,6 +51,10 @@ pub struct Pipe {
     read_queue: Arc<WaitQueue>,
     /// Writers that wait for room or for the last reader to go, and pollers.
     write_queue: Arc<WaitQueue>,
+    /// Who gets signals about readable bytes.
+    read_signals: SignalList,
+    /// Who gets signals about room.
+    write_signals: SignalList,
     /// Openers of a FIFO that wait for the other end.
     openers: WaitQueue,
 }
@@ -98,6 +103,8 @@ impl Pipe {
             writers_ever: AtomicU64::new(0),
             read_queue: Arc::new(WaitQueue::new()),
             write_queue: Arc::new(WaitQueue::new()),
+            read_signals: SignalList::new(),
+            write_signals: SignalList::new(),
             openers: WaitQueue::new(),
         })
     }
@@ -183,6 +190,13 @@ impl Pipe {
         if out.remaining() == 0 {
             return Ok(0);
         }
+        let outcome = self.read_some(out, io);
+        // As on Linux even if there was nothing to read.
+        self.write_signals.tell(Reason::Writable);
+        outcome
+    }
+
+    fn read_some(&self, out: &mut dyn Sink, io: &Io) -> sync::Result<usize> {
         loop {
             let mut ring = self.ring.lock();
             if ring.length() > 0 {
@@ -237,8 +251,14 @@ impl Pipe {
                 Ok(0) => break,
                 Ok(count) => total += count,
                 Err(_) if total > 0 => break,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.read_signals.tell(Reason::Readable);
+                    return Err(error);
+                }
             }
+        }
+        if total > 0 {
+            self.read_signals.tell(Reason::Readable);
         }
         Ok(total)
     }
@@ -267,6 +287,7 @@ impl Pipe {
             if io.nonblocking() {
                 return Err(Errno::EAGAIN.into());
             }
+            self.read_signals.tell(Reason::Readable);
             self.write_queue.wait_interruptible(None, || {
                 (self.room() >= needed || !self.has_readers()).then_some(())
             })?;
@@ -318,6 +339,10 @@ impl Drop for End {
         if self.writes && pipe.writers.fetch_sub(1, Ordering::SeqCst) == 1 {
             pipe.read_queue.wake_all();
         }
+        if pipe.has_readers() != pipe.has_writers() {
+            pipe.read_signals.tell(Reason::Readable);
+            pipe.write_signals.tell(Reason::Writable);
+        }
     }
 }
 
@@ -349,6 +374,14 @@ impl FileOps for End {
             events.set(PollEvents::ERR, !pipe.has_readers());
         }
         events
+    }
+
+    fn signal_lists(&self) -> [Option<&SignalList>; 2] {
+        let pipe = &self.pipe;
+        [
+            self.reads.then_some(&pipe.read_signals),
+            self.writes.then_some(&pipe.write_signals),
+        ]
     }
 
     fn ioctl(&self, context: &IoctlContext<'_>, request: u32, argument: u64) -> sync::Result<usize> {

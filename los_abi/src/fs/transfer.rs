@@ -43,6 +43,17 @@ wire! {
     }
 }
 
+wire! {
+    /// Receiver of signals about a file, for F_SETOWN_EX.
+    #[derive(PartialEq, Eq)]
+    FOwnerEx {
+        /// One of [`OWNER_KINDS`](super::OWNER_KINDS).
+        kind: i32,
+        /// Its number.
+        pid: i32,
+    }
+}
+
 /// Flag of eventfd2(2): a read takes one from the counter (`EFD_SEMAPHORE`). The others are open flags.
 pub const EFD_SEMAPHORE: u32 = 1;
 /// Longest name of an extended attribute (`linux/limits.h`).

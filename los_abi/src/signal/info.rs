@@ -124,6 +124,14 @@ impl SigInfo {
         info
     }
 
+    /// Makes the form of SIGIO: the conditions that hold of a descriptor.
+    pub const fn io(signal: Signal, code: i32, band: u64, fd: i32) -> Self {
+        let mut info = Self::new(signal, code);
+        info.fields[0] = band;
+        info.fields[1] = fd.cast_unsigned() as u64;
+        info
+    }
+
     /// Returns what rt_sigqueueinfo(2) delivers of a program's own siginfo: the number is that of the call,
     /// and what no form has room for is zero. `None` for a code that the kernel does not know with data there.
     pub fn for_queueing(&self, number: i32) -> Option<Self> {

@@ -46,7 +46,7 @@ macro_rules! for_each_syscall {
             { dup2, x86_64: 33, aarch64: none, (old: Fd, new: Fd), Full, "" }
             { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
             { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
-            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases, owners (SIGIO) or F_NOTIFY" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases and no F_NOTIFY" }
             { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Full, "" }
             { flock, x86_64: 73, aarch64: 32, (fd: Fd, operation: u32), Full, "" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }

@@ -73,6 +73,7 @@ fn common() -> Vec<Comparison> {
 
 fn files() -> Vec<Comparison> {
     comparisons! {
+        fs::FOwnerEx as "general::f_owner_ex" { kind = type_, pid }
         fs::IoVec as "general::iovec" { iov_base, iov_len }
         fs::Flock as "general::flock" { l_type, l_whence, l_start, l_len, l_pid }
         fs::Statfs as "general::statfs" {

@@ -141,11 +141,11 @@ fn errors() {
 #[test]
 fn constants_of_both_machines() {
     check_families!(Isa::ALL;
-        auxv::AUX_TYPES, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS,
+        auxv::AUX_TYPES, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS, fs::OWNER_KINDS,
         fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, mm::MEMBARRIER_COMMANDS, poll::EPOLL_OPERATIONS,
         signal::SIGNALS, signal::PROCMASK_OPERATIONS, signal::STACK_FLAGS, signal::SIGNAL_CODES,
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
-        signal::CHILD_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, resource::RESOURCES, resource::RUSAGE_WHO,
+        signal::CHILD_CODES, signal::POLL_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, resource::RESOURCES, resource::RUSAGE_WHO,
         futex::FUTEX_OPERATIONS, futex::FUTEX_FLAGS, futex::FUTEX_OPS,
         futex::FUTEX_COMPARISONS, futex::FUTEX2_FLAGS, prctl::PRCTL_OPTIONS, prctl::AMBIENT_OPERATIONS,
         system::REBOOT_COMMANDS, system::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,

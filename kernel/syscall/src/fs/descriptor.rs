@@ -3,7 +3,8 @@
 use los_abi::errno::Errno;
 use los_abi::fs::{
     CloseRangeFlags, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
-    F_GETPIPE_SZ, F_SETFD, F_SETFL, F_SETPIPE_SZ, FD_CLOEXEC, OpenFlags, SealFlags,
+    F_GETOWN, F_GETOWN_EX, F_GETOWNER_UIDS, F_GETPIPE_SZ, F_GETSIG, F_SETFD, F_SETFL, F_SETOWN, F_SETOWN_EX,
+    F_SETPIPE_SZ, F_SETSIG, FD_CLOEXEC, OpenFlags, SealFlags,
 };
 use los_abi::isa::IsaAbi;
 use los_abi::resource::RLIMIT_NOFILE;
@@ -13,6 +14,8 @@ use sync::Result;
 use task::Context;
 use task::fd_table::{FdTable, OnExec};
 use vfs::OpenFile;
+
+use super::owner;
 
 fn limit(ctx: &Context<'_>) -> u64 {
     ctx.process.limits().soft(RLIMIT_NOFILE)
@@ -111,8 +114,18 @@ pub(crate) fn fcntl(ctx: &Context<'_>, fd: Fd, command: u32, argument: u64) -> R
         F_GETFL => Ok((file.flags() | OpenFlags::LARGEFILE).to_raw(task::Abi::ISA) as usize),
         F_SETFL => {
             file.ops()?;
-            file.set_flags(OpenFlags::from_raw(task::Abi::ISA, argument as u32));
+            let flags = OpenFlags::from_raw(task::Abi::ISA, argument as u32);
+            match owner::set_asynchronous(ctx, fd, &file, flags.contains(OpenFlags::ASYNC)) {
+                // What has no signals ignores the flag.
+                Ok(()) | Err(Errno::ENOTTY) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            file.set_flags(flags);
             Ok(0)
+        }
+        F_SETOWN | F_GETOWN | F_SETOWN_EX | F_GETOWN_EX | F_GETOWNER_UIDS | F_SETSIG | F_GETSIG => {
+            file.ops()?;
+            owner::fcntl(ctx, &file, command, argument)
         }
         F_GETPIPE_SZ => Ok(pipe_of(&file)?.capacity()),
         F_SETPIPE_SZ => Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize, ctx.credentials())?),
@@ -153,20 +166,20 @@ pub(crate) fn ioctl(ctx: &Context<'_>, fd: Fd, request: u32, argument: u64) -> R
     match request {
         FIOCLEX => ctx.files().set_on_exec(fd, OnExec::Close)?,
         FIONCLEX => ctx.files().set_on_exec(fd, OnExec::Keep)?,
-        FIONBIO => set_flag(ctx, &file, OpenFlags::NONBLOCK, argument)?,
-        FIOASYNC => set_flag(ctx, &file, OpenFlags::ASYNC, argument)?,
+        FIONBIO => {
+            let flags = file.flags();
+            file.set_flags(match is_on(ctx, argument)? {
+                true => flags | OpenFlags::NONBLOCK,
+                false => flags.difference(OpenFlags::NONBLOCK),
+            });
+        }
+        FIOASYNC => owner::set_asynchronous(ctx, fd, &file, is_on(ctx, argument)?)?,
         _ => return file.ioctl(ctx.memory(), ctx.credentials(), request, argument),
     }
     Ok(0)
 }
 
-fn set_flag(ctx: &Context<'_>, file: &OpenFile, flag: OpenFlags, argument: u64) -> Result<()> {
-    let on: i32 = ctx.memory().read(UserPtr::new(argument))?;
-    let flags = file.flags();
-    file.set_flags(if on != 0 {
-        flags | flag
-    } else {
-        flags.difference(flag)
-    });
-    Ok(())
+fn is_on(ctx: &Context<'_>, argument: u64) -> Result<bool> {
+    let value: i32 = ctx.memory().read(UserPtr::new(argument))?;
+    Ok(value != 0)
 }

@@ -11,6 +11,7 @@ mod lock;
 mod mount;
 mod names;
 mod open;
+mod owner;
 mod poll;
 mod stat;
 mod storage;

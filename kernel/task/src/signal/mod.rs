@@ -6,6 +6,7 @@
 pub mod actions;
 pub(crate) mod deliver;
 pub mod file;
+pub mod io;
 pub mod kill;
 pub mod mask;
 pub mod pending;

@@ -18,6 +18,7 @@ mod exec_image;
 mod execveat;
 mod extended_attributes;
 mod faults;
+mod file_signals;
 mod files;
 mod foreign;
 mod founding;
@@ -86,6 +87,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memfd::CASES,
         shared_memory::CASES,
         files::CASES,
+        file_signals::CASES,
         descriptors::CASES,
         devices::CASES,
         directories::CASES,
