@@ -27,7 +27,7 @@ use crate::fd_table::FdTable;
 use crate::pid::{self, INIT, NewPid, PID_MAX, Pid};
 use crate::pidfd::{self, Subject};
 use crate::process::{NewProcess, Process};
-use crate::sched;
+use crate::sched::{self, Policy};
 use crate::signal::actions::SignalActions;
 use crate::signal::mask::mask;
 use crate::thread::{NewThread, Thread, Work};
@@ -66,6 +66,11 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
         return Err(Error::Restart(Restart::NoIntr));
     }
     limits::check(ctx)?;
+    let schedule = ctx.thread.schedule();
+    if schedule.policy == Policy::Deadline && !schedule.resets_on_fork {
+        // What is reserved is reserved for one.
+        return Err(Errno::EAGAIN.into());
+    }
     let number = match request.wanted_tid {
         None => NewPid::allocate()?,
         Some(wanted) => allocate_wanted(ctx, wanted)?,

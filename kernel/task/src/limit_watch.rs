@@ -34,6 +34,14 @@ pub(crate) fn tick(thread: &Thread) {
     }
 }
 
+/// Tells a thread that asked for it that it has run for longer than it may in a period (SCHED_FLAG_DL_OVERRUN).
+/// Called in the timer interrupt.
+pub(crate) fn tell_overrun(thread: &Thread) {
+    if thread.entity.take_overrun() {
+        send(thread.process(), Signal::XCPU);
+    }
+}
+
 fn finite<E>(limit: Result<Rlimit64, E>) -> Option<Rlimit64> {
     limit.ok().filter(|limit| limit.rlim_cur != RLIM_INFINITY)
 }

@@ -14,7 +14,7 @@ use vfs::{Capability, Credentials};
 
 use crate::context::Context;
 use crate::process::Process;
-use crate::sched::{self, NICE_MAX, NICE_MIN, Policy, REAL_TIME_PRIORITY_MAX, Schedule};
+use crate::sched::{self, NICE_MAX, NICE_MIN, Policy, REAL_TIME_PRIORITY_MAX, Reservation, Schedule};
 use crate::thread::Thread;
 use crate::{futex, pid};
 
@@ -38,8 +38,12 @@ pub struct Change {
     pub priority: u32,
     /// The nice value, for policies that share.
     pub nice: i32,
+    /// What a thread with a deadline may take.
+    pub reservation: Reservation,
     /// Whether children get nothing of what the thread has before others.
     pub resets_on_fork: bool,
+    /// Whether limits of utilization are asked for, which is not measured here.
+    pub clamps_utilization: bool,
     /// Whether nothing but that is changed after all (`SCHED_FLAG_KEEP_PARAMS`), though the rest is checked.
     pub keeps_parameters: bool,
 }
@@ -59,14 +63,23 @@ pub fn thread(ctx: &Context<'_>, tid: i32) -> Result<Arc<Thread>, Errno> {
 /// Changes policy and priority of a thread.
 ///
 /// # Errors
-/// EINVAL for a priority that the policy does not have; EPERM.
+/// EINVAL for a priority or times that the policy does not have; EPERM, also for a deadline without all CPUs;
+/// EOPNOTSUPP for limits of utilization; EBUSY for a reservation that does not fit.
 pub fn set_schedule(ctx: &Context<'_>, thread: &Arc<Thread>, change: Change) -> Result<(), Errno> {
     let old = thread.schedule();
     let new = change.of(old)?;
-    let needs_privilege = exceeds_limits(thread, old, new)
+    let needs_privilege = new.policy == Policy::Deadline
+        || exceeds_limits(thread, old, new)
         || !is_own(ctx.credentials(), &thread.credentials())
         || old.resets_on_fork && !new.resets_on_fork;
     if needs_privilege && !ctx.credentials().capable(Capability::SysNice) {
+        return Err(Errno::EPERM);
+    }
+    if change.clamps_utilization {
+        // As a Linux that measures no utilization.
+        return Err(Errno::EOPNOTSUPP);
+    }
+    if new.policy == Policy::Deadline && new != old && thread.affinity() != sched::cpu_mask() {
         return Err(Errno::EPERM);
     }
     let resets_on_fork = new.resets_on_fork;
@@ -78,8 +91,10 @@ pub fn set_schedule(ctx: &Context<'_>, thread: &Arc<Thread>, change: Change) -> 
     } else {
         new
     };
-    sched::set_schedule(thread, new);
-    futex::priority_changed(thread);
+    if new != old {
+        sched::set_schedule(thread, new)?;
+        futex::priority_changed(thread);
+    }
     Ok(())
 }
 
@@ -88,6 +103,10 @@ impl Change {
         let (policy, resets_on_fork) = match self.policy {
             Some(policy) => (policy, self.resets_on_fork),
             None => (old.policy, old.resets_on_fork),
+        };
+        let reservation = match policy {
+            Policy::Deadline => self.reservation.checked()?,
+            _ => Reservation::default(),
         };
         let has_priority = self.priority != 0;
         if self.priority > REAL_TIME_PRIORITY_MAX || policy.is_real_time() != has_priority {
@@ -102,6 +121,7 @@ impl Change {
                 old.nice
             },
             resets_on_fork,
+            reservation,
         })
     }
 }
@@ -170,18 +190,20 @@ fn set_nice_of(ctx: &Context<'_>, thread: &Arc<Thread>, nice: i32) -> Result<(),
     if nice < old.nice && !is_privileged && !allows_nice(thread, nice) {
         return Err(Errno::EACCES);
     }
-    sched::set_schedule(thread, Schedule { nice, ..old });
-    Ok(())
+    sched::set_schedule(thread, Schedule { nice, ..old })
 }
 
 /// Sets the CPUs that a thread may run on.
 ///
 /// # Errors
-/// EPERM; EINVAL when none of them is there.
+/// EPERM; EBUSY for a thread with a deadline, which runs on all; EINVAL when none of them is there.
 pub fn set_affinity(ctx: &Context<'_>, thread: &Thread, mask: u64) -> Result<(), Errno> {
     let own = ctx.credentials();
     if !is_own(own, &thread.credentials()) && !own.capable(Capability::SysNice) {
         return Err(Errno::EPERM);
+    }
+    if thread.schedule().policy == Policy::Deadline && mask & sched::cpu_mask() != sched::cpu_mask() {
+        return Err(Errno::EBUSY);
     }
     if mask & sched::cpu_mask() == 0 {
         return Err(Errno::EINVAL);
@@ -239,7 +261,7 @@ fn io_priority_in_force(thread: &Thread) -> u32 {
     let schedule = thread.schedule();
     let class = match schedule.policy {
         Policy::Idle => IOPRIO_CLASS_IDLE,
-        policy if policy.is_real_time() => IOPRIO_CLASS_RT,
+        policy if policy.is_urgent() => IOPRIO_CLASS_RT,
         _ => IOPRIO_CLASS_BE,
     };
     let level = (schedule.nice - NICE_MIN).unsigned_abs() / 5;
@@ -312,7 +334,15 @@ mod tests {
         policy: Some(Policy::Fifo),
         priority: 10,
         nice: 0,
+        reservation: Reservation {
+            runtime_ns: 0,
+            deadline_ns: 0,
+            period_ns: 0,
+            reclaims: false,
+            tells_overrun: false,
+        },
         resets_on_fork: false,
+        clamps_utilization: false,
         keeps_parameters: false,
     };
 

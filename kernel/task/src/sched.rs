@@ -1,16 +1,20 @@
 //! The scheduler: one run queue a CPU, switching, parking, the timer tick and the idle loop.
 //!
-//! Real-time threads go first, by priority (`real_time`); the others share what is left.
+//! Threads with a deadline go first, the nearest before others (`earliest_deadline`), then real-time threads, by
+//! priority (`real_time`); the others share what is left.
 //! Each thread's virtual runtime advances with the time that it runs, the slower the higher its priority;
 //! the runnable thread with the least goes next. A thread that wakes up starts a little before the others,
 //! so interactive threads get in soon. Kernel code is not preempted: the interrupt leaves a note, and the
 //! user loop reads it on the way back.
 
+mod deadline;
+mod earliest_deadline;
 mod entity;
 mod policy;
 mod queue;
 mod ready;
 mod real_time;
+mod served;
 
 use alloc::sync::Arc;
 use core::sync::atomic::Ordering;
@@ -26,6 +30,8 @@ use crate::accounting::{CpuTimes, Usage};
 use crate::thread::{Thread, Work};
 use crate::{accounting, job_control, limit_watch, timer};
 
+use deadline::Bandwidth;
+pub use deadline::Reservation;
 pub(crate) use entity::Entity;
 use entity::State;
 pub use entity::{NICE_MAX, NICE_MIN};
@@ -37,6 +43,9 @@ pub(crate) const TICK_NS: u64 = 4_000_000;
 
 static QUEUES: PerCpu<SpinLock<RunQueue>> =
     PerCpu::new([const { SpinLock::new(Rank::RunQueue, RunQueue::new()) }; MAX_CPUS]);
+
+/// What threads with deadlines have reserved.
+static BANDWIDTH: Bandwidth = Bandwidth::new();
 
 /// The scheduler as waiting code sees it.
 struct Scheduler;
@@ -112,7 +121,7 @@ pub fn idle() -> ! {
 
 /// Lets the other runnable threads go first.
 pub fn yield_now() {
-    if !QUEUES.current().lock().is_empty() {
+    if QUEUES.current().lock().has_reason_to_yield() {
         switch(Leave::Yield);
     }
 }
@@ -147,8 +156,35 @@ pub(crate) fn start(thread: &Arc<Thread>) {
 }
 
 /// Changes how a thread is scheduled.
-pub(crate) fn set_schedule(thread: &Arc<Thread>, schedule: Schedule) {
-    QUEUES.current().lock().change(thread, schedule);
+///
+/// # Errors
+/// EBUSY when it would reserve more of the processor than there is; ESRCH when it has ended.
+pub(crate) fn set_schedule(thread: &Arc<Thread>, schedule: Schedule) -> Result<(), Errno> {
+    let mut queue = QUEUES.current().lock();
+    if thread.entity.state() == State::Dead {
+        return Err(Errno::ESRCH);
+    }
+    let cpus = u64::from(cpu_mask().count_ones());
+    let old = thread.entity.served.bandwidth();
+    BANDWIDTH.exchange(old, schedule.reservation.bandwidth(), cpus)?;
+    queue.change(thread, schedule, now_ns());
+    if let Some(event_ns) = queue.next_event_ns() {
+        timer::program_before(event_ns);
+    }
+    Ok(())
+}
+
+/// Takes back what a thread that ends has reserved.
+fn give_bandwidth_back(entity: &Entity) {
+    // Less always fits.
+    let _fits = BANDWIDTH.exchange(entity.served.bandwidth(), 0, 1);
+    entity.served.set_reservation(&Reservation::default());
+}
+
+/// Returns the bandwidth that no thread has reserved, for each CPU.
+fn free_bandwidth() -> u64 {
+    let cpus = u64::from(cpu_mask().count_ones());
+    BANDWIDTH.free(cpus) / cpus.max(1)
 }
 
 /// Gives a thread the priority of the most urgent one that waits for its locks; 0 when nobody does.
@@ -161,7 +197,7 @@ pub(crate) fn inherit_priority(thread: &Arc<Thread>, priority: u32) {
 /// Returns how long a thread of a policy runs before its like: nothing limits [`Policy::Fifo`].
 pub fn turn_ns(policy: Policy) -> u64 {
     match policy {
-        Policy::Fifo => 0,
+        Policy::Fifo | Policy::Deadline => 0,
         Policy::RoundRobin => entity::ROUND_ROBIN_NS,
         _ => TICK_NS,
     }
@@ -179,6 +215,11 @@ pub(crate) fn unpark(thread: &Thread) {
     if entity.claim_parked() {
         entity.token.store(false, Ordering::SeqCst);
         queue.wake(thread.clone());
+        if entity.has_deadline()
+            && let Some(event_ns) = queue.next_event_ns()
+        {
+            timer::program_before(event_ns);
+        }
     }
 }
 
@@ -203,6 +244,10 @@ pub fn timer_interrupt() {
     let Some(thread) = queue.current.clone() else {
         return;
     };
+    queue.look_at_deadlines(now);
+    if let Some(event_ns) = queue.next_event_ns() {
+        timer::program_before(event_ns);
+    }
     accounting::sample_load(now, queue.runnable());
     if queue.is_idle(&thread) {
         return;
@@ -213,6 +258,7 @@ pub fn timer_interrupt() {
         let next_ns = queue.ticked_ns + TICK_NS;
         drop(queue);
         timer::program_before(next_ns);
+        limit_watch::tell_overrun(&thread);
         return;
     }
     queue.ticked_ns = now;
@@ -227,6 +273,7 @@ pub fn timer_interrupt() {
     thread.process().timers.tick(&thread, in_user, ticked_ns);
     thread.process().cpu_timers.tick();
     limit_watch::tick(&thread);
+    limit_watch::tell_overrun(&thread);
     timer::program_before(now + TICK_NS);
 }
 
@@ -381,6 +428,9 @@ fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
         queue.load_user_registers(&next);
         // The hardware is asked only if it would fire later than the slice ends.
         timer::program_before(now + TICK_NS);
+    }
+    if next.entity.has_deadline() {
+        timer::program_before(next.entity.served.budget().end_ns(now));
     }
     let process = queue.process_to_activate(&next);
     queue.switches += 1;

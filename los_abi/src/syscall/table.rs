@@ -211,11 +211,11 @@ macro_rules! for_each_syscall {
             { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
             { sched_setaffinity, x86_64: 203, aarch64: 122, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
             { sched_getscheduler, x86_64: 145, aarch64: 120, (pid: i32), Full, "" }
-            { sched_setscheduler, x86_64: 144, aarch64: 119, (pid: i32, policy: i32, param: UserPtr<SchedParam>), Partial, "no SCHED_DEADLINE" }
+            { sched_setscheduler, x86_64: 144, aarch64: 119, (pid: i32, policy: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_getparam, x86_64: 143, aarch64: 121, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_setparam, x86_64: 142, aarch64: 118, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_getattr, x86_64: 315, aarch64: 275, (pid: i32, attributes: UserPtr<SchedAttr>, size: u32, flags: u32), Full, "" }
-            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no SCHED_DEADLINE, no limits of utilization" }
+            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no limits of utilization: EOPNOTSUPP" }
             { sched_get_priority_max, x86_64: 146, aarch64: 125, (policy: i32), Full, "" }
             { sched_get_priority_min, x86_64: 147, aarch64: 126, (policy: i32), Full, "" }
             { sched_rr_get_interval, x86_64: 148, aarch64: 127, (pid: i32, interval: UserPtr<Timespec>), Full, "" }

@@ -187,9 +187,9 @@ fn set_parent_death_signal(ctx: &Context<'_>, number: u64) -> Result<usize> {
     Ok(0)
 }
 
-/// Real-time threads have no slack, and keep what they had for later.
+/// Real-time threads, and those with deadlines, have no slack, and keep what they had for later.
 fn set_timer_slack(ctx: &Context<'_>, slack_ns: u64) -> Result<usize> {
-    if !ctx.thread.schedule().policy.is_real_time() {
+    if !ctx.thread.schedule().policy.is_urgent() {
         let slack_ns = (slack_ns.cast_signed() > 0).then_some(slack_ns);
         ctx.thread.attributes.set_timer_slack_ns(slack_ns);
     }
@@ -197,7 +197,7 @@ fn set_timer_slack(ctx: &Context<'_>, slack_ns: u64) -> Result<usize> {
 }
 
 fn timer_slack(ctx: &Context<'_>) -> u64 {
-    if ctx.thread.schedule().policy.is_real_time() {
+    if ctx.thread.schedule().policy.is_urgent() {
         0
     } else {
         ctx.thread.attributes.timer_slack_ns()

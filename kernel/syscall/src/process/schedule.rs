@@ -7,16 +7,16 @@ use los_abi::errno::Errno;
 use los_abi::schedule::{
     IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS, IOPRIO_WHO_USER, PRIO_PGRP, PRIO_PROCESS, PRIO_USER,
     SCHED_ATTR_SIZE_VER0, SCHED_BATCH, SCHED_DEADLINE, SCHED_EXT, SCHED_FIFO, SCHED_FLAG_ALL,
-    SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RESET_ON_FORK, SCHED_FLAG_UTIL_CLAMP_MAX,
-    SCHED_FLAG_UTIL_CLAMP_MIN, SCHED_IDLE, SCHED_NORMAL, SCHED_RESET_ON_FORK, SCHED_RR, SchedAttr,
-    SchedParam,
+    SCHED_FLAG_DL_OVERRUN, SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RECLAIM,
+    SCHED_FLAG_RESET_ON_FORK, SCHED_FLAG_UTIL_CLAMP_MAX, SCHED_FLAG_UTIL_CLAMP_MIN, SCHED_IDLE, SCHED_NORMAL,
+    SCHED_RESET_ON_FORK, SCHED_RR, SchedAttr, SchedParam,
 };
 use los_abi::syscall::{UserPtr, UserSlice};
 use los_abi::time::Timespec;
 use mm::io::Sink;
 use sync::Result;
 use task::priority::{self, Change, Whom};
-use task::sched::{self, Policy, REAL_TIME_PRIORITY_MAX};
+use task::sched::{self, Policy, REAL_TIME_PRIORITY_MAX, Reservation, Schedule};
 use task::{Context, Thread};
 use zerocopy::IntoBytes;
 
@@ -139,7 +139,9 @@ fn set_parameters(
         // A negative one is as wrong as one that is too large.
         priority: param.sched_priority.cast_unsigned(),
         nice: thread.nice(),
+        reservation: Reservation::default(),
         resets_on_fork,
+        clamps_utilization: false,
         keeps_parameters: false,
     };
     priority::set_schedule(ctx, &thread, change)?;
@@ -174,25 +176,35 @@ pub(crate) fn sched_setattr(
     if keeps(!SCHED_FLAG_ALL) {
         return Err(Errno::EINVAL.into());
     }
-    if keeps(UTILIZATION_FLAGS) {
-        // As a Linux that measures no utilization.
-        return Err(Errno::EOPNOTSUPP.into());
-    }
-    let old = thread.schedule();
-    let (priority, nice) = if keeps(SCHED_FLAG_KEEP_PARAMS) {
-        (old.priority, old.nice)
-    } else {
-        (new.sched_priority, new.sched_nice)
-    };
-    let change = Change {
+    let mut change = Change {
         policy,
-        priority,
-        nice,
+        priority: new.sched_priority,
+        nice: new.sched_nice,
+        reservation: Reservation {
+            runtime_ns: new.sched_runtime,
+            deadline_ns: new.sched_deadline,
+            period_ns: new.sched_period,
+            reclaims: keeps(SCHED_FLAG_RECLAIM),
+            tells_overrun: keeps(SCHED_FLAG_DL_OVERRUN),
+        },
         resets_on_fork: keeps(SCHED_FLAG_RESET_ON_FORK),
+        clamps_utilization: keeps(UTILIZATION_FLAGS),
         keeps_parameters: keeps(SCHED_FLAG_KEEP_PARAMS),
     };
+    if change.keeps_parameters {
+        keep_parameters(&mut change, thread.schedule());
+    }
     priority::set_schedule(ctx, &thread, change)?;
     Ok(0)
+}
+
+/// Replaces what the old policy has of parameters by what they are. The rest is checked as it was given.
+fn keep_parameters(change: &mut Change, old: Schedule) {
+    match old.policy {
+        Policy::Deadline => (change.priority, change.reservation) = (old.priority, old.reservation),
+        policy if policy.is_real_time() => change.priority = old.priority,
+        _ => change.nice = old.nice,
+    }
 }
 
 /// Reads attributes of any published size: what the program does not know is zero, and what this kernel does
@@ -253,17 +265,16 @@ pub(crate) fn sched_getattr(
     let answer = SchedAttr {
         size: known as u32,
         sched_policy: schedule.policy.number(),
-        sched_flags: if schedule.resets_on_fork {
-            SCHED_FLAG_RESET_ON_FORK
-        } else {
-            0
-        },
-        sched_nice: if schedule.policy.is_real_time() {
+        sched_flags: flags_of(&schedule),
+        sched_nice: if schedule.policy.is_urgent() {
             0
         } else {
             schedule.nice
         },
         sched_priority: schedule.priority,
+        sched_runtime: schedule.reservation.runtime_ns,
+        sched_deadline: schedule.reservation.deadline_ns,
+        sched_period: schedule.reservation.period_ns,
         ..SchedAttr::default()
     };
     let slice = UserSlice::new(UserPtr::new(attributes.addr()), room);
@@ -273,6 +284,17 @@ pub(crate) fn sched_getattr(
     }
     out.put_zeros(room - known)?;
     Ok(0)
+}
+
+fn flags_of(schedule: &Schedule) -> u64 {
+    [
+        (schedule.resets_on_fork, SCHED_FLAG_RESET_ON_FORK),
+        (schedule.reservation.reclaims, SCHED_FLAG_RECLAIM),
+        (schedule.reservation.tells_overrun, SCHED_FLAG_DL_OVERRUN),
+    ]
+    .into_iter()
+    .filter(|(is_set, _)| *is_set)
+    .fold(0, |flags, (_, flag)| flags | flag)
 }
 
 /// Finds the thread of the calls that refuse negative numbers.

@@ -2,7 +2,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use super::policy::{Policy, Schedule};
+use super::policy::{DEADLINE_PRIORITY, Policy, Schedule};
+use super::served::Served;
 
 /// Highest priority of setpriority(2).
 pub const NICE_MIN: i32 = -20;
@@ -52,6 +53,8 @@ pub(crate) struct Entity {
     /// The higher one of the two.
     priority: AtomicU32,
     resets_on_fork: AtomicBool,
+    /// What a thread of [`Policy::Deadline`] may take, and has left.
+    pub(super) served: Served,
     /// What is left of a turn of [`Policy::RoundRobin`].
     turn_ns: AtomicU64,
     /// Real time that the thread has taken since it last waited (RLIMIT_RTTIME).
@@ -72,6 +75,7 @@ impl Entity {
             inherited_priority: AtomicU32::new(0),
             priority: AtomicU32::new(0),
             resets_on_fork: AtomicBool::new(false),
+            served: Served::new(),
             turn_ns: AtomicU64::new(ROUND_ROBIN_NS),
             unslept_ns: AtomicU64::new(0),
             affinity: AtomicU64::new(u64::MAX),
@@ -91,12 +95,14 @@ impl Entity {
             priority: self.own_priority.load(Ordering::Relaxed),
             nice: self.nice(),
             resets_on_fork: self.resets_on_fork.load(Ordering::Relaxed),
+            reservation: self.served.reservation(),
         }
     }
 
     /// Sets how the thread is scheduled. It is in no queue, or its queue is locked and arranges it anew.
     pub(super) fn set_schedule(&self, schedule: Schedule) {
         self.policy.store(schedule.policy as u8, Ordering::Relaxed);
+        self.served.set_reservation(&schedule.reservation);
         self.own_priority.store(schedule.priority, Ordering::Relaxed);
         self.take_highest();
         self.resets_on_fork
@@ -107,6 +113,12 @@ impl Entity {
     #[inline]
     pub(super) fn policy(&self) -> Policy {
         Policy::from_number(u32::from(self.policy.load(Ordering::Relaxed))).unwrap_or_default()
+    }
+
+    /// Tells whether the thread goes by its deadline: not while one that waits for its lock makes it more urgent.
+    #[inline]
+    pub(super) fn has_deadline(&self) -> bool {
+        self.priority() == DEADLINE_PRIORITY && self.inherited_priority() != DEADLINE_PRIORITY
     }
 
     /// Returns the real-time priority in force, 0 for threads that share.
@@ -127,9 +139,17 @@ impl Entity {
     }
 
     fn take_highest(&self) {
-        let own = self.own_priority.load(Ordering::Relaxed);
+        let own = match self.policy() {
+            Policy::Deadline => DEADLINE_PRIORITY,
+            _ => self.own_priority.load(Ordering::Relaxed),
+        };
         self.priority
             .store(own.max(self.inherited_priority()), Ordering::Relaxed);
+    }
+
+    /// Tells once that a thread with a deadline has run for longer than it may.
+    pub(crate) fn take_overrun(&self) -> bool {
+        self.served.take_overrun()
     }
 
     /// Takes time off the turn; a real-time thread only.

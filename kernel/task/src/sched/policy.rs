@@ -1,9 +1,13 @@
 //! Policies and priorities: how a thread is scheduled beside others (sched(7)).
 
-use los_abi::schedule::{SCHED_BATCH, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR};
+use los_abi::schedule::{SCHED_BATCH, SCHED_DEADLINE, SCHED_FIFO, SCHED_IDLE, SCHED_NORMAL, SCHED_RR};
+
+use super::deadline::Reservation;
 
 /// Highest priority of a real-time thread; the lowest is 1.
 pub const REAL_TIME_PRIORITY_MAX: u32 = 99;
+/// The priority that a thread with a deadline counts as, above all others.
+pub(super) const DEADLINE_PRIORITY: u32 = REAL_TIME_PRIORITY_MAX + 1;
 
 /// A scheduling policy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -20,10 +24,12 @@ pub enum Policy {
     Batch = SCHED_BATCH as u8,
     /// Takes hardly more than what others leave.
     Idle = SCHED_IDLE as u8,
+    /// Runs for so long in every period, before all others.
+    Deadline = SCHED_DEADLINE as u8,
 }
 
 impl Policy {
-    /// Returns the policy with this number, if there is one here. There is no SCHED_DEADLINE.
+    /// Returns the policy with this number, if there is one here.
     pub const fn from_number(number: u32) -> Option<Self> {
         Some(match number {
             SCHED_NORMAL => Self::Normal,
@@ -31,6 +37,7 @@ impl Policy {
             SCHED_RR => Self::RoundRobin,
             SCHED_BATCH => Self::Batch,
             SCHED_IDLE => Self::Idle,
+            SCHED_DEADLINE => Self::Deadline,
             _ => return None,
         })
     }
@@ -40,9 +47,14 @@ impl Policy {
         self as u32
     }
 
-    /// Tells whether threads of this policy go before all that share.
+    /// Tells whether threads of this policy have a real-time priority.
     pub const fn is_real_time(self) -> bool {
         matches!(self, Self::Fifo | Self::RoundRobin)
+    }
+
+    /// Tells whether threads of this policy go before all that share.
+    pub const fn is_urgent(self) -> bool {
+        self.is_real_time() || matches!(self, Self::Deadline)
     }
 
     /// Tells whether the nice value is part of this policy's parameters.
@@ -62,6 +74,8 @@ pub struct Schedule {
     pub nice: i32,
     /// Whether children get nothing of what this thread has before others.
     pub resets_on_fork: bool,
+    /// What a thread of [`Policy::Deadline`] may take; nothing for others.
+    pub reservation: Reservation,
 }
 
 impl Schedule {
@@ -70,7 +84,7 @@ impl Schedule {
         if !self.resets_on_fork {
             return self;
         }
-        if self.policy.is_real_time() {
+        if self.policy.is_urgent() {
             return Self::default();
         }
         Self {
@@ -92,6 +106,7 @@ mod tests {
             priority: 7,
             nice: -5,
             resets_on_fork: false,
+            reservation: Reservation::default(),
         };
         assert_eq!(urgent.of_child(), urgent);
         let resets_on_fork = true;

@@ -7,10 +7,13 @@ use core::cmp::Reverse;
 use los_abi::errno::Errno;
 use los_arch::Current;
 use los_arch::hal::prelude::Cpu;
+use sync::now_ns;
 
 use super::Leave;
+use super::deadline;
+use super::earliest_deadline::EarliestDeadline;
 use super::entity::{Entity, State};
-use super::policy::{Policy, Schedule};
+use super::policy::{DEADLINE_PRIORITY, Policy, Schedule};
 use super::ready::Ready;
 use super::real_time::{Place, RealTime};
 use crate::process::Process;
@@ -25,6 +28,7 @@ const WAKE_GRANULARITY_NS: u64 = 1_000_000;
 pub(super) struct RunQueue {
     pub(super) current: Option<Arc<Thread>>,
     pub(super) idle: Option<Arc<Thread>>,
+    deadlines: EarliestDeadline,
     real_time: RealTime,
     ready: BinaryHeap<Ready<FairKey>>,
     /// Threads that may be ready at the same time.
@@ -54,6 +58,7 @@ impl RunQueue {
         Self {
             current: None,
             idle: None,
+            deadlines: EarliestDeadline::new(),
             real_time: RealTime::new(),
             ready: BinaryHeap::new(),
             promised: 0,
@@ -72,6 +77,7 @@ impl RunQueue {
         let missing = self.promised + 1 - self.ready.len();
         self.ready.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
         self.real_time.reserve(self.promised + 1)?;
+        self.deadlines.reserve(self.promised + 1)?;
         self.promised += 1;
         Ok(())
     }
@@ -82,7 +88,7 @@ impl RunQueue {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.ready.is_empty() && self.real_time.is_empty()
+        self.ready.is_empty() && self.real_time.is_empty() && self.deadlines.is_empty()
     }
 
     pub(super) fn is_idle(&self, thread: &Arc<Thread>) -> bool {
@@ -92,7 +98,7 @@ impl RunQueue {
     /// Returns the number of threads that run or could.
     pub(super) fn runnable(&self) -> usize {
         let running = self.current.as_ref().is_some_and(|it| !self.is_idle(it));
-        self.ready.len() + self.real_time.len() + usize::from(running)
+        self.ready.len() + self.real_time.len() + self.deadlines.len() + usize::from(running)
     }
 
     /// Adds a runnable thread; a real-time one goes behind its like.
@@ -101,6 +107,9 @@ impl RunQueue {
     }
 
     fn push_at(&mut self, thread: Arc<Thread>, place: Place) {
+        if thread.entity.has_deadline() {
+            return self.deadlines.push(thread, place, self.switched_ns);
+        }
         if thread.entity.priority() != 0 {
             return self.real_time.push(thread, place);
         }
@@ -125,6 +134,11 @@ impl RunQueue {
     pub(super) fn wake(&mut self, thread: Arc<Thread>) {
         let entity = &thread.entity;
         entity.has_slept();
+        if entity.has_deadline() {
+            let now = now_ns();
+            self.charge(now);
+            entity.served.wake_up(now);
+        }
         entity.start_at(self.least_ns.saturating_sub(WAKE_BONUS_NS));
         self.interrupt_for(&thread);
         self.push(thread);
@@ -135,7 +149,7 @@ impl RunQueue {
         let Some(current) = &self.current else { return };
         let (entity, running) = (&thread.entity, &current.entity);
         let is_urgent = if entity.priority() != 0 {
-            entity.priority() > running.priority()
+            entity.priority() > running.priority() || goes_before(entity, running)
         } else if running.priority() != 0 || entity.policy() == Policy::Batch {
             false
         } else {
@@ -152,11 +166,21 @@ impl RunQueue {
     }
 
     /// Changes how a thread is scheduled, wherever it is.
-    pub(super) fn change(&mut self, thread: &Arc<Thread>, schedule: Schedule) {
+    pub(super) fn change(&mut self, thread: &Arc<Thread>, schedule: Schedule, now: u64) {
+        self.charge(now);
+        let old = thread.entity.schedule();
+        // Its bandwidth changes: what counts it must forget the old one first.
+        self.deadlines.forget(thread);
         self.rearrange(thread, |entity| {
             entity.set_schedule(schedule);
             entity.renew_turn();
+            if schedule.policy == Policy::Deadline && old.policy != Policy::Deadline {
+                entity.served.start(now);
+            }
         });
+        if thread.entity.has_deadline() && thread.entity.state() == State::Runnable {
+            self.deadlines.activate(thread);
+        }
     }
 
     /// Changes the priority that a thread has from those who wait for its locks.
@@ -165,7 +189,8 @@ impl RunQueue {
     }
 
     fn rearrange(&mut self, thread: &Arc<Thread>, change: impl FnOnce(&Entity)) {
-        let was_ready = self.real_time.remove(thread) || self.remove_sharing(thread);
+        let was_ready =
+            self.deadlines.remove(thread) || self.real_time.remove(thread) || self.remove_sharing(thread);
         change(&thread.entity);
         // Real-time threads do not age, and must not have that as an advantage afterwards.
         thread
@@ -187,8 +212,13 @@ impl RunQueue {
 
     /// Takes the thread that should run now.
     pub(super) fn pick(&mut self, now_ns: u64) -> Arc<Thread> {
+        // A holder of a lock that one with a deadline waits for is in the other line, and goes first.
+        let is_lent = self.real_time.highest() == DEADLINE_PRIORITY;
+        if !is_lent && let Some(thread) = self.deadlines.pop() {
+            return thread;
+        }
         if !self.real_time.is_empty()
-            && (self.ready.is_empty() || !self.real_time.is_exhausted(now_ns))
+            && (is_lent || self.ready.is_empty() || !self.real_time.is_exhausted(now_ns))
             && let Some(thread) = self.real_time.pop()
         {
             return thread;
@@ -217,9 +247,14 @@ impl RunQueue {
                     return false;
                 }
                 thread.accounting.count_voluntary_switch();
+                if entity.has_deadline() {
+                    self.deadlines.sleep(thread, self.switched_ns);
+                }
                 true
             }
             Leave::Exit => {
+                self.deadlines.forget(thread);
+                super::give_bandwidth_back(entity);
                 entity.set_state(State::Dead);
                 true
             }
@@ -230,10 +265,18 @@ impl RunQueue {
     fn give_way(&mut self, thread: &Arc<Thread>, leave: Leave) -> bool {
         let entity = &thread.entity;
         thread.remove_work(Work::RESCHEDULE);
-        if self.is_empty() {
+        if leave == Leave::Yield && entity.has_deadline() {
+            entity.served.give_rest_away();
+        }
+        let must_wait = entity.has_deadline() && entity.served.budget().is_exhausted();
+        if self.is_empty() && !must_wait {
             return false;
         }
         if self.is_idle(thread) {
+            return true;
+        }
+        if entity.has_deadline() {
+            self.push_at(thread.clone(), Place::Head);
             return true;
         }
         if entity.priority() != 0 {
@@ -265,7 +308,9 @@ impl RunQueue {
         let ran_ns = now.saturating_sub(self.switched_ns);
         self.switched_ns = now;
         thread.accounting.add_runtime(ran_ns);
-        if thread.entity.priority() != 0 {
+        if thread.entity.has_deadline() {
+            self.spend(thread, ran_ns, now);
+        } else if thread.entity.priority() != 0 {
             thread.entity.take_turn(ran_ns);
             self.real_time.charge(ran_ns, now);
         } else {
@@ -273,12 +318,73 @@ impl RunQueue {
         }
     }
 
+    /// Takes time that a thread with a deadline has run off its budget.
+    fn spend(&mut self, thread: &Thread, ran_ns: u64, now: u64) {
+        let served = &thread.entity.served;
+        let reservation = served.reservation();
+        if !reservation.reclaims {
+            return served.spend(ran_ns);
+        }
+        let free = super::free_bandwidth();
+        let reserved = deadline::bandwidth_of_cpu().saturating_sub(free);
+        let idle = reserved.saturating_sub(self.deadlines.active(now));
+        served.spend(deadline::reclaiming(ran_ns, reservation.bandwidth(), idle, free));
+    }
+
+    /// Tells whether others could go now, or the running thread is to give the rest of its period away.
+    pub(super) fn has_reason_to_yield(&self) -> bool {
+        let has_deadline = |thread: &Arc<Thread>| thread.entity.has_deadline();
+        !self.is_empty() || self.current.as_ref().is_some_and(has_deadline)
+    }
+
+    /// Gives new budgets to those whose period has come, and ends the turn of a thread that has used up its own.
+    pub(super) fn look_at_deadlines(&mut self, now: u64) {
+        let is_due = self.deadlines.next_period_ns().is_some_and(|next| next <= now);
+        let current = self.current.clone();
+        let current = current.filter(|thread| thread.entity.has_deadline());
+        if !is_due && current.is_none() {
+            return;
+        }
+        self.charge(now);
+        while let Some(thread) = self.deadlines.pop_throttled(now) {
+            thread.entity.served.replenish(now);
+            self.interrupt_for(&thread);
+            self.push(thread);
+        }
+        if let Some(current) = current
+            && current.entity.served.budget().is_exhausted()
+        {
+            current.add_work(Work::RESCHEDULE);
+        }
+    }
+
+    /// Returns when [`look_at_deadlines`](Self::look_at_deadlines) has something to do next.
+    pub(super) fn next_event_ns(&self) -> Option<u64> {
+        let running = self
+            .current
+            .as_ref()
+            .filter(|thread| thread.entity.has_deadline());
+        let end = running.map(|thread| thread.entity.served.budget().end_ns(self.switched_ns));
+        let next = self.deadlines.next_period_ns();
+        end.into_iter().chain(next).min()
+    }
+
     /// Ends the running thread's turn if another one should run now.
     pub(super) fn tick(&mut self, thread: &Thread, now: u64) {
         let entity = &thread.entity;
-        let (own, waiting) = (entity.priority(), self.real_time.highest());
-        let is_exhausted = self.real_time.is_exhausted(now);
-        let is_over = if own != 0 {
+        let own = entity.priority();
+        let waiting = if self.deadlines.is_empty() {
+            self.real_time.highest()
+        } else {
+            DEADLINE_PRIORITY
+        };
+        let is_exhausted = waiting < DEADLINE_PRIORITY && self.real_time.is_exhausted(now);
+        let is_over = if own == DEADLINE_PRIORITY {
+            entity.has_deadline()
+                && (self.real_time.highest() == DEADLINE_PRIORITY
+                    || self.deadlines.first_deadline_ns() < entity.served.budget().deadline_ns
+                    || entity.served.budget().is_exhausted())
+        } else if own != 0 {
             if entity.is_turn_over() && waiting < own {
                 entity.renew_turn();
             }
@@ -317,6 +423,15 @@ impl RunQueue {
         Current::load_user_state(&thread.user_state.lock());
         self.register_owner = Some(thread.clone());
     }
+}
+
+/// Tells which of two threads that go before all others goes first: who holds a lock that one with a deadline waits
+/// for, else who has the nearer deadline.
+fn goes_before(entity: &Entity, running: &Entity) -> bool {
+    if entity.priority() != DEADLINE_PRIORITY || !running.has_deadline() {
+        return false;
+    }
+    !entity.has_deadline() || entity.served.budget().deadline_ns < running.served.budget().deadline_ns
 }
 
 #[cfg(test)]

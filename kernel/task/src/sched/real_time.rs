@@ -11,9 +11,9 @@ use super::ready::Ready;
 use crate::thread::Thread;
 
 /// Time over which the share of real-time threads is limited (`sched_rt_period_us`).
-const PERIOD_NS: u64 = 1_000_000_000;
+pub(super) const PERIOD_NS: u64 = 1_000_000_000;
 /// What they may take of it (`sched_rt_runtime_us`).
-const BUDGET_NS: u64 = 950_000_000;
+pub(super) const BUDGET_NS: u64 = 950_000_000;
 
 /// Where in the line of its priority a thread goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -47,7 +47,7 @@ fn real_time_goes_first_and_what_it_leaves_is_shared() {
     let threads = [0, 1, 2].map(|_| testing::thread());
     let [sharing, low, high] = &threads;
     let mut queue = queue_of(sharing, &[low]);
-    queue.change(low, real_time(Policy::Fifo, 10));
+    queue.change(low, real_time(Policy::Fifo, 10), 0);
     assert!(sharing.work().contains(Work::RESCHEDULE));
     assert!(queue.leave(sharing, Leave::Preempted));
     assert_eq!(queue.pick(0).tid(), low.tid());
@@ -162,4 +162,69 @@ fn a_sleeper_starts_a_little_ahead_and_interrupts() {
     queue.wake(sleeper.clone());
     assert_eq!(sleeper.entity.virtual_ns(), 100_000_000 - WAKE_BONUS_NS);
     assert!(runner.work().contains(Work::RESCHEDULE));
+}
+
+const MS: u64 = 1_000_000;
+
+fn deadline(runtime_ms: u64, period_ms: u64) -> Schedule {
+    Schedule {
+        policy: Policy::Deadline,
+        reservation: crate::sched::Reservation {
+            runtime_ns: runtime_ms * MS,
+            deadline_ns: period_ms * MS,
+            period_ns: period_ms * MS,
+            ..Default::default()
+        },
+        ..Schedule::default()
+    }
+}
+
+#[test]
+fn deadlines_go_before_real_time_until_the_budget_is_used_up() {
+    let threads = [0, 1].map(|_| testing::thread());
+    let [urgent, served] = &threads;
+    urgent.entity.set_schedule(real_time(Policy::Fifo, 99));
+    let mut queue = queue_of(urgent, &[served]);
+    queue.change(served, deadline(2, 10), 0);
+    assert!(urgent.work().contains(Work::RESCHEDULE));
+    assert!(queue.leave(urgent, Leave::Preempted));
+    assert_eq!(queue.pick(0).tid(), served.tid());
+    queue.current = Some(served.clone());
+    assert_eq!(queue.next_event_ns(), Some(2 * MS));
+    queue.look_at_deadlines(MS);
+    assert!(!served.work().contains(Work::RESCHEDULE));
+    queue.look_at_deadlines(2 * MS);
+    assert!(served.work().contains(Work::RESCHEDULE));
+    assert!(queue.leave(served, Leave::Preempted));
+    assert_eq!(queue.pick(2 * MS).tid(), urgent.tid());
+    queue.current = Some(urgent.clone());
+    assert_eq!(queue.next_event_ns(), Some(10 * MS));
+    queue.look_at_deadlines(10 * MS);
+    assert!(urgent.work().contains(Work::RESCHEDULE));
+    assert!(queue.leave(urgent, Leave::Preempted));
+    assert_eq!(queue.pick(10 * MS).tid(), served.tid());
+}
+
+#[test]
+fn whoever_holds_what_a_deadline_needs_goes_first() {
+    let threads = [0, 1, 2].map(|_| testing::thread());
+    let [served, holder, other] = &threads;
+    let mut queue = queue_of(served, &[holder, other]);
+    queue.change(served, deadline(2, 10), 0);
+    queue.change(other, deadline(1, 5), 0);
+    queue.inherit(holder, DEADLINE_PRIORITY);
+    assert!(queue.leave(served, Leave::Preempted));
+    let order: alloc::vec::Vec<_> = (0..3).map(|_| queue.pick(0).tid()).collect();
+    assert_eq!(order, [holder.tid(), other.tid(), served.tid()]);
+}
+
+#[test]
+fn who_yields_alone_waits_for_the_next_period() {
+    let served = testing::thread();
+    let mut queue = queue_of(&served, &[]);
+    queue.change(&served, deadline(2, 10), 0);
+    assert!(queue.has_reason_to_yield());
+    assert!(queue.leave(&served, Leave::Yield));
+    assert!(queue.is_empty());
+    assert_eq!(queue.next_event_ns(), Some(10 * MS));
 }
