@@ -12,6 +12,7 @@ use los_abi::time::{
 use sync::{Once, ThreadHandle, WaitQueue, Waiter, now_ns};
 
 use crate::context::Context;
+use crate::futex;
 use crate::pid;
 use crate::posix_timer;
 use crate::process::Process;
@@ -31,6 +32,10 @@ pub enum Clock {
     Alarm,
     /// Processor time.
     Cpu(CpuClock),
+    /// Processor time of who is not there, which is found out late.
+    Nobodys,
+    /// The clock of a device, of which there is none.
+    Device,
 }
 
 /// Which real time.
@@ -82,12 +87,14 @@ const PER_THREAD: i32 = 4;
 /// Bits of a dynamic clock's number that say what it counts; 3 stands for a device.
 const KIND_MASK: i32 = 3;
 const KIND_BITS: u32 = 3;
+/// The lowest bits of the number of a device's clock.
+const DEVICE: i32 = 3;
 
 impl Clock {
     /// Finds the clock with a number.
     ///
     /// # Errors
-    /// EINVAL for a number that is none, or designates a process or thread that is none of the caller's.
+    /// EINVAL for a number that no clock could have.
     pub fn find(ctx: &Context<'_>, number: i32) -> Result<Self, Errno> {
         Ok(match number {
             CLOCK_REALTIME => Self::Real(RealClock::Settable),
@@ -99,7 +106,8 @@ impl Clock {
             CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => Self::Alarm,
             CLOCK_PROCESS_CPUTIME_ID => Self::cpu(CpuTarget::Process(ctx.process.clone())),
             CLOCK_THREAD_CPUTIME_ID => Self::cpu(CpuTarget::Thread(ctx.thread.clone())),
-            ..0 => Self::Cpu(CpuClock::find(ctx, number)?),
+            ..0 if number & (PER_THREAD | KIND_MASK) == DEVICE => Self::Device,
+            ..0 => CpuClock::find(ctx, number).map_or(Self::Nobodys, Self::Cpu),
             _ => return Err(Errno::EINVAL),
         })
     }
@@ -118,7 +126,7 @@ impl Clock {
     /// EINVAL for a clock without a device.
     pub fn read(&self) -> Result<u64, Errno> {
         match self {
-            Self::Alarm => Err(Errno::EINVAL),
+            Self::Alarm | Self::Nobodys | Self::Device => Err(Errno::EINVAL),
             _ => Ok(self.now_ns()),
         }
     }
@@ -128,7 +136,7 @@ impl Clock {
         match self {
             Self::Real(_) | Self::ReadOnly(Base::Real, _) => vfs::clock::realtime_ns(),
             Self::Monotonic | Self::ReadOnly(Base::Monotonic, _) => now_ns(),
-            Self::Alarm => 0,
+            Self::Alarm | Self::Nobodys | Self::Device => 0,
             Self::Cpu(clock) => clock.now_ns(),
         }
     }
@@ -141,39 +149,58 @@ impl Clock {
         match self {
             Self::Real(_) | Self::Monotonic => Ok(1),
             Self::ReadOnly(_, resolution) => Ok(*resolution),
-            Self::Alarm => Err(Errno::EINVAL),
+            Self::Alarm | Self::Nobodys | Self::Device => Err(Errno::EINVAL),
             Self::Cpu(clock) if clock.kind == CpuKind::Runtime => Ok(1),
             Self::Cpu(_) => Ok(TICK_NS),
         }
     }
 
-    /// Checks that sleeps and timers can go by the clock.
+    /// Checks that timers can go by clocks of this kind.
     ///
     /// # Errors
     /// EOPNOTSUPP.
     pub fn check_timers(&self) -> Result<(), Errno> {
         match self {
-            Self::ReadOnly(..) | Self::Alarm => Err(Errno::EOPNOTSUPP),
-            Self::Real(_) | Self::Monotonic | Self::Cpu(_) => Ok(()),
+            Self::ReadOnly(..) | Self::Alarm | Self::Device => Err(Errno::EOPNOTSUPP),
+            Self::Real(_) | Self::Monotonic | Self::Cpu(_) | Self::Nobodys => Ok(()),
         }
     }
 
-    /// Checks that the thread can sleep by the clock, which it cannot by its own processor time.
+    /// Checks that threads can sleep by clocks of this kind.
     ///
     /// # Errors
-    /// EOPNOTSUPP; EINVAL for the dynamic number of the caller's own clock.
-    pub fn check_sleep(&self, ctx: &Context<'_>) -> Result<(), Errno> {
+    /// EOPNOTSUPP.
+    pub fn check_sleep(&self) -> Result<(), Errno> {
         self.check_timers()?;
+        match self {
+            Self::Cpu(clock) if !clock.is_dynamic && matches!(clock.target, CpuTarget::Thread(_)) => {
+                Err(Errno::EOPNOTSUPP)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that this thread can sleep by this clock, which it cannot by its own processor time.
+    ///
+    /// # Errors
+    /// EINVAL.
+    pub fn check_sleeper(&self, ctx: &Context<'_>) -> Result<(), Errno> {
         match self {
             Self::Cpu(CpuClock {
                 target: CpuTarget::Thread(thread),
-                is_dynamic,
                 ..
-            }) => match is_dynamic {
-                false => Err(Errno::EOPNOTSUPP),
-                true if Arc::ptr_eq(thread, ctx.thread) => Err(Errno::EINVAL),
-                true => Ok(()),
-            },
+            }) if Arc::ptr_eq(thread, ctx.thread) => Err(Errno::EINVAL),
+            _ => self.check_somebodys(),
+        }
+    }
+
+    /// Checks that the clock counts the time of somebody who is there.
+    ///
+    /// # Errors
+    /// EINVAL.
+    pub fn check_somebodys(&self) -> Result<(), Errno> {
+        match self {
+            Self::Nobodys => Err(Errno::EINVAL),
             _ => Ok(()),
         }
     }
@@ -184,7 +211,7 @@ impl Clock {
         match self {
             Self::Real(_) => Some(time_ns.saturating_sub(vfs::clock::realtime_offset_ns())),
             Self::Monotonic | Self::ReadOnly(..) | Self::Alarm => Some(time_ns),
-            Self::Cpu(_) => None,
+            Self::Cpu(_) | Self::Nobodys | Self::Device => None,
         }
     }
 
@@ -251,6 +278,25 @@ impl CpuClock {
     }
 }
 
+/// When a wait ends by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deadline {
+    /// At a monotonic time.
+    Monotonic(u64),
+    /// At a real time, which may be set meanwhile.
+    Real(u64),
+}
+
+impl Deadline {
+    /// Returns the monotonic time at which it is over, unless real time is set.
+    pub(crate) fn monotonic_ns(self) -> u64 {
+        match self {
+            Self::Monotonic(time_ns) => time_ns,
+            Self::Real(time_ns) => time_ns.saturating_sub(vfs::clock::realtime_offset_ns()),
+        }
+    }
+}
+
 /// How often real time was set.
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
 /// Where those wait who go by points of real time: sleepers, and timers that are files.
@@ -276,6 +322,7 @@ pub fn set_realtime_ns(time_ns: u64) {
     SETTINGS.fetch_add(1, Ordering::SeqCst);
     followers().wake_all();
     posix_timer::clock_was_set();
+    futex::clock_was_set();
 }
 
 /// Sleeps until real time has reached a point.

@@ -34,6 +34,8 @@ pub fn relative(
 ) -> Result<usize> {
     // Setting real time does not change durations.
     let clock = match clock {
+        // Processor time does not pass while its only user waits for it.
+        Clock::Cpu(_) if duration_ns == 0 => return Ok(0),
         Clock::Cpu(_) => clock,
         _ => Clock::Monotonic,
     };
@@ -72,6 +74,8 @@ fn until_clock(clock: &Clock, time_ns: u64) -> core::result::Result<(), WaitErro
     match clock {
         Clock::Real(_) => clock::sleep_until_realtime(time_ns),
         Clock::Cpu(_) => posix_timer::sleep_until(clock, time_ns),
-        Clock::Monotonic | Clock::ReadOnly(..) | Clock::Alarm => until(time_ns),
+        Clock::Monotonic | Clock::ReadOnly(..) | Clock::Alarm | Clock::Nobodys | Clock::Device => {
+            until(time_ns)
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What a futex word is the same as: in one address space by its address, in shared memory by the object.
 
 use los_abi::errno::Errno;
+use los_abi::mm::ProtFlags;
 use los_arch::Current;
 use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::VirtAddr;
@@ -45,7 +46,8 @@ impl AddressSpace {
     /// Names a word for waits that other processes may share.
     ///
     /// # Errors
-    /// EFAULT when nothing is mapped there.
+    /// EFAULT when nothing is mapped there, or private memory that cannot be written: as its page may be replaced
+    /// by a copy, it names nothing.
     pub fn shared_futex_key(&self, address: u64) -> Result<FutexKey, Errno> {
         let inner = self.inner.lock();
         let vma = inner.mappings.find(address).ok_or(Errno::EFAULT)?;
@@ -59,6 +61,7 @@ impl AddressSpace {
                     offset: offset + address.page_offset() as u64,
                 })
             }
+            _ if !vma.protection.contains(ProtFlags::WRITE) => Err(Errno::EFAULT),
             _ => self.private_futex_key(address),
         }
     }

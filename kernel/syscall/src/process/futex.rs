@@ -13,6 +13,7 @@ use los_abi::futex::{
 use los_abi::syscall::UserPtr;
 use los_abi::time::{CLOCK_MONOTONIC, CLOCK_REALTIME, Timespec};
 use sync::{Result, now_ns};
+use task::clock::Deadline;
 use task::futex::{self as subsystem, Scope, WaitRequest, WakeOperation, Word, WordRequest};
 use task::{Context, inspect, pid};
 
@@ -64,7 +65,7 @@ pub(crate) fn futex(
 ) -> Result<usize> {
     let command = operation & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME);
     let is_realtime = operation & FUTEX_CLOCK_REALTIME != 0;
-    let deadline_ns = deadline_of(ctx, command, is_realtime, timeout)?;
+    let deadline = deadline_of(ctx, command, is_realtime, timeout)?;
     if is_realtime
         && !matches!(
             command,
@@ -87,11 +88,7 @@ pub(crate) fn futex(
         word,
         expected: value,
     };
-    let wait = |bits| WaitRequest {
-        on,
-        bits,
-        deadline_ns,
-    };
+    let wait = |bits| WaitRequest { on, bits, deadline };
     // Where there is no time, its argument is the second number.
     let counts = (value.cast_signed(), timeout as i32);
     let memory = ctx.memory();
@@ -103,17 +100,17 @@ pub(crate) fn futex(
         FUTEX_REQUEUE => subsystem::requeue(ctx, word, word2, counts, None)?,
         FUTEX_CMP_REQUEUE => subsystem::requeue(ctx, word, word2, counts, Some(value3))?,
         FUTEX_WAKE_OP => subsystem::wake_operation(ctx, word, word2, counts, WakeOperation::decode(value3))?,
-        FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => subsystem::lock(ctx, word, deadline_ns)?,
+        FUTEX_LOCK_PI | FUTEX_LOCK_PI2 => subsystem::lock(ctx, word, deadline)?,
         FUTEX_UNLOCK_PI => subsystem::unlock(ctx, word)?,
         FUTEX_TRYLOCK_PI => subsystem::try_lock(ctx, word)?,
-        FUTEX_WAIT_REQUEUE_PI => subsystem::wait_for_lock_requeue(ctx, on, word2, deadline_ns)?,
+        FUTEX_WAIT_REQUEUE_PI => subsystem::wait_for_lock_requeue(ctx, on, word2, deadline)?,
         FUTEX_CMP_REQUEUE_PI => subsystem::requeue_to_lock(ctx, word, word2, counts, value3)?,
         _ => return Err(Errno::ENOSYS.into()),
     })
 }
 
 /// Reads the time of an operation that has one: relative for FUTEX_WAIT, of CLOCK_REALTIME for FUTEX_LOCK_PI.
-fn deadline_of(ctx: &Context<'_>, command: u32, is_realtime: bool, timeout: u64) -> Result<Option<u64>> {
+fn deadline_of(ctx: &Context<'_>, command: u32, is_realtime: bool, timeout: u64) -> Result<Option<Deadline>> {
     let has_time = matches!(
         command,
         FUTEX_WAIT | FUTEX_WAIT_BITSET | FUTEX_LOCK_PI | FUTEX_LOCK_PI2 | FUTEX_WAIT_REQUEUE_PI
@@ -123,20 +120,16 @@ fn deadline_of(ctx: &Context<'_>, command: u32, is_realtime: bool, timeout: u64)
     }
     let ns = read_time(ctx, timeout)?;
     Ok(Some(match command {
-        FUTEX_WAIT => now_ns().saturating_add(ns),
-        FUTEX_LOCK_PI => from_realtime(ns),
-        _ if is_realtime => from_realtime(ns),
-        _ => ns,
+        FUTEX_WAIT => Deadline::Monotonic(now_ns().saturating_add(ns)),
+        FUTEX_LOCK_PI => Deadline::Real(ns),
+        _ if is_realtime => Deadline::Real(ns),
+        _ => Deadline::Monotonic(ns),
     }))
 }
 
 fn read_time(ctx: &Context<'_>, address: u64) -> Result<u64> {
     let time: Timespec = ctx.memory().read(UserPtr::new(address))?;
     Ok(time.to_ns().ok_or(Errno::EINVAL)?)
-}
-
-fn from_realtime(ns: u64) -> u64 {
-    ns.saturating_sub(vfs::clock::realtime_offset_ns())
 }
 
 pub(crate) fn futex_waitv(
@@ -150,9 +143,9 @@ pub(crate) fn futex_waitv(
     if flags != 0 || count == 0 || count > FUTEX_WAITV_MAX || waiters.is_null() {
         return Err(Errno::EINVAL.into());
     }
-    let deadline_ns = absolute_deadline(ctx, timeout, clock)?;
+    let deadline = absolute_deadline(ctx, timeout, clock)?;
     let words = read_words(ctx, waiters, count as usize)?;
-    subsystem::wait_any(ctx, &words, deadline_ns)
+    subsystem::wait_any(ctx, &words, deadline)
 }
 
 pub(crate) fn futex_wake(
@@ -188,7 +181,7 @@ pub(crate) fn futex_wait(
     let request = WaitRequest {
         on: WordRequest { word, expected },
         bits,
-        deadline_ns: absolute_deadline(ctx, timeout, clock)?,
+        deadline: absolute_deadline(ctx, timeout, clock)?,
     };
     subsystem::wait(ctx, &request)
 }
@@ -255,15 +248,14 @@ fn scope_of(flags: u32) -> core::result::Result<Scope, Errno> {
     })
 }
 
-fn absolute_deadline(ctx: &Context<'_>, timeout: UserPtr<Timespec>, clock: i32) -> Result<Option<u64>> {
+fn absolute_deadline(ctx: &Context<'_>, timeout: UserPtr<Timespec>, clock: i32) -> Result<Option<Deadline>> {
     if timeout.is_null() {
         return Ok(None);
     }
-    let is_realtime = match clock {
-        CLOCK_REALTIME => true,
-        CLOCK_MONOTONIC => false,
+    let deadline = match clock {
+        CLOCK_REALTIME => Deadline::Real,
+        CLOCK_MONOTONIC => Deadline::Monotonic,
         _ => return Err(Errno::EINVAL.into()),
     };
-    let ns = read_time(ctx, timeout.addr())?;
-    Ok(Some(if is_realtime { from_realtime(ns) } else { ns }))
+    Ok(Some(deadline(read_time(ctx, timeout.addr())?)))
 }

@@ -30,6 +30,10 @@ pub(crate) fn clock_settime(ctx: &Context<'_>, clock: i32, time: UserPtr<Timespe
     let is_settable = match &clock {
         Clock::Real(RealClock::Settable) => true,
         Clock::Cpu(clock) if clock.is_dynamic() => false,
+        Clock::Nobodys | Clock::Device => {
+            ctx.memory().read(time)?;
+            return Err(Errno::EINVAL.into());
+        }
         _ => return Err(Errno::EINVAL.into()),
     };
     let time = ctx.memory().read(time)?;

@@ -24,9 +24,9 @@ pub(crate) fn clock_nanosleep(
     remaining: UserPtr<Timespec>,
 ) -> Result<usize> {
     let clock = Clock::find(ctx, clock)?;
-    clock.check_timers()?;
+    clock.check_sleep()?;
     let ns = ctx.memory().read(request)?.to_ns().ok_or(Errno::EINVAL)?;
-    clock.check_sleep(ctx)?;
+    clock.check_sleeper(ctx)?;
     if flags & TIMER_ABSTIME == 0 {
         sleep::relative(ctx, clock, ns, remaining)
     } else {

@@ -22,8 +22,10 @@ pub(crate) fn timer_create(
         Some(ctx.memory().read(event)?)
     };
     let clock = Clock::find(ctx, clock)?;
+    let is_somebodys = clock.check_somebodys();
     let number = posix_timer::create(ctx, clock, event.as_ref())?;
-    if let Err(error) = ctx.memory().write(id, &number) {
+    // As on Linux, whose time is to be counted is looked at last.
+    if let Err(error) = ctx.memory().write(id, &number).and(is_somebodys) {
         posix_timer::delete(ctx, number)?;
         return Err(error.into());
     }

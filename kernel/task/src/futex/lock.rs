@@ -20,6 +20,7 @@ use super::owners::{Mark, Progress};
 use super::table::Table;
 use super::wait::failure;
 use super::{TABLE, Word};
+use crate::clock::Deadline;
 use crate::context::Context;
 use crate::thread::Thread;
 use crate::{pid, sched};
@@ -49,13 +50,13 @@ impl Sighting {
 /// EDEADLK when the caller holds it or would wait for itself; EINVAL for a misaligned word or one that is used
 /// otherwise; ESRCH when the owner is gone; EPERM when it is the kernel's; EFAULT; ETIMEDOUT; ENOMEM; a restart
 /// after a signal.
-pub fn lock(ctx: &Context<'_>, word: Word, deadline_ns: Option<u64>) -> sync::Result<usize> {
+pub fn lock(ctx: &Context<'_>, word: Word, deadline: Option<Deadline>) -> sync::Result<usize> {
     let key = key_of(ctx.memory(), word)?;
     let begin = |table: &mut Table, sighting: &Sighting| table.join(key, ctx.thread, sighting.owner.as_ref());
     if acquire(ctx, key, word.address, begin)? == Progress::Done {
         return Ok(0);
     }
-    match wait_for(ctx, key, word.address, deadline_ns) {
+    match wait_for(ctx, key, word.address, deadline) {
         Err(Error::Restart(_)) => Err(Error::Restart(Restart::NoIntr)),
         result => result,
     }
@@ -133,10 +134,10 @@ pub(super) fn wait_for(
     ctx: &Context<'_>,
     key: FutexKey,
     word: UserPtr<u32>,
-    deadline_ns: Option<u64>,
+    deadline: Option<Deadline>,
 ) -> sync::Result<usize> {
     loop {
-        let failure = failure(ctx.thread, deadline_ns);
+        let failure = failure(ctx.thread, deadline);
         let mut table = TABLE.lock();
         if ctx.thread.futex.woken().is_some() {
             return Ok(0);
@@ -158,6 +159,6 @@ pub(super) fn wait_for(
             return Err(failure.into());
         }
         drop(table);
-        sched::park(deadline_ns);
+        sched::park(deadline.map(Deadline::monotonic_ns));
     }
 }

@@ -15,6 +15,7 @@ use super::owners::{Mark, Progress};
 use super::table::{Role, Table};
 use super::wait::{WordRequest, enqueue, failure};
 use super::{TABLE, Word};
+use crate::clock::Deadline;
 use crate::context::Context;
 use crate::sched;
 use crate::thread::Thread;
@@ -28,7 +29,7 @@ pub fn wait_for_lock_requeue(
     ctx: &Context<'_>,
     on: WordRequest,
     lock: Word,
-    deadline_ns: Option<u64>,
+    deadline: Option<Deadline>,
 ) -> sync::Result<usize> {
     if on.word.address == lock.address {
         return Err(Errno::EINVAL.into());
@@ -40,10 +41,10 @@ pub fn wait_for_lock_requeue(
         TABLE.lock().withdraw(ctx.thread);
         return Err(Errno::EINVAL.into());
     }
-    if sleep_until_moved(ctx.thread, deadline_ns)? == Moved::Owner {
+    if sleep_until_moved(ctx.thread, deadline)? == Moved::Owner {
         return Ok(0);
     }
-    match wait_for(ctx, lock_key, lock.address, deadline_ns) {
+    match wait_for(ctx, lock_key, lock.address, deadline) {
         // To start again would find another value: the program must look for itself.
         Err(Error::Restart(_)) => Err(Errno::EAGAIN.into()),
         result => result,
@@ -59,9 +60,9 @@ enum Moved {
     Waiter,
 }
 
-fn sleep_until_moved(thread: &Arc<Thread>, deadline_ns: Option<u64>) -> sync::Result<Moved> {
+fn sleep_until_moved(thread: &Arc<Thread>, deadline: Option<Deadline>) -> sync::Result<Moved> {
     loop {
-        let failure = failure(thread, deadline_ns);
+        let failure = failure(thread, deadline);
         let mut table = TABLE.lock();
         if thread.futex.woken().is_some() {
             return Ok(Moved::Owner);
@@ -77,7 +78,7 @@ fn sleep_until_moved(thread: &Arc<Thread>, deadline_ns: Option<u64>) -> sync::Re
             });
         }
         drop(table);
-        sched::park(deadline_ns);
+        sched::park(deadline.map(Deadline::monotonic_ns));
     }
 }
 
@@ -104,7 +105,7 @@ pub fn requeue_to_lock(
         return Err(Errno::EINVAL);
     }
     loop {
-        // A lock that cannot be read matters only if somebody sleeps.
+        // Who owns the lock matters only if somebody sleeps.
         let sighting = Sighting::of(ctx, lock.address);
         let progress = {
             let mut table = TABLE.lock();
@@ -112,7 +113,10 @@ pub fn requeue_to_lock(
                 Ok(value) if value != expected => return Err(Errno::EAGAIN),
                 Ok(_) => {
                     let Some(first) = table.next_sleeper(key, lock_key)? else {
-                        return Ok(0);
+                        return match sighting {
+                            Err(Errno::EFAULT) => Err(Errno::EFAULT),
+                            _ => Ok(0),
+                        };
                     };
                     let sighting = sighting.as_ref().map_err(|errno| *errno)?;
                     let mark = if limit > 0 { Mark::Waiters } else { Mark::Nothing };

@@ -43,4 +43,9 @@ pub struct Word {
     pub scope: Scope,
 }
 
+/// Lets all that sleep here look anew at the clock, which was set.
+pub(crate) fn clock_was_set() {
+    TABLE.lock().wake_to_look();
+}
+
 static TABLE: SpinLock<Table> = SpinLock::new(Rank::Futex, Table::new());

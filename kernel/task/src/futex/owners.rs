@@ -351,6 +351,11 @@ impl Bucket {
 }
 
 impl Lock {
+    /// Makes all waiters look whether their time is over.
+    pub(super) fn wake_to_look(&self) {
+        self.waiters.iter().for_each(|waiter| waiter.kick());
+    }
+
     fn is_owned_by(&self, thread: &Arc<Thread>) -> bool {
         self.owner
             .as_ref()
@@ -467,7 +472,7 @@ mod tests {
             priority,
             ..Default::default()
         };
-        sched::set_schedule(thread, schedule);
+        sched::set_schedule(thread, schedule).unwrap();
     }
 
     #[test]

@@ -111,6 +111,14 @@ impl Table {
         Ok(woken)
     }
 
+    /// Makes all sleepers and waiters look whether their time is over.
+    pub(super) fn wake_to_look(&self) {
+        for bucket in &self.buckets {
+            bucket.sleepers.iter().for_each(|sleeper| sleeper.thread.kick());
+            bucket.locks.iter().for_each(Lock::wake_to_look);
+        }
+    }
+
     /// Wakes up to `wake` sleepers of a word and moves up to `limit` others to another word. Returns how many
     /// were woken or moved.
     ///

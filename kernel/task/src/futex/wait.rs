@@ -13,6 +13,7 @@ use sync::{Error, Restart, WaitError, now_ns};
 use super::key::key_of;
 use super::table::{Role, Sleeper, Table};
 use super::{TABLE, Word};
+use crate::clock::Deadline;
 use crate::context::Context;
 use crate::sched;
 use crate::thread::Thread;
@@ -33,8 +34,8 @@ pub struct WaitRequest {
     pub on: WordRequest,
     /// Which wakers count.
     pub bits: u32,
-    /// When the sleep ends by itself, in monotonic time.
-    pub deadline_ns: Option<u64>,
+    /// When the sleep ends by itself.
+    pub deadline: Option<Deadline>,
 }
 
 /// Sleeps while the word has the value, until a waker whose bits overlap comes. Returns 0.
@@ -48,7 +49,7 @@ pub fn wait(ctx: &Context<'_>, request: &WaitRequest) -> sync::Result<usize> {
     }
     let key = key_of(ctx.memory(), request.on.word)?;
     enqueue(ctx, request.on, key, request.bits, Role::Word(0))?;
-    Ok(sleep(ctx.thread, 1, request.deadline_ns)?)
+    Ok(sleep(ctx.thread, 1, request.deadline)?)
 }
 
 /// As [`wait`], but with a deadline the call goes on after a signal by `restart_syscall`, so that a relative
@@ -58,7 +59,7 @@ pub fn wait(ctx: &Context<'_>, request: &WaitRequest) -> sync::Result<usize> {
 /// As [`wait`]; `Restart::Block`.
 pub fn wait_resuming(ctx: &Context<'_>, request: &WaitRequest) -> sync::Result<usize> {
     let result = wait(ctx, request);
-    if request.deadline_ns.is_none() || !matches!(result, Err(Error::Restart(_))) {
+    if request.deadline.is_none() || !matches!(result, Err(Error::Restart(_))) {
         return result;
     }
     let request = *request;
@@ -74,7 +75,7 @@ pub fn wait_resuming(ctx: &Context<'_>, request: &WaitRequest) -> sync::Result<u
 pub fn wait_any(
     ctx: &Context<'_>,
     requests: &[WordRequest],
-    deadline_ns: Option<u64>,
+    deadline: Option<Deadline>,
 ) -> sync::Result<usize> {
     let mut keys = Vec::new();
     keys.try_reserve_exact(requests.len())
@@ -85,7 +86,7 @@ pub fn wait_any(
     while let Err(untouched) = enqueue_all(ctx.thread, requests, &keys)? {
         ctx.memory().load_u32(untouched.address)?;
     }
-    Ok(sleep(ctx.thread, requests.len(), deadline_ns)?)
+    Ok(sleep(ctx.thread, requests.len(), deadline)?)
 }
 
 /// Enters the thread at every word; none of them if one has another value or is not in memory.
@@ -146,16 +147,16 @@ fn add(table: &mut Table, thread: &Arc<Thread>, key: FutexKey, bits: u32, role: 
 }
 
 /// Sleeps until one of the thread's words is woken, and returns its number.
-fn sleep(thread: &Arc<Thread>, words: usize, deadline_ns: Option<u64>) -> Result<usize, WaitError> {
+fn sleep(thread: &Arc<Thread>, words: usize, deadline: Option<Deadline>) -> Result<usize, WaitError> {
     let failure = loop {
         if thread.futex.woken().is_some() {
             break None;
         }
-        let failure = failure(thread, deadline_ns);
+        let failure = failure(thread, deadline);
         if failure.is_some() {
             break failure;
         }
-        sched::park(deadline_ns);
+        sched::park(deadline.map(Deadline::monotonic_ns));
     };
     // A waker lets go of the thread while it has the table, so no reference of its is left once this has it.
     let mut table = TABLE.lock();
@@ -170,10 +171,10 @@ fn sleep(thread: &Arc<Thread>, words: usize, deadline_ns: Option<u64>) -> Result
 }
 
 /// Returns why a wait must end without its waker.
-pub(super) fn failure(thread: &Thread, deadline_ns: Option<u64>) -> Option<WaitError> {
+pub(super) fn failure(thread: &Thread, deadline: Option<Deadline>) -> Option<WaitError> {
     if thread.is_interrupted() {
         Some(WaitError::Interrupted)
-    } else if deadline_ns.is_some_and(|deadline| now_ns() >= deadline) {
+    } else if deadline.is_some_and(|deadline| now_ns() >= deadline.monotonic_ns()) {
         Some(WaitError::TimedOut)
     } else {
         None
