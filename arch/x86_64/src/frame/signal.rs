@@ -27,8 +27,6 @@ const EXTENDED_ALIGNMENT: u64 = 64;
 const STACK_ALIGNMENT: u64 = 16;
 /// The return address, which the handler's `ret` pops.
 const RETURN_ADDRESS_BYTES: u64 = 8;
-/// Bits that MXCSR has on every processor with DAZ; used where the image does not name them.
-const MXCSR_MASK: u32 = 0xffff;
 /// What the image's MXCSR may hold on any processor (SDM volume 1, 10.2.3).
 const MXCSR_DEFINED: u32 = 0xffff;
 
@@ -156,6 +154,11 @@ impl SoftwareReserved {
         Self(words)
     }
 
+    /// Returns the components that the program wants back.
+    fn features(&self) -> u64 {
+        u64::from(self.0[2]) | u64::from(self.0[3]) << 32
+    }
+
     /// Reports whether an image of exactly this processor's layout is announced.
     fn announces(&self, layout: ExtendedLayout) -> bool {
         let expected = Self::new(layout, layout.bytes + size_of::<u32>());
@@ -174,6 +177,7 @@ pub(crate) fn restore(
     read(frame.rsp, &mut bytes)?;
     let user: UContext = transmute!(bytes);
     let context = &user.uc_mcontext;
+    check_selectors(&user)?;
     match context.fpstate {
         0 => state.reset_extended(),
         image_at => restore_extended(state, image_at, read)?,
@@ -184,6 +188,21 @@ pub(crate) fn restore(
         mask: user.uc_sigmask.0,
         alternate_stack: (stack.ss_sp, stack.ss_flags.cast_signed(), stack.ss_size),
     })
+}
+
+/// Refuses code that is not a program's, which the processor could not return to. Without UC_STRICT_RESTORE_SS the
+/// stack selector is not looked at, as on Linux.
+fn check_selectors(context: &UContext) -> Result<(), Errno> {
+    const USER_PRIVILEGE: u16 = 3;
+    let registers = &context.uc_mcontext;
+    let is_strict = context.uc_flags & UC_STRICT_RESTORE_SS != 0;
+    let is_code = registers.cs | USER_PRIVILEGE == USER_CODE_SELECTOR;
+    let is_stack = registers.ss | USER_PRIVILEGE == USER_DATA_SELECTOR;
+    if is_code && (is_stack || !is_strict) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// Takes the registers over. CS, SS and the privileged flags stay what they are for every program.
@@ -219,35 +238,32 @@ fn restore_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) ->
     restored
 }
 
-/// Reads the extended registers, or the legacy ones only where the rest is not announced as it should be. The
-/// result is acceptable to XRSTOR whatever the program wrote, but not after an error.
+/// Reads the extended registers, or the legacy ones only where the rest is not announced as it should be. What
+/// XRSTOR would not accept is an error, as it is for Linux, which lets it try.
 fn read_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
     let layout = state.layout();
     let image = state.extended_mut();
     let mut legacy = [0; LEGACY_BYTES];
     read(image_at, &mut legacy)?;
     let fp = FpState::read_from_bytes(&legacy).map_err(|_| Errno::EINVAL)?;
-    let whole =
-        SoftwareReserved(fp.software_reserved).announces(layout) && read_whole_image(image, image_at, read)?;
+    if fp.mxcsr & !MXCSR_DEFINED != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let software = SoftwareReserved(fp.software_reserved);
+    let whole = software.announces(layout) && read_whole_image(image, image_at, read)?;
     // The second read must not bring back what another thread changed meanwhile.
     image[..LEGACY_BYTES].copy_from_slice(&legacy);
     if !whole {
         image[LEGACY_BYTES..].fill(0);
     }
     if layout.features != 0 {
-        sanitise_header(
+        let wanted = whole.then(|| software.features() & layout.features);
+        check_header(
             &mut image[HEADER_OFFSET..][..HEADER_BYTES],
             layout.features,
-            whole,
-        );
+            wanted,
+        )?;
     }
-    let mask = if fp.mxcsr_mask == 0 {
-        MXCSR_MASK
-    } else {
-        fp.mxcsr_mask
-    };
-    let mxcsr = fp.mxcsr & mask & MXCSR_DEFINED;
-    image[crate::state::MXCSR_OFFSET..][..4].copy_from_slice(&mxcsr.to_le_bytes());
     image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].fill(0);
     Ok(())
 }
@@ -264,19 +280,27 @@ fn read_whole_image(image: &mut [u8], image_at: u64, read: ReadUser<'_>) -> Resu
     Ok(true)
 }
 
-/// Leaves no component that is not enabled and no reserved bit (SDM volume 1, 13.8.1). Without a header of
-/// the program's own, x87 and SSE are in the image and the rest is initialised.
-fn sanitise_header(header: &mut [u8], features: u64, whole: bool) {
+/// Accepts a header that names enabled components in the standard form (SDM volume 1, 13.8.1), and leaves those
+/// that are `wanted`. Without a header of the program's own, x87 and SSE are in the image and the rest is initialised.
+fn check_header(header: &mut [u8], features: u64, wanted: Option<u64>) -> Result<(), Errno> {
     const X87_AND_SSE: u64 = 0b11;
+    /// XCOMP_BV and the word behind it, which are for other forms.
+    const COMPACTION: core::ops::Range<usize> = 8..24;
     let mut present = [0; 8];
     present.copy_from_slice(&header[..8]);
-    let present = if whole {
-        u64::from_le_bytes(present)
-    } else {
-        X87_AND_SSE
+    let present = match wanted {
+        None => X87_AND_SSE & features,
+        Some(wanted) => {
+            let present = u64::from_le_bytes(present);
+            if present & !features != 0 || header[COMPACTION].iter().any(|&byte| byte != 0) {
+                return Err(Errno::EINVAL);
+            }
+            present & wanted
+        }
     };
     header.fill(0);
-    header[..8].copy_from_slice(&(present & features).to_le_bytes());
+    header[..8].copy_from_slice(&present.to_le_bytes());
+    Ok(())
 }
 
 fn align_down(address: u64, alignment: u64) -> u64 {

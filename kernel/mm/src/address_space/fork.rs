@@ -34,6 +34,7 @@ impl AddressSpace {
         let child = Self::new()?;
         let mut child_inner = child.inner.lock();
         child.barriers.copy(&self.barriers);
+        child.set_vdso(self.vdso());
         let result = self.with(|inner, flush| inner.fork_into(&mut child_inner, policy, flush));
         drop(child_inner);
         result.map(|()| child)

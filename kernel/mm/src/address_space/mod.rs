@@ -25,7 +25,7 @@ mod zap;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
 use los_arch::hal::cpu::MAX_CPUS;
@@ -94,6 +94,8 @@ pub struct AddressSpace {
     root: PhysAddr,
     inner: Mutex<Inner>,
     barriers: barrier::Registrations,
+    /// Where the vDSO is, which mremap may move; 0 before there is one.
+    vdso: AtomicU64,
 }
 
 /// What the lock protects.
@@ -150,6 +152,7 @@ impl AddressSpace {
                 root,
                 inner: Mutex::new(Rank::AddressSpace, inner),
                 barriers: barrier::Registrations::default(),
+                vdso: AtomicU64::new(0),
             }
         }))
     }
@@ -180,6 +183,16 @@ impl AddressSpace {
     #[inline]
     pub fn is_active(&self) -> bool {
         Current::active_user_root() == Some(self.root)
+    }
+
+    /// Returns where the vDSO is; 0 before there is one.
+    pub fn vdso(&self) -> u64 {
+        self.vdso.load(Ordering::Relaxed)
+    }
+
+    /// Notes where the vDSO has been mapped.
+    pub fn set_vdso(&self, address: u64) {
+        self.vdso.store(address, Ordering::Relaxed);
     }
 
     /// Sets the limits for later operations.

@@ -119,7 +119,7 @@ impl Start<'_> {
         let is_among_mappings = self.program.header.placement == Placement::Movable && loader.is_none();
         space.init_break(layout.break_start(placed.end, is_among_mappings));
         let vdso = vdso::map(&space)?;
-        let auxv = self.auxv(&placed, loader.as_ref(), vdso.header);
+        let auxv = self.auxv(&placed, loader.as_ref(), vdso);
         let mut image = Image {
             executable: Some(self.file.clone()),
             _unwritable: Some(unwritable),
@@ -127,7 +127,6 @@ impl Start<'_> {
             data: placed.data,
             ..Image::default()
         };
-        image.signal_return = vdso.signal_return;
         let stack_pointer = self.build_stack(&space, &layout, &auxv, &mut image)?;
         Ok(Loaded {
             space,

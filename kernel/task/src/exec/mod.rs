@@ -12,7 +12,7 @@ mod layout;
 mod load;
 mod script;
 mod stack;
-mod vdso;
+pub(crate) mod vdso;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;

@@ -25,6 +25,4 @@ pub struct Image {
     pub environment: (u64, u64),
     /// The auxiliary vector as key and value words.
     pub auxv: Vec<u64>,
-    /// Where handlers return to when they name no restorer: the vDSO's trampoline, 0 if it has none.
-    pub signal_return: u64,
 }

@@ -14,6 +14,7 @@ use sync::Restart;
 use super::mask::{mask, recalculate, set_mask};
 use super::{send, stack, stop, wait};
 use crate::context::Context;
+use crate::exec::vdso;
 use crate::thread::Work;
 use crate::{core_dump, exit, job_control, rseq};
 
@@ -119,7 +120,8 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
     let restorer = if flags.contains(SaFlags::RESTORER) {
         action.sa_restorer
     } else {
-        ctx.process.image().signal_return
+        // Without a place to return to there is no way out of the handler, and so none in.
+        vdso::signal_return(ctx.memory())?
     };
     let saved_mask = *thread.saved_mask.lock();
     let setup = SignalSetup {
@@ -142,7 +144,8 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         .ok()?;
     *ctx.frame_mut() = frame;
     thread.begin_handler();
-    if alternate.disarms() && flags.contains(SaFlags::ONSTACK) {
+    // As on Linux, whatever stack the handler runs on.
+    if alternate.disarms() {
         *thread.alternate_stack.lock() = stack::AlternateStack::DISABLED;
     }
     // The mask from before a call like sigsuspend is in the frame now.

@@ -22,6 +22,8 @@ cases![
     handlers_run_on_the_alternate_stack,
     alternate_stack_argument_checks,
     alternate_stack_disarms_itself,
+    every_handler_disarms_the_alternate_stack,
+    a_handler_without_a_way_back_is_not_entered,
     overflowing_the_alternate_stack_kills,
     stack_overflow_is_handled_on_the_other_stack,
     fork_keeps_the_alternate_stack,
@@ -140,6 +142,48 @@ fn alternate_stack_disarms_itself() -> Outcome {
     raise(SIGUSR1)?;
     ensure!(LOG.is(&[1, SS_DISABLE.into(), 0, 1, STACK_BYTES]), "{LOG:?}");
     ensure_eq!(get_stack()?, ours);
+    Ok(())
+}
+
+fn look_at_the_stack(_number: u32, _info: &SigInfo, _context: &mut UContext) {
+    let told = get_stack().unwrap_or_default();
+    LOG.push(told.ss_flags.into());
+    LOG.push(told.ss_size);
+}
+
+fn every_handler_disarms_the_alternate_stack() -> Outcome {
+    let ours = stack(memory(STACK_BYTES)?, STACK_BYTES, SS_AUTODISARM);
+    set_stack(&ours)?;
+    // This one does not run on it.
+    install(SIGUSR2, SaFlags::empty(), SigSet::EMPTY, look_at_the_stack)?;
+    raise(SIGUSR2)?;
+    ensure!(LOG.is(&[SS_DISABLE.into(), 0]), "{LOG:?}");
+    ensure_eq!(get_stack()?, ours);
+    Ok(())
+}
+
+extern "C" fn exit_7(_number: i32) {
+    process::exit_now(7);
+}
+
+fn a_handler_without_a_way_back_is_not_entered() -> Outcome {
+    let status = in_child(|| {
+        let action = SigAction {
+            sa_handler: exit_7 as *const () as u64,
+            ..SigAction::default()
+        };
+        let set = call(
+            Sysno::rt_sigaction,
+            &[SIGUSR1.into(), addr(&action), 0, SET_BYTES],
+        );
+        set.and_then(|_| raise(SIGUSR1)).map_or(1, |_| 2)
+    })?;
+    // Where the program gives no SA_RESTORER, one machine's kernel has one of its own.
+    let expected = match arch::ISA {
+        los_abi::Isa::X86_64 => 128 + SIGSEGV as i32,
+        los_abi::Isa::Aarch64 => 7,
+    };
+    ensure_eq!(ended(status), expected);
     Ok(())
 }
 

@@ -26,6 +26,7 @@ cases![
     a_child_keeps_its_clock,
     the_data_cannot_be_written,
     handlers_return_without_a_restorer,
+    handlers_return_to_where_it_was_moved,
 ];
 
 /// Reads the auxiliary vector.
@@ -340,13 +341,41 @@ fn handlers_return_without_a_restorer() -> Outcome {
     let trampoline = function("rt_sigreturn")?;
     // mov x8, #139; svc #0: unwinders know it by that.
     ensure_eq!(peek::<[u32; 2]>(trampoline), [0xd280_1168, 0xd400_0001]);
+    forget_restorer()?;
+    call(Sysno::kill, &[rt::process::id() as u64, SIGUSR1.into()])?;
+    ensure!(signal::take(SIGUSR1));
+    Ok(())
+}
+
+/// Catches SIGUSR1 with a handler that names no place to return to.
+fn forget_restorer() -> Result<(), los_abi::errno::Errno> {
     crate::harness::catch(SIGUSR1);
     let mut action = [0_u64; 4];
     let number = u64::from(SIGUSR1);
     call(Sysno::rt_sigaction, &[number, 0, addr_mut(&mut action), 8])?;
     (action[1], action[2]) = (0, 0);
     call(Sysno::rt_sigaction, &[number, addr(&action), 0, 8])?;
-    call(Sysno::kill, &[rt::process::id() as u64, number])?;
+    Ok(())
+}
+
+fn handlers_return_to_where_it_was_moved() -> Outcome {
+    const MAYMOVE_AND_FIXED: u64 = 3;
+    let maps = fs::read(b"/proc/self/maps")?;
+    let maps = String::from_utf8_lossy(&maps);
+    let line = maps.lines().find(|line| line.ends_with("[vdso]"));
+    let Some((range, _)) = line.and_then(|line| line.split_once(' ')) else {
+        return Err(Failure::Skip("there is no vDSO"));
+    };
+    let (start, end) = range.split_once('-').unwrap_or_default();
+    let [start, end] = [start, end].map(|text| u64::from_str_radix(text, 16).unwrap_or(0));
+    let bytes = end - start;
+    let place = call(Sysno::mmap, &[0, bytes, 0, 0x22, u64::MAX, 0])?;
+    call(Sysno::mremap, &[start, bytes, bytes, MAYMOVE_AND_FIXED, place])?;
+    crate::harness::catch(SIGUSR1);
+    if arch::ISA == los_abi::Isa::Aarch64 {
+        forget_restorer()?;
+    }
+    call(Sysno::kill, &[rt::process::id() as u64, SIGUSR1.into()])?;
     ensure!(signal::take(SIGUSR1));
     Ok(())
 }

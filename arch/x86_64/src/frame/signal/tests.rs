@@ -150,17 +150,12 @@ fn the_fault_is_told() {
 }
 
 #[test]
-fn privileged_flags_and_selectors_are_not_taken_over() {
+fn privileged_flags_are_not_taken_over() {
     let (frame, ..) = round_trip(LAYOUT, |pushed| {
         put(
             pushed,
             context_offset(offset_of!(SigContext, eflags)),
             &u64::MAX.to_le_bytes(),
-        );
-        put(
-            pushed,
-            context_offset(offset_of!(SigContext, cs)),
-            &[0x10, 0, 0, 0, 0, 0, 0x18, 0],
         );
     });
     assert_eq!(frame.rflags, 0x0005_0dd5 | 0x202);
@@ -169,17 +164,69 @@ fn privileged_flags_and_selectors_are_not_taken_over() {
 }
 
 #[test]
-fn the_image_is_made_acceptable_to_the_processor() {
-    let (_, state, result) = round_trip(LAYOUT, |pushed| {
-        let image = image_offset(pushed);
-        put(pushed, image + 24, &[0xff; 8]);
-        put(pushed, image + HEADER_OFFSET, &[0xff; HEADER_BYTES]);
-    });
-    assert!(result.is_ok());
-    let area = state.extended();
-    assert_eq!(area[24..28], 0xffffu32.to_le_bytes());
-    assert_eq!(area[HEADER_OFFSET..][..8], 7u64.to_le_bytes());
-    assert!(area[HEADER_OFFSET + 8..][..56].iter().all(|&byte| byte == 0));
+fn foreign_selectors_are_refused() {
+    let with = |cs: u16, ss: u16| {
+        let (.., result) = round_trip(LAYOUT, |pushed| {
+            put(
+                pushed,
+                context_offset(offset_of!(SigContext, cs)),
+                &cs.to_le_bytes(),
+            );
+            put(
+                pushed,
+                context_offset(offset_of!(SigContext, ss)),
+                &ss.to_le_bytes(),
+            );
+        });
+        result.map(|_| ())
+    };
+    assert_eq!(with(0x30, 0x28), Ok(()), "the privilege is that of programs");
+    for (cs, ss) in [(0x10, 0x2b), (0, 0x2b), (0x23, 0x2b), (0x33, 0), (0x33, 0x18)] {
+        assert_eq!(with(cs, ss), Err(Errno::EINVAL), "{cs:#x} {ss:#x}");
+    }
+}
+
+#[test]
+fn an_image_that_the_processor_would_refuse_is_refused() {
+    let changes: [(usize, &[u8]); 4] = [
+        (24, &[0, 0, 1, 0]),
+        (HEADER_OFFSET, &[8]),
+        (HEADER_OFFSET + 15, &[0x80]),
+        (HEADER_OFFSET + 16, &[1]),
+    ];
+    for (at, bytes) in changes {
+        let (_, state, result) = round_trip(LAYOUT, |pushed| {
+            let image = image_offset(pushed);
+            put(pushed, image + at, bytes);
+        });
+        assert_eq!(result.map(|_| ()), Err(Errno::EINVAL), "{at}");
+        assert_eq!(state.extended(), UserState::new(LAYOUT).extended());
+    }
+}
+
+#[test]
+fn whatever_a_program_writes_there_the_processor_accepts_what_is_left() {
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random as usize
+    };
+    for _ in 0..2000 {
+        let (frame, state, _) = round_trip(LAYOUT, |pushed| {
+            for _ in 0..1 + next() % 6 {
+                let at = next() % pushed.bytes.len();
+                pushed.bytes[at] ^= 1 << (next() % 8);
+            }
+        });
+        assert_eq!((frame.cs, frame.ss), (0x33, 0x2b));
+        assert_eq!(frame.rflags & !0x0005_0dd5, 0x202);
+        let area = state.extended();
+        assert_eq!(area[26..28], [0, 0], "no undefined bit of MXCSR");
+        assert_eq!(area[HEADER_OFFSET] & !7, 0);
+        assert!(area[HEADER_OFFSET + 1..][..63].iter().all(|&byte| byte == 0));
+    }
 }
 
 #[test]

@@ -25,20 +25,20 @@ use super::load::find_room;
 
 const PAGE_BYTES: u64 = PAGE_SIZE as u64;
 
-/// Where a program's vDSO is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Mapped {
-    /// AT_SYSINFO_EHDR: the ELF header.
-    pub(super) header: u64,
-    /// Where signal handlers return to, 0 where the machine's ABI has a restorer.
-    pub(super) signal_return: u64,
+/// Returns where signal handlers return to that name no place themselves; `None` where the machine's ABI wants
+/// one, or there is no vDSO.
+pub(crate) fn signal_return(space: &AddressSpace) -> Option<u64> {
+    let offset = pages().ok()?.signal_return?;
+    Some(space.vdso())
+        .filter(|&header| header != 0)
+        .map(|header| header + offset)
 }
 
-/// Maps both pages wherever there is room.
+/// Maps both pages wherever there is room, and returns AT_SYSINFO_EHDR: where the ELF header is.
 ///
 /// # Errors
 /// ENOMEM.
-pub(super) fn map(space: &AddressSpace) -> Result<Mapped, Errno> {
+pub(super) fn map(space: &AddressSpace) -> Result<u64, Errno> {
     let pages = pages()?;
     let data = find_room(space, 2 * PAGE_BYTES, PAGE_BYTES)?;
     let header = data + PAGE_BYTES;
@@ -47,10 +47,8 @@ pub(super) fn map(space: &AddressSpace) -> Result<Mapped, Errno> {
     // Debuggers put breakpoints into a copy.
     let protections = [ProtFlags::READ | ProtFlags::EXEC, all];
     map_page(space, header, &pages.image, VmaKind::Vdso, protections)?;
-    Ok(Mapped {
-        header,
-        signal_return: pages.signal_return.map_or(0, |offset| header + offset),
-    })
+    space.set_vdso(header);
+    Ok(header)
 }
 
 /// Maps one page with a protection and the most that mprotect may make of it.

@@ -158,24 +158,34 @@ fn unwinders_find_the_one_rule() {
 fn both_pages_are_mapped_side_by_side() {
     mm::testing::start();
     let space = AddressSpace::new().unwrap();
-    let mapped = map(&space).unwrap();
+    let header = map(&space).unwrap();
     let mut seen = Vec::new();
     space.for_each_vma(&mut |vma| seen.push((vma.kind, vma.start, vma.end, vma.protection)));
-    let (data, end) = (mapped.header - PAGE_BYTES, mapped.header + PAGE_BYTES);
+    let (data, end) = (header - PAGE_BYTES, header + PAGE_BYTES);
     let execute = ProtFlags::READ | ProtFlags::EXEC;
     assert_eq!(
         seen,
         [
-            (VmaKind::Vvar, data, mapped.header, ProtFlags::READ),
-            (VmaKind::Vdso, mapped.header, end, execute),
+            (VmaKind::Vvar, data, header, ProtFlags::READ),
+            (VmaKind::Vdso, header, end, execute),
         ]
     );
     let mut magic = [0; 4];
-    space.read_bytes(mapped.header, &mut magic).unwrap();
+    space.read_bytes(header, &mut magic).unwrap();
     assert_eq!(&magic, b"\x7fELF");
-    assert_eq!(mapped.signal_return, mapped.header + CODE_OFFSET as u64 + 3);
+    assert_eq!(signal_return(&space), Some(header + CODE_OFFSET as u64 + 3));
+    let elsewhere = header + 64 * PAGE_BYTES;
+    let moved = mm::RemapRequest {
+        address: header,
+        old_length: PAGE_BYTES,
+        new_length: PAGE_BYTES,
+        flags: los_abi::mm::MremapFlags::MAYMOVE | los_abi::mm::MremapFlags::FIXED,
+        new_address: elsewhere,
+    };
+    assert_eq!(space.remap(moved), Ok(elsewhere));
+    assert_eq!(signal_return(&space), Some(elsewhere + CODE_OFFSET as u64 + 3));
     // The data can never be written, the code in a copy only.
     let write = ProtFlags::READ | ProtFlags::WRITE;
     assert_eq!(space.protect(data, PAGE_BYTES, write), Err(Errno::EACCES));
-    assert_eq!(space.protect(mapped.header, PAGE_BYTES, write), Ok(()));
+    assert_eq!(space.protect(elsewhere, PAGE_BYTES, write), Ok(()));
 }

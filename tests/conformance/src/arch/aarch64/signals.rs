@@ -26,6 +26,8 @@ pub(crate) const BREAKPOINT_HAS_ADDRESS: bool = true;
 pub(crate) const DIVIDE: Option<&[u8]> = None;
 /// Whether handlers find fresh vector registers.
 pub(crate) const HANDLERS_START_FRESH: bool = false;
+/// The words of a ucontext that are general registers, the stack pointer and the program counter.
+pub(crate) const REGISTER_WORDS: core::ops::Range<u64> = 23..56;
 /// Bytes of V0 to V31.
 pub(crate) const VECTOR_BYTES: usize = 512;
 

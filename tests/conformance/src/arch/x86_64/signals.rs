@@ -26,6 +26,8 @@ pub(crate) const BREAKPOINT_HAS_ADDRESS: bool = false;
 pub(crate) const DIVIDE: Option<&[u8]> = Some(&[0x31, 0xc9, 0x31, 0xd2, 0xb8, 1, 0, 0, 0, 0xf7, 0xf1]);
 /// Whether handlers find fresh vector registers.
 pub(crate) const HANDLERS_START_FRESH: bool = true;
+/// The words of a ucontext that are general registers, the stack pointer and the program counter.
+pub(crate) const REGISTER_WORDS: core::ops::Range<u64> = 5..22;
 /// Bytes of XMM0 to XMM15.
 pub(crate) const VECTOR_BYTES: usize = 256;
 
