@@ -10,6 +10,7 @@ use los_abi::syscall::{Fd, UserPtr};
 use los_abi::time::Timespec;
 use sync::{Result, now_ns};
 use task::{Context, signal};
+use zerocopy::IntoBytes;
 
 fn signal_number(number: i32) -> Result<Signal> {
     let number = u32::try_from(number).map_err(|_| Errno::EINVAL)?;
@@ -143,9 +144,9 @@ pub(crate) fn rt_sigpending(ctx: &Context<'_>, set: UserPtr<SigSet>, mask_size: 
         return Err(Errno::EINVAL.into());
     }
     let pending = signal::pending_blocked(ctx.thread);
-    if mask_size == SIGSET_SIZE {
-        ctx.memory().write(set, &pending)?;
-    }
+    // Older programs ask for the first signals only.
+    ctx.memory()
+        .write_bytes(set.addr(), &pending.as_bytes()[..mask_size])?;
     Ok(0)
 }
 

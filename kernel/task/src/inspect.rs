@@ -113,8 +113,8 @@ pub enum Resource {
     Fs,
     /// Signal handlers.
     Handlers,
-    /// What no two processes share here, and every one shares with itself.
-    Own,
+    /// What no process has here, and so everyone has the same of: I/O contexts, undo values of semaphores.
+    Nothing,
     /// Nothing that exists.
     Unknown,
 }
@@ -128,7 +128,7 @@ impl Resource {
             KCMP_FILES => Self::Files,
             KCMP_FS => Self::Fs,
             KCMP_SIGHAND => Self::Handlers,
-            KCMP_IO | KCMP_SYSVSEM => Self::Own,
+            KCMP_IO | KCMP_SYSVSEM => Self::Nothing,
             _ => Self::Unknown,
         }
     }
@@ -145,7 +145,7 @@ impl Resource {
             Self::Files => Arc::as_ptr(&files()?).addr(),
             Self::Fs => Arc::as_ptr(&thread.fs().ok_or(Errno::ESRCH)?).addr(),
             Self::Handlers => Arc::as_ptr(&thread.process().actions()).addr(),
-            Self::Own => core::ptr::from_ref(thread.process()).addr(),
+            Self::Nothing => 0,
             Self::Unknown => return Err(Errno::EINVAL),
         })
     }

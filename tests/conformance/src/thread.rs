@@ -142,8 +142,13 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) -> Res
 
 /// Returns a page of memory that a process and its forks share.
 pub(crate) fn shared_page() -> Result<u64, Errno> {
+    shared_pages(4096)
+}
+
+/// As [`shared_page`], with this many bytes.
+pub(crate) fn shared_pages(bytes: u64) -> Result<u64, Errno> {
     const SHARED_ANONYMOUS: u64 = 0x21;
-    call(Sysno::mmap, &[0, 4096, 3, SHARED_ANONYMOUS, u64::MAX, 0])
+    call(Sysno::mmap, &[0, bytes, 3, SHARED_ANONYMOUS, u64::MAX, 0])
 }
 
 /// Reads one integer that a call stores.

@@ -307,10 +307,8 @@ fn is_special(vma: &Vma) -> bool {
 /// Returns the pages that a range of bytes touches.
 fn touched_pages(address: u64, length: u64) -> Result<Range<u64>, Errno> {
     let start = address & !OFFSET_MASK;
-    let bytes = length
-        .checked_add(address & OFFSET_MASK)
-        .and_then(page_align)
-        .ok_or(Errno::EINVAL)?;
+    // Linux's rounding up may wrap to nothing.
+    let bytes = page_align(length.wrapping_add(address & OFFSET_MASK)).unwrap_or(0);
     let end = start.checked_add(bytes).ok_or(Errno::EINVAL)?;
     Ok(start..end)
 }

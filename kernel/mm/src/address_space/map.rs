@@ -72,6 +72,13 @@ pub enum Source {
         /// What a protection may ever contain, as the file's access mode says.
         max_protection: ProtFlags,
     },
+    /// A file that cannot be mapped, which is told if nothing else is wrong.
+    Refused {
+        /// Why.
+        errno: Errno,
+        /// Bytes into the file, as above.
+        offset: u64,
+    },
 }
 
 impl AddressSpace {
@@ -147,8 +154,10 @@ impl Inner {
             .ok_or(Errno::ENOMEM)?;
         let end_of_object = match &request.source {
             Source::Anonymous => Some(0),
-            Source::File { offset, .. } if offset & OFFSET_MASK != 0 => return Err(Errno::EINVAL),
-            Source::File { offset, .. } => offset.checked_add(bytes),
+            Source::File { offset, .. } | Source::Refused { offset, .. } if offset & OFFSET_MASK != 0 => {
+                return Err(Errno::EINVAL);
+            }
+            Source::File { offset, .. } | Source::Refused { offset, .. } => offset.checked_add(bytes),
         };
         end_of_object.ok_or(Errno::EOVERFLOW)?;
         if self.mappings.len() >= max_mappings() {
@@ -290,7 +299,7 @@ impl Inner {
             kind,
             ..
         } = request;
-        let is_file = matches!(source, Source::File { .. });
+        let is_file = !matches!(source, Source::Anonymous);
         let shared = match flags.bits() & MapFlags::TYPE {
             0x1 => true,
             0x2 => false,
@@ -314,6 +323,7 @@ impl Inner {
         attributes.set(Attributes::NO_RESERVE, is_unreserved);
         attributes.set(Attributes::STACK, flags.contains(MapFlags::STACK));
         let (backing, max_protection) = match source {
+            Source::Refused { errno, .. } => return Err(errno),
             Source::Anonymous if !shared => (Backing::Anonymous, PROTECTION),
             Source::Anonymous => {
                 let pages = (range.end - range.start) >> PAGE_SHIFT;

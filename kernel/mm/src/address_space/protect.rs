@@ -55,10 +55,9 @@ impl Inner {
             return Ok(address);
         }
         let vma = self.mappings.ending_above(address).ok_or(Errno::ENOMEM)?;
-        if grows == ProtFlags::GROWSUP {
-            return Err(Errno::EINVAL);
-        }
         match vma {
+            vma if grows == ProtFlags::GROWSUP && vma.start > address => Err(Errno::ENOMEM),
+            _ if grows == ProtFlags::GROWSUP => Err(Errno::EINVAL),
             vma if vma.start >= end => Err(Errno::ENOMEM),
             vma if !vma.grows_down() => Err(Errno::EINVAL),
             vma => Ok(vma.start),

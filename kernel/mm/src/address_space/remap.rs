@@ -68,6 +68,10 @@ impl AddressSpace {
                 inner.remap(&request, flush)
             }
         })?;
+        if request.old().contains(&self.vdso()) {
+            // Handlers return to where it is now.
+            self.set_vdso(self.vdso() - request.address + remapped.address);
+        }
         self.populate(remapped.fill);
         Ok(remapped.address)
     }
@@ -155,11 +159,11 @@ impl Inner {
             ..
         } = *request;
         let vma = self.mappings.find(address).ok_or(Errno::EFAULT)?;
-        if request.has_place() || new_length > old_length {
-            self.check_resize(vma, request)?;
-        }
         if request.has_place() {
             return self.remap_to(request, flush);
+        }
+        if new_length > old_length {
+            self.check_resize(vma, request)?;
         }
         if new_length <= old_length {
             if new_length < old_length {
@@ -232,8 +236,13 @@ impl Inner {
             self.unmap(address + new_length..old.end, flush);
             old.end = address + new_length;
         }
+        let kept = RemapRequest {
+            old_length: old.end - old.start,
+            ..*request
+        };
+        let vma = self.mappings.find(address).ok_or(Errno::EFAULT)?;
+        self.check_resize(vma, &kept)?;
         if flags.contains(MremapFlags::DONTUNMAP) {
-            let vma = self.mappings.find(address).ok_or(Errno::EFAULT)?;
             self.check_growth(vma.is_data(), (old_length >> PAGE_SHIFT) as usize, 0)?;
         }
         let how = if fixed { MapFlags::FIXED } else { MapFlags::empty() };

@@ -10,19 +10,21 @@ use super::{AddressSpace, Inner, page_align};
 use crate::vma::{Attributes, Backing, Vma};
 
 impl AddressSpace {
-    /// Fills in for each page from `address` on whether it is in memory: 1 or 0. The address is a page's.
+    /// Fills in for pages from `address` on whether they are in memory, 1 or 0, to the end of the mapping at most;
+    /// returns how many. The address is a page's.
     ///
     /// # Errors
-    /// ENOMEM when a page is not mapped.
-    pub fn residency(&self, address: u64, pages: &mut [u8]) -> Result<(), Errno> {
+    /// ENOMEM when the first page is not mapped.
+    pub fn residency(&self, address: u64, pages: &mut [u8]) -> Result<usize, Errno> {
         let inner = self.inner.lock();
-        let mut at = address;
-        for page in pages {
-            let vma = inner.mappings.find(at).ok_or(Errno::ENOMEM)?;
+        let vma = inner.mappings.find(address).ok_or(Errno::ENOMEM)?;
+        let places = (address..vma.end).step_by(PAGE_SIZE);
+        let mut done = 0;
+        for (page, at) in pages.iter_mut().zip(places) {
             *page = u8::from(inner.is_resident(vma, VirtAddr::new(at)));
-            at += PAGE_SIZE as u64;
+            done += 1;
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Checks what msync is asked for. Stores to a shared mapping are stores to the object's only copy of the

@@ -15,6 +15,7 @@ use los_abi::syscall::{Fd, UserPtr};
 use mm::{MapRequest, RemapRequest, Source, VmaKind};
 use sync::Result;
 use task::Context;
+use vfs::OpenFile;
 
 const OFFSET_MASK: u64 = hal::PAGE_SIZE as u64 - 1;
 
@@ -53,10 +54,21 @@ pub(crate) fn mmap(
 fn file_source(ctx: &Context<'_>, fd: Fd, prot: ProtFlags, flags: MapFlags, offset: u64) -> Result<Source> {
     let file = ctx.files().get(fd)?;
     file.ops()?;
-    if !file.is_readable() {
-        return Err(Errno::EACCES.into());
-    }
+    // What is wrong with the file counts after what is wrong with the request.
+    Ok(open_source(&file, prot, flags, offset).unwrap_or_else(|errno| Source::Refused { errno, offset }))
+}
+
+fn open_source(
+    file: &OpenFile,
+    prot: ProtFlags,
+    flags: MapFlags,
+    offset: u64,
+) -> core::result::Result<Source, Errno> {
     let is_shared = flags.bits() & MapFlags::TYPE != MapFlags::PRIVATE.bits();
+    let is_stored_to = is_shared && prot.contains(ProtFlags::WRITE);
+    if !file.is_readable() || is_stored_to && !file.is_writable() {
+        return Err(Errno::EACCES);
+    }
     let mut max_protection = ProtFlags::READ | ProtFlags::EXEC;
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
@@ -69,7 +81,7 @@ fn file_source(ctx: &Context<'_>, fd: Fd, prot: ProtFlags, flags: MapFlags, offs
     };
     if is_shared && max_protection.contains(ProtFlags::WRITE) && is_sealed() {
         if prot.contains(ProtFlags::WRITE) {
-            return Err(Errno::EPERM.into());
+            return Err(Errno::EPERM);
         }
         max_protection -= ProtFlags::WRITE;
     }
@@ -138,11 +150,15 @@ pub(crate) fn mincore(ctx: &Context<'_>, address: u64, length: usize, out: UserP
         return Err(Errno::EFAULT.into());
     }
     let mut buffer = [0; RESIDENCY_PAGES];
-    for done in (0..pages).step_by(RESIDENCY_PAGES) {
+    let mut done = 0;
+    while done < pages {
         let part = &mut buffer[..(pages - done).min(RESIDENCY_PAGES)];
-        ctx.memory()
+        let told = ctx
+            .memory()
             .residency(address + (done * hal::PAGE_SIZE) as u64, part)?;
-        ctx.memory().write_bytes(out.addr() + done as u64, part)?;
+        ctx.memory()
+            .write_bytes(out.addr() + done as u64, &part[..told])?;
+        done += told;
     }
     Ok(0)
 }

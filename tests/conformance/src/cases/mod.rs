@@ -9,6 +9,7 @@ mod capabilities;
 mod clone;
 mod core_dump;
 mod credentials;
+mod deadline;
 mod descriptors;
 mod devices;
 mod directories;
@@ -46,8 +47,10 @@ mod shared_memory;
 mod signal_files;
 mod signal_queue;
 mod signal_stack;
+mod signal_storm;
 mod signals;
 mod storage;
+mod sweep;
 mod terminals;
 mod thread_stress;
 mod threads;
@@ -104,6 +107,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         signal_queue::CASES,
         signal_files::CASES,
         signal_stack::CASES,
+        signal_storm::CASES,
         faults::CASES,
         time::CASES,
         timers::CASES,
@@ -116,7 +120,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         capabilities::CASES,
         limits::CASES,
         schedule::CASES,
+        deadline::CASES,
         vdso::CASES,
+        sweep::CASES,
         bad_input::CASES,
         out_of_memory::CASES,
         bombs::CASES,
@@ -138,6 +144,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [what] if what == b"image" => exec_image::helper(),
         [what, number] if what == b"read-timer" => timer_files::helper(number),
         [what] if what == b"sleep" => timers::sleep_a_while(),
+        [what, subject] if what == b"sweep" => sweep::helper(subject),
         [first, rest @ ..] if first == b"stack" => limits::helper(rest),
         _ => exec::helper(words, environment),
     }
