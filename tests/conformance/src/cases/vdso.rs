@@ -1,5 +1,6 @@
 //! The vDSO as a C library finds it: AT_SYSINFO_EHDR, symbols, versions, and what the functions answer.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use los_abi::auxv::AT_SYSINFO_EHDR;
