@@ -215,7 +215,7 @@ macro_rules! for_each_syscall {
             { sched_getparam, x86_64: 143, aarch64: 121, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_setparam, x86_64: 142, aarch64: 118, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_getattr, x86_64: 315, aarch64: 275, (pid: i32, attributes: UserPtr<SchedAttr>, size: u32, flags: u32), Full, "" }
-            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no limits of utilization: EOPNOTSUPP" }
+            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no limits of utilization: EOPNOTSUPP; time-sharing threads get no slice of their own" }
             { sched_get_priority_max, x86_64: 146, aarch64: 125, (policy: i32), Full, "" }
             { sched_get_priority_min, x86_64: 147, aarch64: 126, (policy: i32), Full, "" }
             { sched_rr_get_interval, x86_64: 148, aarch64: 127, (pid: i32, interval: UserPtr<Timespec>), Full, "" }
@@ -234,7 +234,7 @@ macro_rules! for_each_syscall {
             { futex_wake, x86_64: 454, aarch64: 454, (word: UserPtr<u32>, mask: u64, count: i32, flags: u32), Full, "" }
             { futex_wait, x86_64: 455, aarch64: 455, (word: UserPtr<u32>, value: u64, mask: u64, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
             { futex_requeue, x86_64: 456, aarch64: 456, (waiters: UserPtr<FutexWaitv>, flags: u32, wake: i32, limit: i32), Full, "" }
-            { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Full, "" }
+            { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Partial, "no ARCH_GET_XCOMP_SUPP and its relatives" }
             { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_MM changes nothing; no seccomp, PR_SET_VMA, PR_MCE_KILL, PR_SET_TSC, PR_SET_MDWE or speculation control" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }

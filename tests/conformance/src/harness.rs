@@ -60,6 +60,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "extended_attributes::arguments_are_checked_before_the_file",
     "extended_attributes::calls_of_directories",
     "terminals::groups_are_checked",
+    "futex_chains::",
     "signal_storm::",
     "signals::action_argument_checks",
     "futex::waitv_tells_which_word",

@@ -24,6 +24,7 @@ mod files;
 mod foreign;
 mod founding;
 mod futex;
+mod futex_chains;
 mod futex_pi;
 mod job_control;
 mod limits;
@@ -103,6 +104,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         extended_attributes::CASES,
         futex::CASES,
         futex_pi::CASES,
+        futex_chains::CASES,
         thread_stress::CASES,
         signal_queue::CASES,
         signal_files::CASES,

@@ -150,6 +150,8 @@ pub(super) fn helper(subject: &[u8]) -> i32 {
         b"memory" => memory::SWEEPS,
         _ => return 2,
     };
+    // As a case has it.
+    let _leads = process::set_group(0, 0);
     match text(sweeps) {
         Ok(lines) => {
             lines.iter().for_each(|line| rt::println!("{line}"));
