@@ -102,7 +102,7 @@ impl Sleepers {
         const NO_ANSWER: u32 = u32::MAX;
         poke(page, NO_ANSWER);
         let pid = spawn_sleeper(|| {
-            let answer = set(&reservation(90, 100, 0)).map_or_else(|errno| errno.code(), |_| 0);
+            let answer = set(&reservation(80, 100, 0)).map_or_else(|errno| errno.code(), |_| 0);
             poke(page, answer.cast_unsigned());
         })?;
         self.0.push(pid);
@@ -236,7 +236,7 @@ fn a_policy_without_deadline_gives_the_reservation_back() -> Outcome {
     for _ in 0..50 {
         reserve(&reservation(30, 100, 0))?;
         // As much again is not needed for a change.
-        set(&reservation(90, 100, 0))?;
+        set(&reservation(80, 100, 0))?;
         set(&ordinary)?;
     }
     Ok(())
