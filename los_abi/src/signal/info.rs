@@ -168,7 +168,7 @@ impl SigInfo {
                 SIGSYS => Form::System,
                 _ => Form::Poll,
             },
-            ..=OTHERS => Form::Poll,
+            1..=OTHERS => Form::Poll,
             _ => Form::Sender,
         }
     }

@@ -66,7 +66,7 @@ fn file_of(member: usize) -> usize {
 impl Model {
     fn holds(&self, member: usize) -> u32 {
         let count = self.counts[file_of(member)];
-        u32::from(count > 0) * IN | u32::from(count < FULL) * OUT
+        (u32::from(count > 0) * IN) | (u32::from(count < FULL) * OUT)
     }
 
     /// Returns what a look at this member reports.
