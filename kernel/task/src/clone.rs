@@ -16,14 +16,15 @@ use los_abi::task::{CloneFlags, PidfdFlags};
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame, UserState};
 use mm::{AddressSpace, ForkPolicy};
-use sync::{Error, Mutex, Rank, Restart, WaitQueue};
-use vfs::{Capability, FsContext};
+use sync::{Error, Restart, WaitQueue};
+use vfs::Capability;
 
 pub use limits::threads_max;
 pub use request::{CloneRequest, STACK_END_MAX};
 
 use crate::context::Context;
 use crate::fd_table::FdTable;
+use crate::fs_sharing::FsUse;
 use crate::pid::{self, INIT, NewPid, PID_MAX, Pid};
 use crate::pidfd::{self, Subject};
 use crate::process::{NewProcess, Process};
@@ -187,7 +188,7 @@ pub fn unshare(ctx: &Context<'_>, flags: CloneFlags) -> Result<(), Errno> {
         ctx.thread.set_files(child_files(ctx, CloneFlags::empty())?);
     }
     if flags.contains(CloneFlags::FS) {
-        ctx.thread.set_fs(child_fs(ctx, CloneFlags::empty()));
+        ctx.thread.set_fs(FsUse::copy(ctx.fs()));
     }
     Ok(())
 }
@@ -208,7 +209,7 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
         mask: mask(parent),
         credentials: ctx.credentials().clone(),
         files: Some(child_files(ctx, flags)?),
-        fs: Some(child_fs(ctx, flags)),
+        fs: Some(child_fs(ctx, flags)?),
         user_state: child_state(parent, request)?,
         is_user: true,
     };
@@ -283,12 +284,11 @@ fn child_files(ctx: &Context<'_>, flags: CloneFlags) -> Result<Arc<FdTable>, Err
     }
 }
 
-fn child_fs(ctx: &Context<'_>, flags: CloneFlags) -> Arc<Mutex<FsContext>> {
+fn child_fs(ctx: &Context<'_>, flags: CloneFlags) -> Result<FsUse, Errno> {
     if flags.contains(CloneFlags::FS) {
-        ctx.fs().clone()
+        FsUse::join(ctx.fs())
     } else {
-        let copy = FsContext::clone(&ctx.fs().lock());
-        Arc::new(Mutex::new(Rank::FsContext, copy))
+        Ok(FsUse::copy(ctx.fs()))
     }
 }
 

@@ -9,9 +9,10 @@ use los_abi::syscall::Fd;
 use los_arch::TrapFrame;
 use mm::AddressSpace;
 use sync::Mutex;
-use vfs::{Caller, Credentials, FsContext, OpenFile};
+use vfs::{Caller, Credentials, OpenFile};
 
 use crate::fd_table::{FdTable, OnExec};
+use crate::fs_sharing::SharedFs;
 use crate::process::Process;
 use crate::thread::Thread;
 
@@ -25,7 +26,7 @@ pub struct Context<'a> {
     frame: RefCell<TrapFrame>,
     memory: Arc<AddressSpace>,
     files: Arc<FdTable>,
-    fs: Arc<Mutex<FsContext>>,
+    fs: Arc<Mutex<SharedFs>>,
     credentials: Arc<Credentials>,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Context<'a> {
 
     /// Returns root, working directory and umask, which may be shared with other threads.
     #[inline]
-    pub fn fs(&self) -> &Arc<Mutex<FsContext>> {
+    pub fn fs(&self) -> &Arc<Mutex<SharedFs>> {
         &self.fs
     }
 

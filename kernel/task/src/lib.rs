@@ -17,6 +17,7 @@ pub mod cred;
 pub mod exec;
 pub mod exit;
 pub mod fd_table;
+mod fs_sharing;
 pub mod futex;
 mod heap;
 pub mod inspect;
@@ -52,6 +53,7 @@ mod testing;
 
 pub use context::Context;
 pub use fd_table::FdTable;
+pub use fs_sharing::SharedFs;
 pub use los_arch::CurrentAbi as Abi;
 pub use pid::Pid;
 pub use process::Process;

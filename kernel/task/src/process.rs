@@ -11,11 +11,12 @@ use los_abi::resource::Rlimit64;
 use los_abi::signal::SigSet;
 use mm::AddressSpace;
 use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
-use vfs::{Credentials, FsContext, OpenFile, Path};
+use vfs::{Credentials, OpenFile, Path};
 
 use crate::accounting::{CpuTimes, Usage};
 use crate::core_dump::{Dumpable, Filter, Rendezvous};
 use crate::fd_table::FdTable;
+use crate::fs_sharing::SharedFs;
 use crate::itimer::IntervalTimers;
 use crate::name::Name;
 use crate::pid::{self, Pid};
@@ -361,7 +362,7 @@ impl Process {
     }
 
     /// Returns the main thread's root, working directory and umask.
-    pub fn fs(&self) -> Option<Arc<Mutex<FsContext>>> {
+    pub fn fs(&self) -> Option<Arc<Mutex<SharedFs>>> {
         self.main_thread()?.fs()
     }
 

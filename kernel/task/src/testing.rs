@@ -17,13 +17,14 @@ use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::Cpu;
 use mm::io::Sink;
 use mm::{AddressSpace, Frame, Pager, PagerError, frames};
-use sync::{Mutex, Once, Parker, Rank, ThreadHandle, Unpark};
+use sync::{Once, Parker, ThreadHandle, Unpark};
 use vfs::{
     Access, Attributes, Credentials, FileKind, FileOps, FileSystem, FsContext, Inode, Io, Metadata,
     Namespace, NewNode, OpenFile, Path, SuperBlock,
 };
 
 use crate::fd_table::FdTable;
+use crate::fs_sharing::FsUse;
 use crate::pid::{self, NewPid, Pid};
 use crate::process::{Image, NewProcess, Process};
 use crate::rlimit::Limits;
@@ -64,7 +65,7 @@ fn thread_of(process: &Arc<Process>, fs: Option<FsContext>) -> Arc<Thread> {
         mask: SigSet::EMPTY,
         credentials: Arc::new(Credentials::root()),
         files: Some(Arc::new(FdTable::new())),
-        fs: fs.map(|fs| Arc::new(Mutex::new(Rank::FsContext, fs))),
+        fs: fs.map(FsUse::new),
         user_state: Current::initial_user_state(),
         is_user: false,
     };

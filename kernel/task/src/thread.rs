@@ -12,12 +12,13 @@ use los_arch::hal::trap::FaultRecord;
 use los_arch::{Current, TrapFrame, UserState};
 use mm::AddressSpace;
 use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
-use vfs::{Credentials, FsContext};
+use vfs::Credentials;
 
 use crate::accounting::{ThreadAccounting, Usage};
 use crate::attributes::ThreadAttributes;
 use crate::context::Context;
 use crate::fd_table::FdTable;
+use crate::fs_sharing::{FsUse, SharedFs};
 use crate::futex::FutexState;
 use crate::pid::Pid;
 use crate::pidfd::{self, Watch};
@@ -113,7 +114,7 @@ pub struct Thread {
 #[derive(Default)]
 pub(crate) struct Resources {
     pub(crate) files: Option<Arc<FdTable>>,
-    pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
+    pub(crate) fs: Option<FsUse>,
 }
 
 /// A register that programs use to find what belongs to the thread.
@@ -133,7 +134,7 @@ pub(crate) struct NewThread {
     pub(crate) mask: SigSet,
     pub(crate) credentials: Arc<Credentials>,
     pub(crate) files: Option<Arc<FdTable>>,
-    pub(crate) fs: Option<Arc<Mutex<FsContext>>>,
+    pub(crate) fs: Option<FsUse>,
     pub(crate) user_state: UserState,
     pub(crate) is_user: bool,
 }
@@ -259,12 +260,21 @@ impl Thread {
     }
 
     /// Returns root, working directory and umask; `None` once the thread has given them up.
-    pub fn fs(&self) -> Option<Arc<Mutex<FsContext>>> {
-        self.resources.lock().fs.clone()
+    pub fn fs(&self) -> Option<Arc<Mutex<SharedFs>>> {
+        self.resources.lock().fs.as_ref().map(|fs| fs.shared().clone())
+    }
+
+    /// Tells whether these are the thread's root, working directory and umask.
+    pub(crate) fn uses_fs(&self, shared: &Arc<Mutex<SharedFs>>) -> bool {
+        let resources = self.resources.lock();
+        resources
+            .fs
+            .as_ref()
+            .is_some_and(|fs| Arc::ptr_eq(fs.shared(), shared))
     }
 
     /// Replaces root, working directory and umask that the thread works with.
-    pub fn set_fs(&self, fs: Arc<Mutex<FsContext>>) {
+    pub(crate) fn set_fs(&self, fs: FsUse) {
         let old = self.resources.lock().fs.replace(fs);
         drop(old);
         self.add_work(Work::REFRESH);

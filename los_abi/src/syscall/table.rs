@@ -167,8 +167,8 @@ macro_rules! for_each_syscall {
             { pidfd_getfd, x86_64: 438, aarch64: 438, (pidfd: Fd, fd: Fd, flags: u32), Full, "" }
             { fork, x86_64: 57, aarch64: none, (), Full, "" }
             { vfork, x86_64: 58, aarch64: none, (), Full, "" }
-            { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Partial, "capabilities of files are ignored" }
-            { execveat, x86_64: 322, aarch64: 281, (dirfd: Fd, path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>, flags: AtFlags), Partial, "capabilities of files are ignored" }
+            { execve, x86_64: 59, aarch64: 221, (path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>), Full, "" }
+            { execveat, x86_64: 322, aarch64: 281, (dirfd: Fd, path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>, flags: AtFlags), Full, "" }
             { process_vm_readv, x86_64: 310, aarch64: 270, (pid: i32, local: UserPtr<IoVec>, local_count: usize, remote: UserPtr<IoVec>, remote_count: usize, flags: u64), Full, "" }
             { process_vm_writev, x86_64: 311, aarch64: 271, (pid: i32, local: UserPtr<IoVec>, local_count: usize, remote: UserPtr<IoVec>, remote_count: usize, flags: u64), Full, "" }
             { kcmp, x86_64: 312, aarch64: 272, (pid1: i32, pid2: i32, kind: i32, index1: u64, index2: u64), Partial, "no KCMP_EPOLL_TFD" }

@@ -139,6 +139,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "capabilities::no_new_privs_gives_nothing",
     "capabilities::ambient_survives_execve",
     "capabilities::bounding_set_limits_execve",
+    "file_capabilities::",
     "limits::limit_argument_checks",
     "limits::stack_of_set_user_id_programs",
     "schedule::affinity_round_trip",

@@ -12,12 +12,13 @@ use los_abi::resource::{RLIMIT_CORE, Rlimit64};
 use los_abi::signal::{SigSet, Signal};
 use los_arch::Current;
 use los_arch::hal::prelude::Cpu as _;
-use sync::{Mutex, Rank, WaitQueue};
+use sync::WaitQueue;
 use vfs::{Credentials, FsContext, OpenFile};
 
 use super::LIMIT_OF_HELPERS;
 use crate::exec;
 use crate::fd_table::{FdTable, OnExec};
+use crate::fs_sharing::FsUse;
 use crate::pid::{self, INIT, NewPid};
 use crate::process::{Image, NewProcess, Process};
 use crate::rlimit::RaiseHard;
@@ -112,7 +113,7 @@ fn make(arguments: Vec<Vec<u8>>, files: FdTable, launch: Arc<Launch>) -> Result<
         mask: SigSet::EMPTY,
         credentials: Arc::new(Credentials::root()),
         files: Some(Arc::new(files)),
-        fs: Some(Arc::new(Mutex::new(Rank::FsContext, fs.clone()))),
+        fs: Some(FsUse::new(fs.clone())),
         user_state: Current::initial_user_state(),
         is_user: true,
     };

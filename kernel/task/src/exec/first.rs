@@ -10,11 +10,12 @@ use los_abi::signal::{SigSet, Signal};
 use los_abi::syscall::Fd;
 use los_arch::hal::prelude::Cpu;
 use los_arch::{Current, TrapFrame};
-use sync::{Mutex, Rank};
 use vfs::{At, Caller, Credentials, FsContext, Lookup, OpenFile};
 
+use super::identity::Sharing;
 use super::{Budget, ExecRequest, Failure, Prepared, StringList, open, prepare};
 use crate::fd_table::{FdTable, OnExec};
+use crate::fs_sharing::FsUse;
 use crate::pid::{self, NewPid};
 use crate::process::{Image, NewProcess, Process};
 use crate::rlimit::Limits;
@@ -59,7 +60,7 @@ pub fn start_first_program(first: FirstProgram) -> Result<(), Errno> {
         mask: SigSet::EMPTY,
         credentials: Arc::new(Credentials::root()),
         files: Some(Arc::new(open_console(first.console.as_ref())?)),
-        fs: Some(Arc::new(Mutex::new(Rank::FsContext, first.fs.clone()))),
+        fs: Some(FsUse::new(first.fs.clone())),
         user_state: Current::initial_user_state(),
         is_user: true,
     };
@@ -148,7 +149,7 @@ pub(crate) fn load_first<'a>(
         environment,
         budget,
     };
-    let prepared: Prepared = prepare(&caller, thread, request).map_err(Failure::errno)?;
+    let prepared: Prepared = prepare(&caller, thread, request, Sharing::Own).map_err(Failure::errno)?;
     let files = thread.files().ok_or(Errno::ESRCH)?;
     Ok(prepared.commit(thread, files))
 }

@@ -1,5 +1,5 @@
 //! Who a program runs as: set-id bits, root, and the capabilities that execve grants or takes
-//! (capabilities(7), "Transformation of capabilities during execve()"). Files have no capabilities of their own.
+//! (capabilities(7), "Transformation of capabilities during execve()").
 
 use core::sync::atomic::Ordering;
 
@@ -7,8 +7,9 @@ use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::fs::MountFlags;
 use los_abi::resource::RLIMIT_STACK;
+use vfs::file_capabilities::{self, FileCapabilities};
 use vfs::permission::{self, Permission, SET_GID, SET_UID};
-use vfs::{Credentials, OpenFile};
+use vfs::{Capability, Credentials, OpenFile};
 
 use crate::core_dump::{Dumpable, settings};
 use crate::cred::{self, SecureBits};
@@ -19,14 +20,24 @@ use crate::thread::Thread;
 const SECURE_STACK_BYTES: u64 = 8 << 20;
 const GROUP_EXECUTE: u16 = 0o010;
 
-/// The identities that a program's file gives to who executes it.
+/// What a program's file gives to who executes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct SetId {
+struct Gifts {
     uid: Option<u32>,
     gid: Option<u32>,
+    capabilities: Option<FileCapabilities>,
+}
+
+/// Whether threads outside of the process use its root and working directory, and so could lead a program with more
+/// rights astray (`LSM_UNSAFE_SHARE`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sharing {
+    Own,
+    WithOthers,
 }
 
 /// Who a program runs as, and what follows from it.
+#[derive(Debug)]
 pub(super) struct Identity {
     pub(super) credentials: Credentials,
     /// Whether the program has rights that its caller lacks, so that libraries trust no environment (AT_SECURE).
@@ -40,14 +51,16 @@ pub(super) struct Identity {
 /// Finds out who a program will run as.
 ///
 /// # Errors
-/// Those of asking for the file's attributes.
+/// EPERM if the caller may not get all capabilities that the program counts on; EINVAL for senseless ones; those of
+/// asking for the file's attributes.
 pub(super) fn of_program(
     old: &Credentials,
     personality: Personality,
     file: &OpenFile,
+    sharing: Sharing,
 ) -> Result<Identity, Errno> {
-    let set_id = SetId::of_file(file)?;
-    let mut identity = transform(old, personality, set_id);
+    let gifts = Gifts::of_file(file)?;
+    let mut identity = transform(old, personality, gifts, sharing)?;
     let may_read = match file.path().inode() {
         Ok(inode) => permission::check(old, &**inode, Permission::READ).is_ok(),
         Err(_) => true,
@@ -88,7 +101,7 @@ impl Identity {
     }
 }
 
-impl SetId {
+impl Gifts {
     fn of_file(file: &OpenFile) -> Result<Self, Errno> {
         if file.path().mount.flags().contains(MountFlags::NOSUID) {
             return Ok(Self::default());
@@ -98,74 +111,132 @@ impl SetId {
         Ok(Self {
             uid: has(SET_UID).then_some(metadata.uid),
             gid: has(SET_GID | GROUP_EXECUTE).then_some(metadata.gid),
+            capabilities: capabilities_of(file)?,
         })
     }
 }
 
-fn transform(old: &Credentials, personality: Personality, set_id: SetId) -> Identity {
-    let mut new = old.clone();
-    let honoured = if old.no_new_privs {
-        SetId::default()
-    } else {
-        set_id
-    };
-    new.euid = honoured.uid.unwrap_or(new.euid);
-    new.egid = honoured.gid.unwrap_or(new.egid);
+/// Reads the file's own capabilities, if it has any that count.
+fn capabilities_of(file: &OpenFile) -> Result<Option<FileCapabilities>, Errno> {
+    match file.inode().extended_attribute(file_capabilities::NAME) {
+        Ok(value) => FileCapabilities::parse(&value),
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
-    let root_counts = !SecureBits::of(old).contains(SecureBits::NOROOT);
-    let is_root = root_counts && (new.uid == 0 || new.euid == 0);
-    let is_effective = root_counts && new.euid == 0;
-    new.permitted = if is_root {
-        old.bounding | old.inheritable
-    } else {
-        0
+/// The permitted set before the ambient one is added, and whether all of it is in force at once.
+struct Granted {
+    permitted: u64,
+    is_effective: bool,
+}
+
+/// Grants what the file's capabilities say: those that the bounding set leaves, and those that both sides call
+/// inheritable.
+///
+/// # Errors
+/// EPERM if the program gets less than it counts on.
+fn grant(old: &Credentials, file: Option<FileCapabilities>) -> Result<Granted, Errno> {
+    let Some(file) = file else {
+        return Ok(Granted {
+            permitted: 0,
+            is_effective: false,
+        });
     };
-    let gains = new.permitted & !old.permitted != 0;
-    let is_set_id = new.euid != old.uid || new.egid != old.gid;
-    if old.no_new_privs && (is_set_id || gains) {
-        new.euid = new.uid;
-        new.egid = new.gid;
-        new.permitted &= old.permitted;
+    let permitted = old.bounding & file.permitted | old.inheritable & file.inheritable;
+    if file.is_effective && file.permitted & !permitted != 0 {
+        return Err(Errno::EPERM);
+    }
+    Ok(Granted {
+        permitted,
+        is_effective: file.is_effective,
+    })
+}
+
+/// Grants root everything, unless the secure bits say that root is like others, or a set-user-id program's file
+/// says by its capabilities what it needs.
+fn grant_root(granted: &mut Granted, new: &Credentials, has_capabilities: bool) {
+    if SecureBits::of(new).contains(SecureBits::NOROOT) {
+        return;
+    }
+    let becomes_root = new.euid == 0 && new.uid != 0;
+    if has_capabilities && becomes_root {
+        return;
+    }
+    if new.uid == 0 || new.euid == 0 {
+        granted.permitted = new.bounding | new.inheritable;
+    }
+    granted.is_effective |= new.euid == 0;
+}
+
+fn transform(
+    old: &Credentials,
+    personality: Personality,
+    gifts: Gifts,
+    sharing: Sharing,
+) -> Result<Identity, Errno> {
+    let mut new = old.clone();
+    let honours_set_id = !old.no_new_privs;
+    let set_uid = gifts.uid.filter(|_| honours_set_id);
+    let set_gid = gifts.gid.filter(|_| honours_set_id);
+    new.euid = set_uid.unwrap_or(new.euid);
+    new.egid = set_gid.unwrap_or(new.egid);
+
+    let mut granted = grant(old, gifts.capabilities)?;
+    grant_root(&mut granted, &new, gifts.capabilities.is_some());
+    let gains = granted.permitted & !old.permitted != 0;
+    let changes_ids = new.euid != old.euid || !old.in_group(new.egid);
+    let is_unsafe = old.no_new_privs || sharing == Sharing::WithOthers;
+    if is_unsafe && (changes_ids || gains) {
+        if old.no_new_privs || !old.capable(Capability::Setuid) {
+            new.euid = new.uid;
+            new.egid = new.gid;
+        }
+        granted.permitted &= old.permitted;
     }
     (new.suid, new.fsuid) = (new.euid, new.euid);
     (new.sgid, new.fsgid) = (new.egid, new.egid);
-    if is_set_id {
+    if changes_ids || gifts.capabilities.is_some() {
         new.ambient = 0;
     }
-    let beyond_ambient = new.permitted & !new.ambient != 0;
-    new.permitted |= new.ambient;
-    new.effective = if is_effective { new.permitted } else { new.ambient };
+    let beyond_ambient = granted.permitted & !new.ambient != 0;
+    new.permitted = granted.permitted | new.ambient;
+    new.effective = if granted.is_effective {
+        new.permitted
+    } else {
+        new.ambient
+    };
     new.securebits &= !SecureBits::KEEP_CAPS.bits();
 
-    let lost = if honoured != SetId::default() || gains {
+    let lost = if set_uid.is_some() || set_gid.is_some() || gains {
         Personality::CLEARED_BY_SET_ID
     } else {
         Personality::empty()
     };
-    Identity {
-        is_secure: is_set_id || new.uid != 0 && (is_effective || beyond_ambient),
+    let has_other_ids = new.euid != old.uid || new.egid != old.gid;
+    Ok(Identity {
+        is_secure: changes_ids || has_other_ids || new.uid != 0 && (granted.is_effective || beyond_ambient),
         // A 64-bit program chooses by its headers which mappings can be executed.
         personality: personality - lost - Personality::READ_IMPLIES_EXEC,
         // The caller's ids count here, as on Linux; the program's own count when they are put on.
         is_dumpable: old.euid == old.uid && old.egid == old.gid,
         credentials: new,
-    }
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use vfs::Capability;
-
     use super::*;
 
-    const NONE: SetId = SetId { uid: None, gid: None };
-    const ROOT: SetId = SetId {
-        uid: Some(0),
+    const NONE: Gifts = Gifts {
+        uid: None,
         gid: None,
+        capabilities: None,
     };
+    const ROOT: Gifts = Gifts { uid: Some(0), ..NONE };
 
-    fn execute(old: &Credentials, set_id: SetId) -> Identity {
-        transform(old, Personality::ADDR_NO_RANDOMIZE, set_id)
+    fn execute(old: &Credentials, gifts: Gifts) -> Identity {
+        transform(old, Personality::ADDR_NO_RANDOMIZE, gifts, Sharing::Own).unwrap()
     }
 
     fn user() -> Credentials {
@@ -203,16 +274,16 @@ mod tests {
         assert!(identity.is_secure);
         assert!(identity.personality.is_empty());
         // Back to the user, who keeps nothing.
-        let other = SetId {
+        let other = Gifts {
             uid: Some(1000),
-            gid: None,
+            ..NONE
         };
         let identity = execute(new, other);
         assert_eq!(
             (identity.credentials.permitted, identity.credentials.effective),
             (0, 0)
         );
-        assert!(!identity.is_secure && !identity.is_dumpable);
+        assert!(identity.is_secure && !identity.is_dumpable);
     }
 
     #[test]
@@ -247,15 +318,121 @@ mod tests {
         let identity = execute(&user, NONE);
         assert_eq!(identity.credentials.effective, kept);
         assert!(!identity.is_secure);
-        let group = SetId {
-            uid: None,
-            gid: Some(5),
-        };
+        let group = Gifts { gid: Some(5), ..NONE };
         let identity = execute(&user, group);
         assert_eq!(
             (identity.credentials.ambient, identity.credentials.effective),
             (0, 0)
         );
         assert!(identity.is_secure);
+    }
+
+    const BIND: u64 = Capability::NetBindService.bit();
+    const KILL: u64 = Capability::Kill.bit();
+
+    fn gives(permitted: u64, inheritable: u64, is_effective: bool) -> Gifts {
+        Gifts {
+            capabilities: Some(FileCapabilities {
+                permitted,
+                inheritable,
+                is_effective,
+            }),
+            ..NONE
+        }
+    }
+
+    #[test]
+    fn capabilities_of_a_file_are_got() {
+        let identity = execute(&user(), gives(BIND, KILL, true));
+        let new = &identity.credentials;
+        assert_eq!((new.permitted, new.effective), (BIND, BIND));
+        assert!(identity.is_secure);
+        assert!(identity.personality.is_empty());
+        // Those of programs that put them in force themselves.
+        let identity = execute(&user(), gives(BIND, 0, false));
+        let new = &identity.credentials;
+        assert_eq!((new.permitted, new.effective), (BIND, 0));
+        // What is inheritable for both sides.
+        let heir = Credentials {
+            inheritable: KILL,
+            ..user()
+        };
+        let new = execute(&heir, gives(BIND, KILL, true)).credentials;
+        assert_eq!((new.permitted, new.inheritable), (BIND | KILL, KILL));
+    }
+
+    #[test]
+    fn a_program_that_would_get_too_little_does_not_start() {
+        let bounded = Credentials {
+            bounding: Capability::ALL & !BIND,
+            ..user()
+        };
+        let execute = |gifts| {
+            let identity = transform(&bounded, Personality::empty(), gifts, Sharing::Own);
+            identity.map(|identity| identity.credentials.permitted)
+        };
+        assert_eq!(execute(gives(BIND | KILL, 0, true)), Err(Errno::EPERM));
+        assert_eq!(execute(gives(BIND | KILL, 0, false)), Ok(KILL));
+    }
+
+    #[test]
+    fn capabilities_of_a_file_end_ambient_ones() {
+        let user = Credentials {
+            permitted: KILL,
+            inheritable: KILL,
+            ambient: KILL,
+            ..user()
+        };
+        let new = execute(&user, gives(BIND, 0, true)).credentials;
+        assert_eq!((new.ambient, new.permitted), (0, BIND));
+        // Even those of a file that gives nothing.
+        let new = execute(&user, gives(0, 0, false)).credentials;
+        assert_eq!((new.ambient, new.permitted), (0, 0));
+    }
+
+    #[test]
+    fn a_set_user_id_program_with_capabilities_gets_only_those() {
+        let both = Gifts {
+            uid: Some(0),
+            ..gives(BIND, 0, true)
+        };
+        let new = execute(&user(), both).credentials;
+        assert_eq!((new.euid, new.permitted), (0, BIND));
+        // For root itself nothing is different.
+        let root = Credentials::root();
+        assert_eq!(execute(&root, both).credentials.permitted, Capability::ALL);
+    }
+
+    #[test]
+    fn nothing_is_gained_where_others_may_interfere() {
+        let shared = |old: &Credentials, gifts| {
+            transform(old, Personality::empty(), gifts, Sharing::WithOthers).unwrap()
+        };
+        let identity = shared(&user(), ROOT);
+        assert_eq!(identity.credentials.euid, 1000);
+        assert_eq!(identity.credentials.permitted, 0);
+        let identity = shared(&user(), gives(BIND, 0, true));
+        assert_eq!(
+            (identity.credentials.permitted, identity.credentials.effective),
+            (0, 0)
+        );
+        // Who may change users keeps the change.
+        let setuid = Credentials {
+            permitted: Capability::Setuid.bit(),
+            effective: Capability::Setuid.bit(),
+            ..user()
+        };
+        let new = shared(&setuid, ROOT).credentials;
+        assert_eq!((new.euid, new.permitted), (0, Capability::Setuid.bit()));
+    }
+
+    #[test]
+    fn no_new_privs_means_files_too() {
+        let user = Credentials {
+            no_new_privs: true,
+            ..user()
+        };
+        let new = execute(&user, gives(BIND, 0, true)).credentials;
+        assert_eq!((new.permitted, new.effective), (0, 0));
     }
 }

@@ -31,6 +31,7 @@ pub use layout::{randomization, set_randomization};
 
 use crate::context::Context;
 use crate::fd_table::FdTable;
+use crate::fs_sharing::Executing;
 use crate::futex::Afterwards;
 use crate::signal::actions::SignalActions;
 use crate::signal::send;
@@ -38,7 +39,7 @@ use crate::signal::stack::AlternateStack;
 use crate::thread::Thread;
 use crate::{exit, process_limit, sched};
 use elf::Unmappable;
-use identity::Identity;
+use identity::{Identity, Sharing};
 use image::{Loaded, Start};
 
 /// What to execute.
@@ -74,7 +75,13 @@ pub fn open(caller: &Caller<'_>, at: At, path: &[u8], lookup: Lookup) -> Result<
 /// as it was, but where Linux has given up its program before it finds out that the new one cannot be mapped, a
 /// SIGSEGV that nothing stops is on its way.
 pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
-    let prepared = prepare(&ctx.caller(), ctx.thread, request).map_err(|failure| {
+    let executing = Executing::start(ctx.process, ctx.fs())?;
+    let sharing = if executing.is_shared() {
+        Sharing::WithOthers
+    } else {
+        Sharing::Own
+    };
+    let prepared = prepare(&ctx.caller(), ctx.thread, request, sharing).map_err(|failure| {
         if failure == Failure::Fatal {
             send::force_fatal(ctx.thread);
         }
@@ -127,7 +134,12 @@ struct Prepared {
 }
 
 /// Does everything that can fail.
-fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Result<Prepared, Failure> {
+fn prepare(
+    caller: &Caller<'_>,
+    thread: &Thread,
+    mut request: ExecRequest,
+    sharing: Sharing,
+) -> Result<Prepared, Failure> {
     let process = thread.process();
     process_limit::check_program(thread)?;
     if request.arguments.is_empty() {
@@ -137,7 +149,7 @@ fn prepare(caller: &Caller<'_>, thread: &Thread, mut request: ExecRequest) -> Re
     let file = follow_scripts(caller, &mut request)?;
     let program = image::read_program(&file)?;
     let personality = thread.attributes.personality();
-    let identity = identity::of_program(caller.credentials, personality, &file)?;
+    let identity = identity::of_program(caller.credentials, personality, &file, sharing)?;
     let start = Start {
         file: &file,
         program: &program,

@@ -56,7 +56,7 @@ fn header() -> CapUserHeader {
     }
 }
 
-fn get() -> Result<Sets, Errno> {
+pub(super) fn get() -> Result<Sets, Errno> {
     let (mut header, mut data) = (header(), [CapUserData::default(); 2]);
     call(Sysno::capget, &[addr_mut(&mut header), addr_mut(&mut data)])?;
     let [low, high] = data;
@@ -68,7 +68,7 @@ fn get() -> Result<Sets, Errno> {
     ])
 }
 
-fn set([effective, permitted, inheritable]: Sets) -> Result<u64, Errno> {
+pub(super) fn set([effective, permitted, inheritable]: Sets) -> Result<u64, Errno> {
     let half = |shift: u32| CapUserData {
         effective: (effective >> shift) as u32,
         permitted: (permitted >> shift) as u32,
@@ -78,13 +78,13 @@ fn set([effective, permitted, inheritable]: Sets) -> Result<u64, Errno> {
     call(Sysno::capset, &[addr_mut(&mut header()), addr(&data)])
 }
 
-fn control(option: i32, arguments: &[u64]) -> Result<u64, Errno> {
+pub(super) fn control(option: i32, arguments: &[u64]) -> Result<u64, Errno> {
     let mut all = alloc::vec![option as u64];
     all.extend(arguments);
     call(Sysno::prctl, &all)
 }
 
-fn ambient(operation: u64, capability: u64) -> Result<u64, Errno> {
+pub(super) fn ambient(operation: u64, capability: u64) -> Result<u64, Errno> {
     control(PR_CAP_AMBIENT, &[operation, capability, 0, 0])
 }
 
@@ -293,20 +293,36 @@ const CWD: u64 = -100_i64 as u64;
 
 /// Makes a copy of this program with a mode, and runs its helper `identity` as a user without rights.
 fn run_identity(mode: u32, before: impl FnOnce() -> Result<(), Errno>, expected: &[u8]) -> Outcome {
+    make_program(b"program", mode)?;
+    run_program(b"./program", before, expected, 0)
+}
+
+/// Makes a copy of this program with a mode.
+pub(super) fn make_program(path: &[u8], mode: u32) -> Outcome {
     fs::set_permissions(b".", 0o755)?;
-    let mut copy = fs::File::create(b"program", 0o755)?;
+    let mut copy = fs::File::create(path, 0o755)?;
     copy.write_all(&fs::read(&program())?)?;
     drop(copy);
-    fs::set_permissions(b"program", mode)?;
-    let status = in_child(|| {
+    fs::set_permissions(path, mode)?;
+    Ok(())
+}
+
+/// Runs the helper `identity` of such a copy, and checks its exit status: 126 if it does not even start.
+pub(super) fn run_program(
+    path: &[u8],
+    before: impl FnOnce() -> Result<(), Errno>,
+    expected: &[u8],
+    status: i32,
+) -> Outcome {
+    let ends = in_child(|| {
         if before().is_err() {
             return 125;
         }
         let words = [b"program".as_slice(), b"--helper", b"identity", expected].map(Vec::from);
-        process::execute(b"./program", &words, &[]);
+        process::execute(path, &words, &[]);
         126
     })?;
-    ensure_eq!(ended(status), 0);
+    ensure_eq!(ended(ends), status);
     Ok(())
 }
 
@@ -337,7 +353,7 @@ pub(super) fn helper(words: &[Vec<u8>]) -> i32 {
     i32::from(!is_expected)
 }
 
-fn become_user() -> Result<(), Errno> {
+pub(super) fn become_user() -> Result<(), Errno> {
     let flag = u64::from(Personality::ADDR_NO_RANDOMIZE.bits());
     call(Sysno::personality, &[flag])?;
     call(Sysno::setresuid, &[USER, USER, USER])?;

@@ -20,6 +20,7 @@ mod execveat;
 mod extended_attributes;
 mod faults;
 mod file_signals;
+mod file_capabilities;
 mod files;
 mod foreign;
 mod founding;
@@ -120,6 +121,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         core_dump::CASES,
         credentials::CASES,
         capabilities::CASES,
+        file_capabilities::CASES,
         limits::CASES,
         schedule::CASES,
         deadline::CASES,
