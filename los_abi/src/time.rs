@@ -196,12 +196,28 @@ constants! {
 
     /// Changes that adjtimex(2) is asked for.
     ADJUSTMENTS: u32 {
+        ADJ_OFFSET = 1, "The offset that is to go, slowly.";
+        ADJ_FREQUENCY = 2, "The rate.";
+        ADJ_MAXERROR = 4, "The largest error.";
+        ADJ_ESTERROR = 8, "The likely error.";
+        ADJ_STATUS = 0x10, "The status.";
+        ADJ_TIMECONST = 0x20, "How fast offsets go.";
+        ADJ_TAI = 0x80, "The distance of atomic time.";
+        ADJ_SETOFFSET = 0x100, "Adds to real time at once.";
+        ADJ_MICRO = 0x1000, "Parts of seconds are microseconds.";
+        ADJ_NANO = 0x2000, "Parts of seconds are nanoseconds.";
+        ADJ_TICK = 0x4000, "The length of a tick.";
         ADJ_SINGLESHOT = 0x8000, "As adjtime(3) asks.";
         ADJ_OFFSET_READONLY = 0x2000, "With the former: only tells.";
     }
 
     /// What adjtimex(2) returns and tells of the clock.
     CLOCK_STATES: i32 {
+        STA_PLL = 1, "Offsets are for the loop that locks the phase.";
+        STA_INS = 0x10, "A second is to be put in at the end of the day.";
+        STA_DEL = 0x20, "A second is to be left out at the end of the day.";
+        STA_RONLY = 0xff00, "What programs cannot set.";
+        STA_NANO = 0x2000, "Parts of seconds are nanoseconds.";
         STA_UNSYNC = 0x40, "Nothing keeps the clock in step.";
         TIME_ERROR = 5, "The result for such a clock.";
     }

@@ -55,11 +55,11 @@ vdso_reciprocal:
 vdso_ns_per_s:
     .word 1000000000
 
-// Goes to `unknown` when w0 is no clock of the data page. Changes x2.
-.macro check_clock unknown
+// Goes to `unknown` when w0 is none of these clocks. Changes x2.
+.macro check_clock clocks, unknown
     cmp w0, #31
     b.hi \unknown
-    mov w2, #{CLOCKS}
+    mov w2, #\clocks
     lsr w2, w2, w0
     tbz w2, #0, \unknown
 .endm
@@ -67,7 +67,7 @@ vdso_ns_per_s:
 // int clock_gettime(clockid_t w0, struct timespec *x1)
 .balign 32
 clock_gettime:
-    check_clock 9f
+    check_clock {CLOCKS}, 9f
     // All ones or zero.
     mov w3, #{REAL_CLOCKS}
     lsr w3, w3, w0
@@ -107,7 +107,7 @@ gettimeofday_end:
 // int clock_getres(clockid_t w0, struct timespec *x1)
 .balign 32
 clock_getres:
-    check_clock 9f
+    check_clock {FINE_CLOCKS}, 9f
     cbz x1, 1f
     mov x3, #1
     stp xzr, x3, [x1]

@@ -6,7 +6,7 @@
 
 use los_abi::time::{
     CLOCK_BOOTTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME,
-    CLOCK_REALTIME_COARSE, CLOCK_TAI,
+    CLOCK_REALTIME_COARSE,
 };
 
 use crate::addr::PAGE_SIZE;
@@ -19,10 +19,13 @@ pub const DATA_DISTANCE: usize = CODE_OFFSET + PAGE_SIZE;
 pub const CODE_MAX_BYTES: usize = PAGE_SIZE - CODE_OFFSET;
 
 /// The clocks that the code reads as real time, one bit each; it leaves all others to the kernel.
-pub const REAL_CLOCKS: u32 = 1 << CLOCK_REALTIME | 1 << CLOCK_REALTIME_COARSE | 1 << CLOCK_TAI;
+pub const REAL_CLOCKS: u32 = 1 << CLOCK_REALTIME | 1 << CLOCK_REALTIME_COARSE;
 /// The clocks that the code reads as monotonic time.
 pub const MONOTONIC_CLOCKS: u32 =
     1 << CLOCK_MONOTONIC | 1 << CLOCK_MONOTONIC_RAW | 1 << CLOCK_MONOTONIC_COARSE | 1 << CLOCK_BOOTTIME;
+/// The clocks whose resolution the code tells: a nanosecond. That of the coarse ones is the kernel's to tell.
+pub const FINE_CLOCKS: u32 =
+    1 << CLOCK_REALTIME | 1 << CLOCK_MONOTONIC | 1 << CLOCK_MONOTONIC_RAW | 1 << CLOCK_BOOTTIME;
 
 /// What the code reads, at the start of its page. Written with atomic stores only.
 ///

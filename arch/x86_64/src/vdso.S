@@ -117,7 +117,7 @@ time_end:
 clock_getres:
     cmp edi, 31
     ja 9f
-    mov eax, {CLOCKS}
+    mov eax, {FINE_CLOCKS}
     bt eax, edi
     jnc 9f
     test rsi, rsi

@@ -5,8 +5,8 @@ use core::mem::offset_of;
 use core::slice;
 
 use hal::vdso::{
-    CODE_MAX_BYTES, ClockPage, CounterRate, DATA_DISTANCE, MONOTONIC_CLOCKS, REAL_CLOCKS, Unwind, Vdso,
-    VdsoCode, VdsoFunction,
+    CODE_MAX_BYTES, ClockPage, CounterRate, DATA_DISTANCE, FINE_CLOCKS, MONOTONIC_CLOCKS, REAL_CLOCKS,
+    Unwind, Vdso, VdsoCode, VdsoFunction,
 };
 use los_abi::Isa;
 use los_abi::syscall::Sysno;
@@ -45,6 +45,7 @@ global_asm!(
     NS_PER_TICK = const offset_of!(ClockPage, ns_per_tick),
     REALTIME_OFFSET = const offset_of!(ClockPage, realtime_offset_ns),
     RECIPROCAL = const RECIPROCAL,
+    FINE_CLOCKS = const FINE_CLOCKS,
     CLOCKS = const REAL_CLOCKS | MONOTONIC_CLOCKS,
     REAL_CLOCKS = const REAL_CLOCKS,
     CPU_SELECTOR = const gdt::CPU_NUMBER.0,

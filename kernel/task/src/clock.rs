@@ -7,7 +7,7 @@ use los_abi::errno::Errno;
 use los_abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_MONOTONIC_COARSE, CLOCK_MONOTONIC_RAW,
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
-    CLOCK_THREAD_CPUTIME_ID,
+    CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC,
 };
 use sync::{Once, ThreadHandle, WaitQueue, Waiter, now_ns};
 
@@ -134,7 +134,8 @@ impl Clock {
     /// Reads the clock; 0 for one without a device.
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
-            Self::Real(_) | Self::ReadOnly(Base::Real, _) => vfs::clock::realtime_ns(),
+            Self::Real(RealClock::Settable) | Self::ReadOnly(Base::Real, _) => vfs::clock::realtime_ns(),
+            Self::Real(RealClock::Atomic) => vfs::clock::realtime_ns().wrapping_add(tai_offset_ns()),
             Self::Monotonic | Self::ReadOnly(Base::Monotonic, _) => now_ns(),
             Self::Alarm | Self::Nobodys | Self::Device => 0,
             Self::Cpu(clock) => clock.now_ns(),
@@ -209,7 +210,7 @@ impl Clock {
     /// processor time.
     pub(crate) fn to_monotonic(&self, time_ns: u64) -> Option<u64> {
         match self {
-            Self::Real(_) => Some(time_ns.saturating_sub(vfs::clock::realtime_offset_ns())),
+            Self::Real(clock) => Some(clock.to_monotonic(time_ns)),
             Self::Monotonic | Self::ReadOnly(..) | Self::Alarm => Some(time_ns),
             Self::Cpu(_) | Self::Nobodys | Self::Device => None,
         }
@@ -221,6 +222,17 @@ impl Clock {
             Self::Cpu(clock) => Some(clock.process()),
             _ => None,
         }
+    }
+}
+
+impl RealClock {
+    /// Returns the monotonic time at which the clock will show `time_ns`, unless it is set.
+    fn to_monotonic(self, time_ns: u64) -> u64 {
+        let ahead_ns = match self {
+            Self::Settable => 0,
+            Self::Atomic => tai_offset_ns(),
+        };
+        time_ns.saturating_sub(vfs::clock::realtime_offset_ns().wrapping_add(ahead_ns))
     }
 }
 
@@ -297,6 +309,26 @@ impl Deadline {
     }
 }
 
+/// Returns atomic time minus real time, as a number that wraps.
+fn tai_offset_ns() -> u64 {
+    let seconds = i64::from(vfs::clock::tai_offset_seconds());
+    (seconds * NSEC_PER_SEC).cast_unsigned()
+}
+
+/// Sets atomic time's distance from real time; what waits for a point of it looks anew.
+pub fn set_tai_offset_seconds(seconds: i32) {
+    vfs::clock::set_tai_offset_seconds(seconds);
+    tell_sleepers();
+}
+
+/// Lets what waits for a point of real or atomic time look anew.
+fn tell_sleepers() {
+    SETTINGS.fetch_add(1, Ordering::SeqCst);
+    followers().wake_all();
+    posix_timer::clock_was_set();
+    futex::clock_was_set();
+}
+
 /// How often real time was set.
 static SETTINGS: AtomicU64 = AtomicU64::new(0);
 /// Where those wait who go by points of real time: sleepers, and timers that are files.
@@ -319,20 +351,17 @@ pub(crate) fn watch_settings(watcher: ThreadHandle) -> Result<Waiter, Errno> {
 /// Sets real time; what waits for a point of it looks anew.
 pub fn set_realtime_ns(time_ns: u64) {
     vfs::clock::set_realtime_ns(time_ns);
-    SETTINGS.fetch_add(1, Ordering::SeqCst);
-    followers().wake_all();
-    posix_timer::clock_was_set();
-    futex::clock_was_set();
+    tell_sleepers();
 }
 
-/// Sleeps until real time has reached a point.
+/// Sleeps until real or atomic time has reached a point.
 ///
 /// # Errors
 /// `Interrupted`.
-pub(crate) fn sleep_until_realtime(time_ns: u64) -> Result<(), sync::WaitError> {
+pub(crate) fn sleep_until_realtime(clock: RealClock, time_ns: u64) -> Result<(), sync::WaitError> {
     loop {
         let seen = SETTINGS.load(Ordering::SeqCst);
-        let deadline_ns = time_ns.saturating_sub(vfs::clock::realtime_offset_ns());
+        let deadline_ns = clock.to_monotonic(time_ns);
         let was_set = || (SETTINGS.load(Ordering::SeqCst) != seen).then_some(());
         match followers().wait_interruptible(Some(deadline_ns), was_set) {
             Ok(()) => {}

@@ -72,7 +72,7 @@ pub fn absolute(clock: &Clock, time_ns: u64) -> Result<usize> {
 
 fn until_clock(clock: &Clock, time_ns: u64) -> core::result::Result<(), WaitError> {
     match clock {
-        Clock::Real(_) => clock::sleep_until_realtime(time_ns),
+        Clock::Real(clock) => clock::sleep_until_realtime(*clock, time_ns),
         Clock::Cpu(_) => posix_timer::sleep_until(clock, time_ns),
         Clock::Monotonic | Clock::ReadOnly(..) | Clock::Alarm | Clock::Nobodys | Clock::Device => {
             until(time_ns)

@@ -1,7 +1,7 @@
 //! Real time: the monotonic clock plus an offset that the battery-backed clock and settimeofday set. Programs
 //! see the offset in the page that the vDSO reads.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use los_abi::time::Timespec;
 
@@ -23,6 +23,19 @@ pub fn realtime_now() -> Timespec {
 /// Returns what must be added to monotonic time to make real time.
 pub fn realtime_offset_ns() -> u64 {
     OFFSET_NS.load(Ordering::Relaxed)
+}
+
+/// International atomic time minus real time, in seconds.
+static TAI_OFFSET_SECONDS: AtomicI32 = AtomicI32::new(0);
+
+/// Returns what must be added to real time to make atomic time, in seconds.
+pub fn tai_offset_seconds() -> i32 {
+    TAI_OFFSET_SECONDS.load(Ordering::Relaxed)
+}
+
+/// Sets what must be added to real time to make atomic time.
+pub fn set_tai_offset_seconds(seconds: i32) {
+    TAI_OFFSET_SECONDS.store(seconds, Ordering::Relaxed);
 }
 
 /// Sets real time to this many nanoseconds since 1970.

@@ -3,7 +3,7 @@
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
 use los_abi::time::{NSEC_PER_SEC, Timespec, Timeval, Timezone, USEC_PER_SEC};
-use sync::{Result, now_ns};
+use sync::{Rank, Result, SpinLock, now_ns};
 use task::Context;
 use task::clock::{self, Clock, RealClock};
 use vfs::Capability;
@@ -40,7 +40,9 @@ pub(crate) fn clock_settime(ctx: &Context<'_>, clock: i32, time: UserPtr<Timespe
     if !is_settable {
         return Err(Errno::EPERM.into());
     }
-    set_real_time(ctx, &time)
+    let ns = settable_ns(&time)?;
+    check_permission(ctx)?;
+    set_real_time(ns)
 }
 
 pub(crate) fn settimeofday(
@@ -53,20 +55,57 @@ pub(crate) fn settimeofday(
     } else {
         Some(ctx.memory().read(time)?)
     };
-    if !zone.is_null() {
-        // There is no other zone than Greenwich's in the kernel.
-        ctx.memory().read(zone)?;
+    let zone = if zone.is_null() {
+        None
+    } else {
+        Some(ctx.memory().read(zone)?)
+    };
+    let time = match time {
+        Some(Timeval { tv_usec, .. }) if !(0..USEC_PER_SEC).contains(&tv_usec) => {
+            return Err(Errno::EINVAL.into());
+        }
+        Some(Timeval { tv_sec, tv_usec }) => {
+            let tv_nsec = tv_usec * 1000;
+            Some(settable_ns(&Timespec { tv_sec, tv_nsec })?)
+        }
+        None => None,
+    };
+    check_permission(ctx)?;
+    if let Some(zone) = zone {
+        set_zone(zone, time.is_some())?;
     }
     match time {
-        Some(Timeval { tv_sec, tv_usec }) => {
-            if !(0..USEC_PER_SEC).contains(&tv_usec) {
-                return Err(Errno::EINVAL.into());
-            }
-            let tv_nsec = tv_usec * 1000;
-            set_real_time(ctx, &Timespec { tv_sec, tv_nsec })
-        }
-        None => check_permission(ctx),
+        Some(ns) => set_real_time(ns),
+        None => Ok(0),
     }
+}
+
+/// The time zone, and whether it was ever set.
+static ZONE: SpinLock<(Timezone, bool)> = SpinLock::new(
+    Rank::FileSystem,
+    (
+        Timezone {
+            tz_minuteswest: 0,
+            tz_dsttime: 0,
+        },
+        false,
+    ),
+);
+
+/// Keeps the zone. The first that comes without a time says that the clock of the machine was set to it, and puts real
+/// time right.
+fn set_zone(zone: Timezone, has_time: bool) -> Result<()> {
+    const MINUTES_MAX: i32 = 15 * 60;
+    if !(-MINUTES_MAX..=MINUTES_MAX).contains(&zone.tz_minuteswest) {
+        return Err(Errno::EINVAL.into());
+    }
+    let (_, was_set) = core::mem::replace(&mut *ZONE.lock(), (zone, true));
+    if !was_set && !has_time && zone.tz_minuteswest != 0 {
+        let west_ns = i64::from(zone.tz_minuteswest) * 60 * NSEC_PER_SEC;
+        let ns = vfs::clock::realtime_ns().checked_add_signed(west_ns);
+        set_real_time(ns.ok_or(Errno::EINVAL)?)?;
+    }
+    Ok(())
 }
 
 fn check_permission(ctx: &Context<'_>) -> Result<usize> {
@@ -77,10 +116,13 @@ fn check_permission(ctx: &Context<'_>) -> Result<usize> {
     }
 }
 
-fn set_real_time(ctx: &Context<'_>, time: &Timespec) -> Result<usize> {
+/// Returns a time that real time can be set to, in nanoseconds.
+pub(super) fn settable_ns(time: &Timespec) -> Result<u64> {
     let ns = time.to_ns().filter(|_| time.tv_sec < SETTABLE_SECONDS);
-    let ns = ns.ok_or(Errno::EINVAL)?;
-    check_permission(ctx)?;
+    Ok(ns.ok_or(Errno::EINVAL)?)
+}
+
+pub(super) fn set_real_time(ns: u64) -> Result<usize> {
     if ns < now_ns() {
         // Real time never was before the start.
         return Err(Errno::EINVAL.into());
@@ -99,7 +141,8 @@ pub(crate) fn gettimeofday(
             .write(time, &Timeval::from_ns(vfs::clock::realtime_ns()))?;
     }
     if !zone.is_null() {
-        ctx.memory().write(zone, &Timezone::default())?;
+        let (kept, _) = *ZONE.lock();
+        ctx.memory().write(zone, &kept)?;
     }
     Ok(0)
 }

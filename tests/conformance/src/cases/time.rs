@@ -3,10 +3,10 @@
 use los_abi::errno::Errno;
 use los_abi::signal::SIGALRM;
 use los_abi::syscall::Sysno;
-use los_abi::time::Timex;
+use los_abi::time::{ADJ_NANO, ADJ_OFFSET, ADJ_SETOFFSET, ADJ_SINGLESHOT, ADJ_TICK, Timex, Timezone};
 use rt::{signal, time};
 
-use crate::harness::{Outcome, catch};
+use crate::harness::{Failure, Outcome, catch};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
@@ -23,6 +23,8 @@ cases![
     timer_is_cancelled,
     times_and_ticks,
     the_discipline_is_told,
+    changes_of_the_discipline_are_checked,
+    the_time_zone_is_checked,
 ];
 
 fn clock_ns(clock: u64) -> Result<i64, Errno> {
@@ -184,5 +186,59 @@ fn the_discipline_is_told() -> Outcome {
         };
         ensure_eq!(call(Sysno::adjtimex, &[addr(&changed)]).err(), Some(Errno::EPERM));
     }
+    Ok(())
+}
+
+/// The clock of the machine that the case runs on must stay as it is.
+fn changes_of_the_discipline_are_checked() -> Outcome {
+    let change = |modes: u32, tv_usec: i64, tick: i64| {
+        let mut state = Timex {
+            modes,
+            tick,
+            ..Timex::default()
+        };
+        state.time.tv_usec = tv_usec;
+        call(Sysno::adjtimex, &[addr_mut(&mut state)])
+    };
+    let nothing = change(ADJ_SETOFFSET, 0, 0);
+    if nothing == Err(Errno::EPERM) {
+        return Err(Failure::Skip("clocks are out of reach"));
+    }
+    ensure!(nothing? <= 5);
+    ensure!(change(ADJ_SETOFFSET | ADJ_NANO, 0, 0)? <= 5);
+    ensure_eq!(change(ADJ_SETOFFSET, 1_000_000, 0), Err(Errno::EINVAL));
+    ensure_eq!(change(ADJ_SETOFFSET, -1, 0), Err(Errno::EINVAL));
+    ensure_eq!(
+        change(ADJ_SETOFFSET | ADJ_NANO, 1_000_000_000, 0),
+        Err(Errno::EINVAL)
+    );
+    ensure_eq!(change(ADJ_TICK, 0, 8_999), Err(Errno::EINVAL));
+    ensure_eq!(change(ADJ_TICK, 0, 11_001), Err(Errno::EINVAL));
+    ensure_eq!(change(ADJ_SINGLESHOT, 0, 0), Err(Errno::EINVAL));
+    call(Sysno::setuid, &[54_321])?;
+    ensure_eq!(change(ADJ_SETOFFSET, 0, 0), Err(Errno::EPERM));
+    ensure_eq!(change(ADJ_TICK, 0, 1), Err(Errno::EPERM));
+    ensure_eq!(change(ADJ_SINGLESHOT | ADJ_OFFSET, 0, 0), Err(Errno::EPERM));
+    Ok(())
+}
+
+fn the_time_zone_is_checked() -> Outcome {
+    let mut zone = Timezone::default();
+    call(Sysno::gettimeofday, &[0, addr_mut(&mut zone)])?;
+    let set = |zone: &Timezone| call(Sysno::settimeofday, &[0, addr(zone)]);
+    let kept = set(&zone);
+    if kept == Err(Errno::EPERM) {
+        return Err(Failure::Skip("clocks are out of reach"));
+    }
+    ensure_eq!(kept, Ok(0));
+    let far = |tz_minuteswest: i32| Timezone {
+        tz_minuteswest,
+        tz_dsttime: 0,
+    };
+    ensure_eq!(set(&far(901)), Err(Errno::EINVAL));
+    ensure_eq!(set(&far(-901)), Err(Errno::EINVAL));
+    ensure_eq!(call(Sysno::settimeofday, &[0, 8]), Err(Errno::EFAULT));
+    call(Sysno::setuid, &[54_321])?;
+    ensure_eq!(set(&far(901)), Err(Errno::EPERM));
     Ok(())
 }

@@ -282,6 +282,11 @@ fn resolutions_are_one_nanosecond() -> Outcome {
         ensure_eq!(time, [0, 1]);
         ensure_eq!(invoke(getres, [clock, 0, 0]), 0);
     }
+    // Those that are read as of the last tick tell its length.
+    for clock in [5, 6] {
+        ensure_eq!(invoke(getres, [clock, addr_mut(&mut time), 0]), 0);
+        ensure!(time[0] == 0 && time[1] >= 1_000_000, "{time:?}");
+    }
     ensure!(invoke(getres, [99, addr_mut(&mut time), 0]) < 0);
     Ok(())
 }
