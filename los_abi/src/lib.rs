@@ -25,6 +25,7 @@ pub mod fs;
 pub mod futex;
 pub mod isa;
 pub mod mm;
+pub mod numa;
 pub mod poll;
 pub mod prctl;
 pub mod resource;

@@ -3,7 +3,7 @@
 //! Bits that only one machine defines (`PROT_BTI` and `PROT_MTE` of aarch64, `MAP_32BIT` of x86_64) are
 //! listed with that machine's name in their description; neither value has another meaning on the other.
 
-use crate::macros::{constants, flags};
+use crate::macros::{constants, flags, wire};
 
 flags! {
     /// Access that mmap(2) and mprotect(2) give (`PROT_*`).
@@ -75,6 +75,32 @@ flags! {
     }
 }
 
+wire! {
+    /// Part of a file that cachestat(2) is asked about.
+    #[derive(PartialEq, Eq)]
+    CachestatRange {
+        /// First byte.
+        off: u64,
+        /// Number of bytes, 0 for all that follow.
+        len: u64,
+    }
+
+    /// What cachestat(2) tells, in pages.
+    #[derive(PartialEq, Eq)]
+    Cachestat {
+        /// In memory.
+        nr_cache: u64,
+        /// Not yet written back.
+        nr_dirty: u64,
+        /// Being written back.
+        nr_writeback: u64,
+        /// Taken out of memory.
+        nr_evicted: u64,
+        /// Taken out of memory a short time ago.
+        nr_recently_evicted: u64,
+    }
+}
+
 impl MapFlags {
     /// Mask of the number that says with whom writes are shared.
     pub const TYPE: u32 = 0xf;
@@ -109,6 +135,7 @@ constants! {
         MADV_PAGEOUT = 21, "Pages go now.";
         MADV_POPULATE_READ = 22, "Page tables are filled for reading.";
         MADV_POPULATE_WRITE = 23, "Page tables are filled for writing.";
+        MADV_DONTNEED_LOCKED = 24, "As MADV_DONTNEED, for locked memory too.";
         MADV_COLLAPSE = 25, "Pages become huge pages now.";
     }
 

@@ -31,8 +31,42 @@ constants! {
         PR_GET_TID_ADDRESS = 40, "Reads the word that is cleared at the end.";
         PR_SET_THP_DISABLE = 41, "Sets whether huge pages are off.";
         PR_GET_THP_DISABLE = 42, "Reads whether huge pages are off.";
+        PR_MCE_KILL = 33, "Sets when a broken page ends the process.";
+        PR_MCE_KILL_GET = 34, "Reads when a broken page ends the process.";
+        PR_GET_SPECULATION_CTRL = 52, "Reads how the processor guesses.";
+        PR_SET_SPECULATION_CTRL = 53, "Sets how the processor guesses.";
+        PR_SET_MDWE = 65, "Refuses to make memory executable later.";
+        PR_GET_MDWE = 66, "Reads whether it is refused.";
+        PR_GET_AUXV = 0x4155_5856, "Reads the auxiliary vector.";
         PR_CAP_AMBIENT = 47, "Changes the ambient set.";
         PR_SET_VMA = 0x5356_4d41, "Names a mapping.";
+    }
+
+    /// What PR_MCE_KILL does, and when it ends a process.
+    MCE_OPERATIONS: u64 {
+        PR_MCE_KILL_CLEAR = 0, "Back to the system's choice.";
+        PR_MCE_KILL_SET = 1, "The process chooses.";
+        PR_MCE_KILL_LATE = 0, "When the page is used.";
+        PR_MCE_KILL_EARLY = 1, "When the page is found broken.";
+        PR_MCE_KILL_DEFAULT = 2, "As the system chooses.";
+    }
+
+    /// Flags of PR_SET_MDWE.
+    MDWE_FLAGS: u64 {
+        PR_MDWE_REFUSE_EXEC_GAIN = 1, "Memory stays executable, or never becomes it.";
+        PR_MDWE_NO_INHERIT = 2, "Children are free of it.";
+    }
+
+    /// Ways of guessing that PR_GET_SPECULATION_CTRL knows, and what it answers.
+    SPECULATION: u64 {
+        PR_SPEC_STORE_BYPASS = 0, "Loads before older stores.";
+        PR_SPEC_INDIRECT_BRANCH = 1, "Targets of branches.";
+        PR_SPEC_NOT_AFFECTED = 0, "Nothing to protect from.";
+    }
+
+    /// Operations of PR_SET_VMA.
+    VMA_OPERATIONS: u64 {
+        PR_SET_VMA_ANON_NAME = 0, "Names anonymous memory.";
     }
 
     /// Operations of PR_CAP_AMBIENT.

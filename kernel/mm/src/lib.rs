@@ -23,6 +23,7 @@ pub mod io;
 pub mod kernel_space;
 mod page_map;
 mod pager;
+pub mod policy;
 mod reverse_map;
 mod tables;
 #[cfg(not(target_os = "none"))]
@@ -32,8 +33,9 @@ mod vma;
 pub mod vvar;
 
 pub use address_space::{
-    AddressSpace, BarrierError, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker, MapRequest,
-    RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, max_mappings, order_all, set_max_mappings,
+    AddressSpace, BarrierError, ExecGain, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker,
+    MapRequest, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, max_mappings, order_all,
+    set_max_mappings,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;

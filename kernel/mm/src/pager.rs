@@ -84,6 +84,11 @@ pub trait Pager: Send + Sync {
         false
     }
 
+    /// Reports whether it is memory that no file system knows of.
+    fn is_anonymous(&self) -> bool {
+        false
+    }
+
     /// Notes a new mapping; `writable_shared` when stores through it may reach the object.
     ///
     /// # Errors
@@ -153,6 +158,10 @@ impl Pager for AnonymousPager {
 
     fn mappings(&self) -> Option<&ReverseMap> {
         Some(&self.mappings)
+    }
+
+    fn is_anonymous(&self) -> bool {
+        true
     }
 
     fn is_shared_memory(&self) -> bool {

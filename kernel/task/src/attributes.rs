@@ -1,5 +1,5 @@
 //! What a thread has set for itself and its children start with, beside its identity and its place in the
-//! schedule: the personality (personality(2)), the slack of its timers and its I/O priority.
+//! schedule: the personality (personality(2)), the slack of its timers, its I/O priority and its memory policy.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -7,6 +7,8 @@ use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_arch::CurrentAbi;
+use mm::policy::Policy;
+use sync::{Rank, SpinLock};
 
 /// The settings of a thread.
 pub struct ThreadAttributes {
@@ -17,6 +19,9 @@ pub struct ThreadAttributes {
     /// How late timers may be, and what the parent had. Nothing here is late on purpose.
     timer_slack_ns: AtomicU64,
     default_timer_slack_ns: AtomicU64,
+    memory_policy: SpinLock<Policy>,
+    /// When a broken page ends the process (PR_MCE_KILL), plus one; 0 is the system's choice.
+    broken_page_policy: AtomicU64,
 }
 
 /// Linux's default of PR_SET_TIMERSLACK.
@@ -30,6 +35,8 @@ impl ThreadAttributes {
             is_over_process_limit: AtomicBool::new(false),
             timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
             default_timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
+            memory_policy: SpinLock::new(Rank::Thread, Policy::DEFAULT),
+            broken_page_policy: AtomicU64::new(0),
         }
     }
 
@@ -40,6 +47,29 @@ impl ThreadAttributes {
         let slack_ns = parent.timer_slack_ns();
         self.default_timer_slack_ns.store(slack_ns, Ordering::Relaxed);
         self.timer_slack_ns.store(slack_ns, Ordering::Relaxed);
+        self.set_memory_policy(parent.memory_policy());
+        self.set_broken_page_policy(parent.broken_page_policy());
+    }
+
+    /// Returns what the process has chosen to happen when a page breaks.
+    pub fn broken_page_policy(&self) -> Option<u64> {
+        self.broken_page_policy.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Sets what is to happen when a page breaks.
+    pub fn set_broken_page_policy(&self, policy: Option<u64>) {
+        let word = policy.map_or(0, |policy| policy + 1);
+        self.broken_page_policy.store(word, Ordering::Relaxed);
+    }
+
+    /// Returns from which nodes the thread's pages come (get_mempolicy(2)).
+    pub fn memory_policy(&self) -> Policy {
+        *self.memory_policy.lock()
+    }
+
+    /// Sets from which nodes the thread's pages come.
+    pub fn set_memory_policy(&self, policy: Policy) {
+        *self.memory_policy.lock() = policy;
     }
 
     /// Returns class and level of the I/O priority, 0 when it was never set.

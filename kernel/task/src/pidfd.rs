@@ -186,6 +186,17 @@ impl PidFd {
         any.downcast_ref().ok_or(Errno::EBADF)
     }
 
+    /// Returns the process, if it is still there.
+    ///
+    /// # Errors
+    /// ESRCH.
+    pub fn process(&self) -> Result<Arc<Process>, Errno> {
+        if self.is_reaped() {
+            return Err(Errno::ESRCH);
+        }
+        Ok(self.subject.process().clone())
+    }
+
     /// Returns the process that wait may wait for; none for a thread that is no leader.
     pub fn awaited(&self) -> Option<&Arc<Process>> {
         match &self.subject {

@@ -410,6 +410,11 @@ impl Process {
     }
 
     /// Returns the wait status that the process is ending with, if its end was asked for.
+    /// Tells whether all threads are ending or have ended.
+    pub fn is_ending(&self) -> bool {
+        self.ending().is_some()
+    }
+
     pub(crate) fn ending(&self) -> Option<u32> {
         let ending = self.ending.load(Ordering::Acquire);
         (ending & ENDING != 0).then_some(ending as u32)

@@ -18,6 +18,7 @@ use crate::mapped::MappedFile;
 use crate::ops;
 use crate::owner::Owner as SignalOwner;
 use crate::path::Path;
+use crate::permission::{self, Permission};
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
 
@@ -429,6 +430,40 @@ impl OpenFile {
             .mapped
             .call_once(|| Arc::new(MappedFile::new(self.path.clone(), pages)));
         Ok(mapped.clone())
+    }
+
+    /// Checks that the caller may know what of the file is in memory, as cachestat(2) has it: who could write it.
+    ///
+    /// # Errors
+    /// EPERM.
+    pub fn check_cache_inspection(&self, credentials: &Credentials) -> core::result::Result<(), Errno> {
+        let may = self.is_writable()
+            || permission::is_owner(credentials, &*self.inode)
+            || permission::check(credentials, &*self.inode, Permission::WRITE).is_ok();
+        if may { Ok(()) } else { Err(Errno::EPERM) }
+    }
+
+    /// Counts the pages with a byte in a range that the file has in memory.
+    pub fn stored_pages(&self, start: u64, end: u64) -> u64 {
+        const PAGE_BYTES: u64 = hal::PAGE_SIZE as u64;
+        let Some((ops, size)) = self.ops.as_ref().and_then(|ops| Some((ops, ops.end().ok()?))) else {
+            return 0;
+        };
+        if self.inode.kind() != FileKind::Regular {
+            return 0;
+        }
+        let (mut at, end) = (start / PAGE_BYTES * PAGE_BYTES, end.min(size));
+        let mut pages = 0;
+        while at < end {
+            let Ok(data) = ops.next_extent(at, size, Extent::Data) else {
+                break;
+            };
+            let hole = ops.next_extent(data, size, Extent::Hole).unwrap_or(size);
+            let (first, last) = (data / PAGE_BYTES, hole.min(end).div_ceil(PAGE_BYTES));
+            pages += last.saturating_sub(first);
+            at = hole.max(data + 1);
+        }
+        pages
     }
 
     fn note_access(&self) {

@@ -67,6 +67,10 @@ impl Pager for MappedFile {
         self.pages.is_shared_memory()
     }
 
+    fn is_anonymous(&self) -> bool {
+        self.pages.is_anonymous()
+    }
+
     fn mapped(&self, writable_shared: bool) -> Result<(), Errno> {
         self.pages.mapped(writable_shared)
     }

@@ -19,7 +19,9 @@ pub mod prelude {
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrArgs, XattrFlags,
     };
     pub use crate::futex::{FutexWaitv, RobustListHead};
-    pub use crate::mm::{MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags};
+    pub use crate::mm::{
+        Cachestat, CachestatRange, MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags,
+    };
     pub use crate::poll::{AnyEpollEvent, EpollCreateFlags, PollFd};
     pub use crate::resource::{Rlimit64, Rusage, Tms};
     pub use crate::rseq::Rseq;

@@ -147,7 +147,7 @@ macro_rules! for_each_syscall {
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
             { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
             { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
-            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_HWPOISON, MADV_COLLAPSE and MADV_GUARD_* are refused; advice about readahead and huge pages has no effect" }
+            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_GUARD_*, and as by a Linux without their parts MADV_COLLAPSE and MADV_HWPOISON, are refused; advice about readahead and huge pages has no effect" }
             { mremap, x86_64: 25, aarch64: 216, (address: u64, old_length: u64, new_length: u64, flags: u64, new_address: u64), Full, "" }
             { mincore, x86_64: 27, aarch64: 232, (address: u64, length: usize, pages: UserPtr<u8>), Full, "" }
             { msync, x86_64: 26, aarch64: 227, (address: u64, length: usize, flags: MsyncFlags), Full, "" }
@@ -158,6 +158,21 @@ macro_rules! for_each_syscall {
             { memfd_create, x86_64: 319, aarch64: 279, (name: UserCStr, flags: MemfdFlags), Partial, "no huge pages" }
             { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
             { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Full, "" }
+            { remap_file_pages, x86_64: 216, aarch64: 234, (address: u64, length: usize, prot: ProtFlags, page: u64, flags: MapFlags), Full, "" }
+            { mseal, x86_64: 462, aarch64: 462, (address: u64, length: usize, flags: u64), Full, "" }
+            { process_madvise, x86_64: 440, aarch64: 440, (pidfd: Fd, vectors: UserPtr<IoVec>, count: usize, advice: i32, flags: u32), Full, "" }
+            { process_mrelease, x86_64: 448, aarch64: 448, (pidfd: Fd, flags: u32), Partial, "the memory goes when the process's threads have ended" }
+            { cachestat, x86_64: 451, aarch64: 451, (fd: Fd, range: UserPtr<CachestatRange>, state: UserPtr<Cachestat>, flags: u32), Full, "" }
+            { pkey_mprotect, x86_64: 329, aarch64: 288, (address: u64, length: usize, prot: ProtFlags, key: i32), Partial, "no keys, as on a processor without them" }
+            { pkey_alloc, x86_64: 330, aarch64: 289, (flags: u64, rights: u64), Partial, "no keys, as on a processor without them" }
+            { pkey_free, x86_64: 331, aarch64: 290, (key: i32), Partial, "no keys, as on a processor without them" }
+            { map_shadow_stack, x86_64: 453, aarch64: 453, (address: u64, size: u64, flags: u32), Partial, "no shadow stacks, as on a processor without them" }
+            { get_mempolicy, x86_64: 239, aarch64: 236, (mode: UserPtr<i32>, nodes: UserPtr<u64>, count: u64, address: u64, flags: u64), Full, "" }
+            { set_mempolicy, x86_64: 238, aarch64: 237, (mode: u32, nodes: UserPtr<u64>, count: u64), Full, "" }
+            { mbind, x86_64: 237, aarch64: 235, (address: u64, length: u64, mode: u32, nodes: UserPtr<u64>, count: u64, flags: u32), Full, "" }
+            { set_mempolicy_home_node, x86_64: 450, aarch64: 450, (address: u64, length: u64, node: u64, flags: u64), Full, "" }
+            { migrate_pages, x86_64: 256, aarch64: 238, (pid: i32, count: u64, old: UserPtr<u64>, new: UserPtr<u64>), Full, "" }
+            { move_pages, x86_64: 279, aarch64: 239, (pid: i32, count: u64, pages: UserPtr<u64>, nodes: UserPtr<i32>, status: UserPtr<i32>, flags: u32), Full, "" }
             // Processes.
             { clone, x86_64: 56, aarch64: 220, (flags: u64, stack: u64, parent_tid: u64, child_tid: u64, tls: u64), Partial, "x86_64 order; aarch64 passes tls fourth and child_tid fifth, and the handler swaps them; new namespaces are EINVAL" }
             { clone3, x86_64: 435, aarch64: 435, (arguments: UserPtr<CloneArgs>, size: usize), Partial, "new namespaces are EINVAL, CLONE_INTO_CGROUP is EBADF" }
@@ -224,7 +239,7 @@ macro_rules! for_each_syscall {
             { ioprio_get, x86_64: 252, aarch64: 31, (which: i32, who: i32), Full, "" }
             { ioprio_set, x86_64: 251, aarch64: 30, (which: i32, who: i32, priority: i32), Partial, "kept and told; no device has a queue that it could order" }
             { getcpu, x86_64: 309, aarch64: 168, (cpu: UserPtr<u32>, node: UserPtr<u32>, cache: u64), Full, "" }
-            { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; of the flags, only UNAME26 has an effect" }
+            { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO and WHOLE_SECONDS have no effect, nor have the flags of machines of 32 bits" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
             { rseq, x86_64: 334, aarch64: 293, (area: UserPtr<Rseq>, bytes: u32, flags: u32, signature: u32), Full, "" }
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }
@@ -235,7 +250,7 @@ macro_rules! for_each_syscall {
             { futex_wait, x86_64: 455, aarch64: 455, (word: UserPtr<u32>, value: u64, mask: u64, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
             { futex_requeue, x86_64: 456, aarch64: 456, (waiters: UserPtr<FutexWaitv>, flags: u32, wake: i32, limit: i32), Full, "" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Partial, "no ARCH_GET_XCOMP_SUPP and its relatives" }
-            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_MM changes nothing; no seccomp, PR_SET_VMA, PR_MCE_KILL, PR_SET_TSC, PR_SET_MDWE or speculation control" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_MM changes nothing; no seccomp or PR_SET_TSC" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
             { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }
@@ -266,9 +281,9 @@ macro_rules! for_each_syscall {
             { timerfd_settime, x86_64: 286, aarch64: 86, (fd: Fd, flags: TimerfdSetFlags, new: UserPtr<Itimerspec>, old: UserPtr<Itimerspec>), Full, "" }
             { timerfd_gettime, x86_64: 287, aarch64: 87, (fd: Fd, setting: UserPtr<Itimerspec>), Full, "" }
             { clock_settime, x86_64: 227, aarch64: 112, (clock: i32, time: UserPtr<Timespec>), Full, "" }
-            { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }
-            { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "tells the state and changes nothing" }
-            { settimeofday, x86_64: 164, aarch64: 170, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Partial, "the time zone is read and not kept" }
+            { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "the rate stays: ADJ_FREQUENCY, ADJ_TICK and ADJ_OFFSET change nothing and are EOPNOTSUPP; no leap seconds" }
+            { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "the rate stays: ADJ_FREQUENCY, ADJ_TICK and ADJ_OFFSET change nothing and are EOPNOTSUPP; no leap seconds" }
+            { settimeofday, x86_64: 164, aarch64: 170, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Full, "" }
             { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_gettime, x86_64: 228, aarch64: 113, (clock: i32, time: UserPtr<Timespec>), Full, "" }

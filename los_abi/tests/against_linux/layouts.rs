@@ -105,6 +105,8 @@ fn tasks() -> Vec<Comparison> {
         }
         futex::RobustListHead as "general::robust_list_head" { list, futex_offset, list_op_pending }
         futex::FutexWaitv as "general::futex_waitv" { val, uaddr, flags, reserved = __reserved }
+        mm::CachestatRange as "general::cachestat_range" { off, len }
+        mm::Cachestat as "general::cachestat" { nr_cache, nr_dirty, nr_writeback, nr_evicted, nr_recently_evicted }
         fs::XattrArgs as "general::xattr_args" { value, size, flags }
         credentials::CapUserHeader as "general::__user_cap_header_struct" { version, pid }
         credentials::CapUserData as "general::__user_cap_data_struct" { effective, permitted, inheritable }

@@ -44,6 +44,8 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "memory_lock::locked_pages_are_in_memory",
     "memory_lock::lock_checks",
     "memory_lock::mincore_checks",
+    "memory_policy::",
+    "memory_calls::",
     "madvise::free_is_for_private_memory",
     "madvise::dontfork_and_dofork",
     "madvise::wipeonfork_and_keeponfork",

@@ -24,6 +24,11 @@ pub(super) trait Subject: Clone + Send + Sync + 'static {
     /// Returns the user and group that own the files.
     fn owner(&self) -> (u32, u32);
 
+    /// Tells whether it is closed to inspection, so that what is told of it belongs to root (PR_SET_DUMPABLE).
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     /// Returns the monotonic time since which the subject exists.
     fn born_ns(&self) -> u64;
 
@@ -177,7 +182,13 @@ impl<S: Subject> Inode for Node<S> {
     }
 
     fn access(&self) -> Access {
-        let (uid, gid) = self.subject.owner();
+        // What everybody may read of a directory tells nothing.
+        let is_open = self.kind == FileKind::Directory && self.mode == 0o555;
+        let (uid, gid) = if is_open || !self.subject.is_closed() {
+            self.subject.owner()
+        } else {
+            (0, 0)
+        };
         Access {
             mode: self.mode,
             uid,

@@ -145,6 +145,10 @@ impl Subject for Task {
         (credentials.euid, credentials.egid)
     }
 
+    fn is_closed(&self) -> bool {
+        !self.process.is_dumpable() || self.process.memory().is_none()
+    }
+
     fn born_ns(&self) -> u64 {
         self.process.start_ns()
     }

@@ -6,8 +6,8 @@ use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::LeafAction;
 use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 
-use super::AddressSpace;
 use super::protect::with_frame;
+use super::{AddressSpace, name};
 use crate::frames::Frame;
 use crate::vma::{Attributes, Backing, Vma, VmaKind};
 
@@ -146,13 +146,16 @@ impl SpaceStatistics {
 }
 
 pub(super) fn describe(vma: &Vma) -> VmaInfo {
-    let (offset, device, inode, name) = match &vma.backing {
+    let (offset, device, inode, mut shown) = match &vma.backing {
         Backing::Anonymous => (0, 0, 0, Vec::new()),
         Backing::Object { mapped, page } => {
             let pager = mapped.pager();
             (page << PAGE_SHIFT, pager.device(), pager.inode(), pager.name())
         }
     };
+    if let Some(own) = &vma.name {
+        shown = name::shown(vma, own);
+    }
     let Vma {
         start,
         end,
@@ -173,6 +176,6 @@ pub(super) fn describe(vma: &Vma) -> VmaInfo {
         offset,
         device,
         inode,
-        name,
+        name: shown,
     }
 }

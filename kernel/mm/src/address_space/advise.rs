@@ -9,7 +9,7 @@ use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::zap::Flush;
 use super::{AddressSpace, FaultError, Inner, page_align};
-use crate::vma::{Attributes, Backing};
+use crate::vma::{Attributes, Backing, Vma};
 
 /// What an advice does to a mapping.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ enum Effect {
     Nothing,
     /// The pages go.
     Drop,
+    /// The pages go, even locked ones.
+    DropLocked,
     /// The pages go, if they are private memory.
     DropAnonymous,
     /// Nothing, but the range must be mapped and not locked.
@@ -30,6 +32,22 @@ enum Effect {
     Clear(Attributes),
     /// Touches every page.
     Touch(Access),
+}
+
+impl Effect {
+    /// Reports whether contents go, here or in a child.
+    fn discards(self) -> bool {
+        match self {
+            Self::Drop | Self::DropLocked | Self::DropAnonymous | Self::Remove => true,
+            Self::Set(set) => set.intersects(Attributes::NO_FORK | Attributes::WIPE_ON_FORK),
+            Self::Nothing | Self::NothingUnlocked | Self::Clear(_) | Self::Touch(_) => false,
+        }
+    }
+}
+
+/// Reports whether a sealed mapping must keep contents that the program itself could not overwrite.
+fn keeps_contents(vma: &Vma) -> bool {
+    vma.is_sealed() && !vma.is_shared() && !vma.protection.contains(ProtFlags::WRITE)
 }
 
 impl AddressSpace {
@@ -114,6 +132,7 @@ fn effect_of(advice: i32) -> Option<Effect> {
         | abi::MADV_NOHUGEPAGE => Effect::Nothing,
         abi::MADV_COLD | abi::MADV_PAGEOUT => Effect::NothingUnlocked,
         abi::MADV_DONTNEED => Effect::Drop,
+        abi::MADV_DONTNEED_LOCKED => Effect::DropLocked,
         abi::MADV_FREE => Effect::DropAnonymous,
         abi::MADV_REMOVE => Effect::Remove,
         abi::MADV_DONTFORK => Effect::Set(Attributes::NO_FORK),
@@ -142,11 +161,14 @@ impl Inner {
             let private_memory = !vma.is_shared() && matches!(vma.backing, Backing::Anonymous);
             at = part.end;
             let is_locked = vma.attributes.contains(Attributes::LOCKED);
+            if effect.discards() && keeps_contents(vma) {
+                return Err(Errno::EPERM);
+            }
             match effect {
                 Effect::Nothing | Effect::Touch(_) | Effect::Remove => {}
                 Effect::Drop | Effect::NothingUnlocked if is_locked => return Err(Errno::EINVAL),
                 Effect::NothingUnlocked => {}
-                Effect::Drop => self.parts().1.zap(part, flush),
+                Effect::Drop | Effect::DropLocked => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous if private_memory => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous => return Err(Errno::EINVAL),
                 Effect::Set(Attributes::WIPE_ON_FORK) if !private_memory => return Err(Errno::EINVAL),

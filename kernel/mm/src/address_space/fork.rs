@@ -45,6 +45,7 @@ impl Inner {
     fn fork_into(&mut self, child: &mut Self, policy: ForkPolicy, flush: &mut Flush) -> Result<(), Errno> {
         child.mappings.set_base(self.mappings.base());
         child.limits = self.limits;
+        child.exec_gain = self.exec_gain.inherited();
         (child.break_start, child.break_end) = (self.break_start, self.break_end);
         if !child.mappings.reserve(self.mappings.len()) {
             return Err(Errno::ENOMEM);

@@ -15,6 +15,7 @@ use super::{AddressSpace, Inner, max_mappings, page_align};
 use crate::commit::{self, Overcommit};
 use crate::frames;
 use crate::pager::{AnonymousPager, Pager};
+use crate::policy::Policy;
 use crate::vma::{Attributes, Backing, Mapped, Vma, VmaKind};
 
 const OFFSET_MASK: u64 = PAGE_SIZE as u64 - 1;
@@ -114,6 +115,7 @@ impl AddressSpace {
             if too_many || !inner.mappings.reserve(2) {
                 return Err(Errno::ENOMEM);
             }
+            inner.check_unsealed(range.clone())?;
             inner.unmap(range, flush);
             Ok(())
         })
@@ -172,7 +174,11 @@ impl Inner {
         }
         let lock = self.lock_of_new(request.flags.contains(MapFlags::LOCKED), range.clone())?;
         let fixed = request.flags.contains(MapFlags::FIXED);
+        if fixed {
+            self.check_unsealed(range.clone())?;
+        }
         let mut vma = self.new_vma(request, range.clone())?;
+        self.check_exec_gain(vma.protection, vma.protection)?;
         vma.attributes |= lock;
         let replaced = if fixed {
             self.pages_mapped_in(range.clone())
@@ -250,6 +256,14 @@ impl Inner {
         (bytes >> PAGE_SHIFT) as usize
     }
 
+    /// Refuses to take away or change what is sealed.
+    pub(super) fn check_unsealed(&self, range: Range<u64>) -> Result<(), Errno> {
+        if self.mappings.overlapping(range).any(Vma::is_sealed) {
+            return Err(Errno::EPERM);
+        }
+        Ok(())
+    }
+
     /// Removes all that is mapped in a range.
     pub(super) fn unmap(&mut self, range: Range<u64>, flush: &mut Flush) {
         let (mappings, mut leaves) = self.parts();
@@ -273,6 +287,7 @@ impl Inner {
             return Err(Errno::ENOMEM);
         }
         if new < old {
+            self.check_unsealed(new..old)?;
             self.unmap(new..old, flush);
         } else if new > old {
             // One page is kept free below the next mapping, as Linux does.
@@ -366,6 +381,8 @@ impl Inner {
             attributes,
             kind,
             backing,
+            policy: Policy::DEFAULT,
+            name: None,
         })
     }
 }
@@ -389,5 +406,7 @@ fn break_vma(range: Range<u64>) -> Vma {
         attributes: Attributes::empty(),
         kind: VmaKind::Heap,
         backing: Backing::Anonymous,
+        policy: Policy::DEFAULT,
+        name: None,
     }
 }

@@ -9,14 +9,19 @@ mod advise;
 mod barrier;
 mod discard;
 mod dump;
+mod exec_gain;
 mod fault;
 mod fork;
 mod futex;
 mod lock;
 mod map;
+mod name;
+mod placement;
 mod protect;
 mod remap;
+mod remap_file;
 mod residency;
+mod seal;
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -41,6 +46,7 @@ use crate::vma::{GUARD_GAP_BYTES, Mappings};
 
 pub use account::{SpaceStatistics, VmaInfo};
 pub use barrier::{BarrierError, order_all};
+pub use exec_gain::ExecGain;
 pub use fault::FaultError;
 pub use fork::ForkPolicy;
 pub use futex::FutexKey;
@@ -111,6 +117,7 @@ struct Inner {
     break_end: u64,
     resident: Resident,
     locking: lock::Locking,
+    exec_gain: ExecGain,
 }
 
 /// Number of leaves, not counting those of the zero frame.
@@ -147,6 +154,7 @@ impl AddressSpace {
                 break_end: 0,
                 resident: Resident::default(),
                 locking: lock::Locking::default(),
+                exec_gain: ExecGain::default(),
             };
             Self {
                 root,

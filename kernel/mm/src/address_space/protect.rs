@@ -71,6 +71,10 @@ impl Inner {
             if !vma.max_protection.contains(protection) {
                 return Err(Errno::EACCES);
             }
+            self.check_exec_gain(vma.protection, protection)?;
+            if vma.is_sealed() {
+                return Err(Errno::EPERM);
+            }
             let end = vma.end.min(range.end);
             if vma.protection != protection {
                 let promised = self.check_promise(vma, (end - at) >> PAGE_SHIFT, protection)?;

@@ -159,6 +159,9 @@ impl Inner {
             ..
         } = *request;
         let vma = self.mappings.find(address).ok_or(Errno::EFAULT)?;
+        if vma.is_sealed() {
+            return Err(Errno::EPERM);
+        }
         if request.has_place() {
             return self.remap_to(request, flush);
         }
@@ -168,6 +171,7 @@ impl Inner {
         if new_length <= old_length {
             if new_length < old_length {
                 let tail = user_range(address + new_length, old_length - new_length).ok_or(Errno::EINVAL)?;
+                self.check_unsealed(tail.clone())?;
                 self.unmap(tail, flush);
             }
             return Ok(Remapped::at(address));
@@ -229,11 +233,15 @@ impl Inner {
             if new_address < Current::USER_START {
                 return Err(Errno::EPERM);
             }
-            self.unmap(new_address..new_address + new_length, flush);
+            let target = new_address..new_address + new_length;
+            self.check_unsealed(target.clone())?;
+            self.unmap(target, flush);
         }
         let mut old = request.old();
         if new_length < old_length {
-            self.unmap(address + new_length..old.end, flush);
+            let tail = address + new_length..old.end;
+            self.check_unsealed(tail.clone())?;
+            self.unmap(tail, flush);
             old.end = address + new_length;
         }
         let kept = RemapRequest {

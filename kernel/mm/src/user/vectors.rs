@@ -73,6 +73,11 @@ impl AddressSpace {
 }
 
 impl UserIoVec<'_> {
+    /// Returns the ranges.
+    pub fn ranges(&self) -> &[IoVec] {
+        &self.ranges
+    }
+
     /// Moves up to `wanted` bytes: `transfer` gets an address, the bytes done before and the bytes to do,
     /// and returns how many it did.
     fn transfer(

@@ -131,6 +131,12 @@ impl Mappings {
         self.list[..self.position(address)].last().map(|vma| &**vma)
     }
 
+    /// Finds the first mapping with a part in `at..end`, and that part.
+    pub(crate) fn part_from(&self, at: u64, end: u64) -> Option<(&Vma, Range<u64>)> {
+        let vma = self.ending_above(at).filter(|vma| at < end && vma.start < end)?;
+        Some((vma, vma.start.max(at)..vma.end.min(end)))
+    }
+
     /// Iterates over the mappings that share a byte with the range, in ascending order.
     pub(crate) fn overlapping(&self, range: Range<u64>) -> impl Iterator<Item = &Vma> {
         let above = self.list[self.position(range.start)..].iter();

@@ -13,6 +13,7 @@ use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 
 use crate::address_space::AddressSpace;
 use crate::pager::Pager;
+use crate::policy::Policy;
 
 pub(crate) use mappings::{GUARD_GAP_BYTES, Mappings};
 
@@ -56,6 +57,8 @@ bitflags! {
         const LOCK_ON_FAULT = 1 << 8;
         /// Counts as memory that was promised (Linux's VM_ACCOUNT).
         const ACCOUNTED = 1 << 9;
+        /// Stays as it is (mseal).
+        const SEALED = 1 << 10;
     }
 }
 
@@ -143,6 +146,9 @@ pub(crate) struct Vma {
     pub(crate) attributes: Attributes,
     pub(crate) kind: VmaKind,
     pub(crate) backing: Backing,
+    pub(crate) policy: Policy,
+    /// What the program calls anonymous memory (PR_SET_VMA_ANON_NAME).
+    pub(crate) name: Option<Arc<[u8]>>,
 }
 
 impl Vma {
@@ -156,6 +162,10 @@ impl Vma {
 
     pub(crate) fn grows_down(&self) -> bool {
         self.attributes.contains(Attributes::GROWS_DOWN)
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.attributes.contains(Attributes::SEALED)
     }
 
     /// Reports whether the mapping counts as data: private and writable, and not a stack.
@@ -222,7 +232,11 @@ impl Vma {
                 page: *page,
             },
         };
-        Self { backing, ..*self }
+        Self {
+            backing,
+            name: self.name.clone(),
+            ..*self
+        }
     }
 
     /// Cuts off the part from `at` on and returns it.
@@ -243,6 +257,8 @@ impl Vma {
             && self.max_protection == next.max_protection
             && self.attributes == next.attributes
             && self.kind == next.kind
+            && self.policy == next.policy
+            && self.name == next.name
             && match (&self.backing, &next.backing) {
                 (Backing::Anonymous, Backing::Anonymous) => true,
                 (

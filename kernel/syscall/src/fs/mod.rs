@@ -37,7 +37,7 @@ pub(crate) use names::{
 pub(crate) use open::{creat, open, openat};
 pub(crate) use poll::{poll, ppoll, pselect6, select};
 pub(crate) use stat::{fstat, lstat, newfstatat, stat, statx};
-pub(crate) use storage::{fadvise64, fallocate, readahead, sync_file_range, syncfs};
+pub(crate) use storage::{cachestat, fadvise64, fallocate, readahead, sync_file_range, syncfs};
 pub(crate) use vectors::{preadv, preadv2, pwritev, pwritev2};
 pub(crate) use xattr::{
     fgetxattr, flistxattr, fremovexattr, fsetxattr, getxattr, getxattrat, lgetxattr, listxattr, listxattrat,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::mem::offset_of;
 
 use arrayvec::ArrayVec;
+use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::poll::{FD_SETSIZE, PollEvents, PollFd};
 use los_abi::resource::RLIMIT_NOFILE;
@@ -66,7 +67,14 @@ fn store_rest(
         return result;
     };
     let rest = Timespec::from_ns(deadline_ns.saturating_sub(now_ns()));
-    unless_untold(result, ctx.memory().write(timeout, &rest).is_ok())
+    let is_told = !keeps_timeouts(ctx) && ctx.memory().write(timeout, &rest).is_ok();
+    unless_untold(result, is_told)
+}
+
+/// Tells whether the program wants its timeouts left alone (personality(2)).
+fn keeps_timeouts(ctx: &Context<'_>) -> bool {
+    let personality = ctx.thread.attributes.personality();
+    personality.contains(Personality::STICKY_TIMEOUTS)
 }
 
 /// Ends a call that would be made again where what is left of the time could not be stored.
@@ -184,7 +192,8 @@ pub(crate) fn select(
     let result = select_until(ctx, count, [read, write, except], deadline_ns);
     if let Some(deadline_ns) = deadline_ns {
         let rest = Timeval::from_ns(deadline_ns.saturating_sub(now_ns()));
-        return unless_untold(result, ctx.memory().write(timeout, &rest).is_ok());
+        let is_told = !keeps_timeouts(ctx) && ctx.memory().write(timeout, &rest).is_ok();
+        return unless_untold(result, is_told);
     }
     result
 }

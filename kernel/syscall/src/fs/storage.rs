@@ -1,8 +1,10 @@
-//! Room on storage and what is on its way there: fallocate(2), posix_fadvise(2), readahead(2), sync_file_range(2), syncfs(2).
+//! Room on storage and what is on its way there: fallocate(2), posix_fadvise(2), readahead(2), sync_file_range(2), syncfs(2),
+//! cachestat(2).
 
 use los_abi::errno::Errno;
 use los_abi::fs::{FADVICE, FallocateFlags};
-use los_abi::syscall::Fd;
+use los_abi::mm::{Cachestat, CachestatRange};
+use los_abi::syscall::{Fd, UserPtr};
 use sync::Result;
 use task::Context;
 use vfs::FileKind;
@@ -80,5 +82,32 @@ pub(crate) fn syncfs(ctx: &Context<'_>, fd: Fd) -> Result<usize> {
     let file = ctx.files().get(fd)?;
     file.ops()?;
     file.path().mount.file_system().sync()?;
+    Ok(0)
+}
+
+pub(crate) fn cachestat(
+    ctx: &Context<'_>,
+    fd: Fd,
+    range: UserPtr<CachestatRange>,
+    state: UserPtr<Cachestat>,
+    flags: u32,
+) -> Result<usize> {
+    let file = ctx.files().get(fd)?;
+    file.ops()?;
+    let range: CachestatRange = ctx.memory().read(range)?;
+    file.check_cache_inspection(ctx.credentials())?;
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let end = match range.len {
+        0 => u64::MAX,
+        length => range.off.wrapping_add(length),
+    };
+    // What is in memory is nowhere else: nothing is dirty, and nothing was ever taken out.
+    let told = Cachestat {
+        nr_cache: file.stored_pages(range.off, end),
+        ..Cachestat::default()
+    };
+    ctx.memory().write(state, &told)?;
     Ok(0)
 }

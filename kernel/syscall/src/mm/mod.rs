@@ -1,15 +1,24 @@
 //! Memory maps.
 
 mod barrier;
+mod keys;
 mod lock;
 mod memory_file;
+mod other;
+mod policy;
 
 pub(crate) use barrier::membarrier;
+pub(crate) use keys::{map_shadow_stack, pkey_alloc, pkey_free, pkey_mprotect};
 pub(crate) use lock::{mlock, mlock2, mlockall, munlock, munlockall};
 pub(crate) use memory_file::memfd_create;
+pub(crate) use other::{process_madvise, process_mrelease};
+pub(crate) use policy::{
+    get_mempolicy, mbind, migrate_pages, move_pages, set_mempolicy, set_mempolicy_home_node,
+};
 
+use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
-use los_abi::fs::SealFlags;
+use los_abi::fs::{MountFlags, SealFlags};
 use los_abi::mm::{MapFlags, MremapFlags, MsyncFlags, ProtFlags};
 use los_abi::syscall::{Fd, UserPtr};
 use mm::{MapRequest, RemapRequest, Source, VmaKind};
@@ -23,7 +32,7 @@ pub(crate) fn mmap(
     ctx: &Context<'_>,
     address: u64,
     length: usize,
-    prot: ProtFlags,
+    asked: ProtFlags,
     flags: MapFlags,
     fd: Fd,
     offset: u64,
@@ -31,10 +40,16 @@ pub(crate) fn mmap(
     if offset & OFFSET_MASK != 0 {
         return Err(Errno::EINVAL.into());
     }
+    let mut prot = implied(ctx, asked);
     let source = if flags.contains(MapFlags::ANONYMOUS) {
         Source::Anonymous
     } else {
-        file_source(ctx, fd, prot, flags, offset)?
+        let file = ctx.files().get(fd)?;
+        file.ops()?;
+        if file.path().mount.flags().contains(MountFlags::NOEXEC) {
+            prot = asked;
+        }
+        file_source(&file, prot, flags, offset)
     };
     if flags.contains(MapFlags::LOCKED) {
         ctx.memory().set_locker(lock::locker(ctx));
@@ -50,12 +65,20 @@ pub(crate) fn mmap(
     Ok(address as usize)
 }
 
+/// Returns what a protection stands for: memory that can be read can be executed too, if the personality says so.
+fn implied(ctx: &Context<'_>, prot: ProtFlags) -> ProtFlags {
+    let personality = ctx.thread.attributes.personality();
+    if prot.contains(ProtFlags::READ) && personality.contains(Personality::READ_IMPLIES_EXEC) {
+        prot | ProtFlags::EXEC
+    } else {
+        prot
+    }
+}
+
 /// Describes a file as the source of a mapping, with what its access mode allows.
-fn file_source(ctx: &Context<'_>, fd: Fd, prot: ProtFlags, flags: MapFlags, offset: u64) -> Result<Source> {
-    let file = ctx.files().get(fd)?;
-    file.ops()?;
+fn file_source(file: &OpenFile, prot: ProtFlags, flags: MapFlags, offset: u64) -> Source {
     // What is wrong with the file counts after what is wrong with the request.
-    Ok(open_source(&file, prot, flags, offset).unwrap_or_else(|errno| Source::Refused { errno, offset }))
+    open_source(file, prot, flags, offset).unwrap_or_else(|errno| Source::Refused { errno, offset })
 }
 
 fn open_source(
@@ -72,6 +95,12 @@ fn open_source(
     let mut max_protection = ProtFlags::READ | ProtFlags::EXEC;
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
+    }
+    if file.path().mount.flags().contains(MountFlags::NOEXEC) {
+        if prot.contains(ProtFlags::EXEC) {
+            return Err(Errno::EPERM);
+        }
+        max_protection -= ProtFlags::EXEC;
     }
     let keeps_contents = SealFlags::WRITE | SealFlags::FUTURE_WRITE;
     let is_sealed = || {
@@ -98,7 +127,13 @@ pub(crate) fn munmap(ctx: &Context<'_>, address: u64, length: usize) -> Result<u
 }
 
 pub(crate) fn mprotect(ctx: &Context<'_>, address: u64, length: usize, prot: ProtFlags) -> Result<usize> {
-    ctx.memory().protect(address, length as u64, prot)?;
+    let implied = implied(ctx, prot);
+    let is_added = implied != prot;
+    match ctx.memory().protect(address, length as u64, implied) {
+        // A file on a mount without programs is not executed all the same.
+        Err(Errno::EACCES) if is_added => ctx.memory().protect(address, length as u64, prot)?,
+        other => other?,
+    }
     Ok(0)
 }
 
@@ -165,5 +200,30 @@ pub(crate) fn mincore(ctx: &Context<'_>, address: u64, length: usize, out: UserP
 
 pub(crate) fn msync(ctx: &Context<'_>, address: u64, length: usize, flags: MsyncFlags) -> Result<usize> {
     ctx.memory().sync(address, length as u64, flags)?;
+    Ok(0)
+}
+
+pub(crate) fn remap_file_pages(
+    ctx: &Context<'_>,
+    address: u64,
+    length: usize,
+    prot: ProtFlags,
+    page: u64,
+    flags: MapFlags,
+) -> Result<usize> {
+    if !prot.is_empty() {
+        return Err(Errno::EINVAL.into());
+    }
+    ctx.memory().set_locker(lock::locker(ctx));
+    ctx.memory()
+        .remap_file_pages(address, length as u64, page, flags)?;
+    Ok(0)
+}
+
+pub(crate) fn mseal(ctx: &Context<'_>, address: u64, length: usize, flags: u64) -> Result<usize> {
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    ctx.memory().seal(address, length as u64)?;
     Ok(0)
 }

@@ -8,6 +8,7 @@ mod foreign;
 mod futex;
 mod groups;
 mod limits;
+mod memory_options;
 mod pidfd;
 mod prctl;
 mod rseq;

@@ -18,6 +18,8 @@ use task::cred::{self, SecureBits, capabilities};
 use task::thread::ThreadPointer;
 use vfs::{Capability, Credentials};
 
+use super::memory_options;
+
 pub(crate) fn prctl(
     ctx: &Context<'_>,
     option: i32,
@@ -34,6 +36,10 @@ pub(crate) fn prctl(
         abi::PR_GET_PDEATHSIG => {
             let signal = ctx.thread.parent_death_signal.load(Ordering::Relaxed);
             write(ctx, arg2, &signal.cast_signed())
+        }
+        abi::PR_GET_TID_ADDRESS => {
+            let address = ctx.thread.clear_child_tid.load(Ordering::Relaxed);
+            write(ctx, arg2, &address)
         }
         abi::PR_SET_CHILD_SUBREAPER => {
             ctx.process.is_subreaper.store(arg2 != 0, Ordering::Relaxed);
@@ -109,7 +115,7 @@ fn credentials(ctx: &Context<'_>, option: i32, arg2: u64, rest: [u64; 3]) -> Res
         abi::PR_CAPBSET_READ => Ok(usize::from(capabilities::is_bounding(own, arg2)?)),
         abi::PR_CAPBSET_DROP => change(&|credentials| capabilities::drop_bounding(credentials, arg2)),
         abi::PR_CAP_AMBIENT => ambient(ctx, arg2, rest),
-        _ => Err(Errno::EINVAL.into()),
+        _ => memory_options::control(ctx, option, arg2, rest),
     }
 }
 
@@ -139,7 +145,7 @@ fn ambient(ctx: &Context<'_>, operation: u64, [capability, arg4, arg5]: [u64; 3]
 }
 
 /// Refuses arguments that must be 0.
-fn none(arguments: &[u64]) -> Result<usize> {
+pub(super) fn none(arguments: &[u64]) -> Result<usize> {
     if arguments.iter().any(|argument| *argument != 0) {
         return Err(Errno::EINVAL.into());
     }

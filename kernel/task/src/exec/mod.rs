@@ -213,6 +213,9 @@ impl Prepared {
             stack_pointer,
             image,
         } = self.loaded;
+        if let Some(old) = process.memory() {
+            space.inherit_exec_gain(&old);
+        }
         let old_memory = process.replace_memory(Some(space.clone()));
         sched::activate(&space);
         let old_image = process.set_image(Arc::new(image));

@@ -12,7 +12,7 @@ use los_abi::errno::Errno;
 use los_abi::prctl::{
     PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER,
     PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS,
-    PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_SECUREBITS,
+    PR_SET_DUMPABLE, PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS, PR_SET_SECUREBITS,
 };
 use los_abi::syscall::Sysno;
 use rt::{fs, process};
@@ -331,6 +331,8 @@ pub(super) fn helper(words: &[Vec<u8>]) -> i32 {
     let (Ok(effective), Ok(ambient)) = (status_set("CapEff"), status_set("CapAmb")) else {
         return 90;
     };
+    // Who has gained rights may not read it otherwise: it is root's.
+    let _ = control(PR_SET_DUMPABLE, &[1]);
     let secure = fs::read(b"/proc/self/auxv").map(|bytes| {
         let word = |pair: &[u8], at| {
             let bytes = pair.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());

@@ -19,8 +19,8 @@ mod exec_image;
 mod execveat;
 mod extended_attributes;
 mod faults;
-mod file_signals;
 mod file_capabilities;
+mod file_signals;
 mod files;
 mod foreign;
 mod founding;
@@ -33,8 +33,10 @@ mod locks;
 mod madvise;
 mod memfd;
 mod memory;
+mod memory_calls;
 mod memory_lock;
 mod memory_maps;
+mod memory_policy;
 mod mremap;
 mod names;
 mod out_of_memory;
@@ -88,6 +90,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         mremap::CASES,
         memory_lock::CASES,
         memory_maps::CASES,
+        memory_policy::CASES,
+        memory_calls::CASES,
         madvise::CASES,
         memfd::CASES,
         shared_memory::CASES,

@@ -6,6 +6,7 @@ mod errors;
 mod fork;
 mod model;
 mod objects;
+mod parts;
 mod remap;
 
 use alloc::sync::Arc;

@@ -25,6 +25,8 @@ fn vma(range: Range<u64>, grows_down: bool) -> Vma {
         },
         kind: VmaKind::Plain,
         backing: Backing::Anonymous,
+        policy: crate::policy::Policy::DEFAULT,
+        name: None,
     }
 }
 
