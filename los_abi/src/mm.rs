@@ -136,6 +136,8 @@ constants! {
         MADV_POPULATE_READ = 22, "Page tables are filled for reading.";
         MADV_POPULATE_WRITE = 23, "Page tables are filled for writing.";
         MADV_DONTNEED_LOCKED = 24, "As MADV_DONTNEED, for locked memory too.";
+        MADV_GUARD_INSTALL = 102, "Nobody may touch the range.";
+        MADV_GUARD_REMOVE = 103, "Undoes MADV_GUARD_INSTALL.";
         MADV_COLLAPSE = 25, "Pages become huge pages now.";
     }
 

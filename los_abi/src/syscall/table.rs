@@ -147,7 +147,7 @@ macro_rules! for_each_syscall {
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }
             { mprotect, x86_64: 10, aarch64: 226, (address: u64, length: usize, prot: ProtFlags), Full, "" }
             { brk, x86_64: 12, aarch64: 214, (address: u64), Full, "" }
-            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_GUARD_*, and as by a Linux without their parts MADV_COLLAPSE and MADV_HWPOISON, are refused; advice about readahead and huge pages has no effect" }
+            { madvise, x86_64: 28, aarch64: 233, (address: u64, length: usize, advice: i32), Partial, "MADV_COLLAPSE and MADV_HWPOISON are refused as by a Linux without their parts; advice about readahead and huge pages has no effect" }
             { mremap, x86_64: 25, aarch64: 216, (address: u64, old_length: u64, new_length: u64, flags: u64, new_address: u64), Full, "" }
             { mincore, x86_64: 27, aarch64: 232, (address: u64, length: usize, pages: UserPtr<u8>), Full, "" }
             { msync, x86_64: 26, aarch64: 227, (address: u64, length: usize, flags: MsyncFlags), Full, "" }

@@ -7,6 +7,7 @@ use los_abi::mm::{self as abi, ProtFlags};
 use los_arch::hal::paging::Access;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
+use super::lock::is_special;
 use super::zap::Flush;
 use super::{AddressSpace, FaultError, Inner, page_align};
 use crate::vma::{Attributes, Backing, Vma};
@@ -20,6 +21,10 @@ enum Effect {
     Drop,
     /// The pages go, even locked ones.
     DropLocked,
+    /// The pages go, and nobody may touch the range.
+    Guard,
+    /// The range is no longer guarded.
+    Unguard,
     /// The pages go, if they are private memory.
     DropAnonymous,
     /// Nothing, but the range must be mapped and not locked.
@@ -38,9 +43,9 @@ impl Effect {
     /// Reports whether contents go, here or in a child.
     fn discards(self) -> bool {
         match self {
-            Self::Drop | Self::DropLocked | Self::DropAnonymous | Self::Remove => true,
+            Self::Drop | Self::DropLocked | Self::DropAnonymous | Self::Remove | Self::Guard => true,
             Self::Set(set) => set.intersects(Attributes::NO_FORK | Attributes::WIPE_ON_FORK),
-            Self::Nothing | Self::NothingUnlocked | Self::Clear(_) | Self::Touch(_) => false,
+            Self::Nothing | Self::NothingUnlocked | Self::Clear(_) | Self::Touch(_) | Self::Unguard => false,
         }
     }
 }
@@ -107,10 +112,15 @@ impl AddressSpace {
         if whole { Ok(()) } else { Err(Errno::ENOMEM) }
     }
 
+    fn is_guarded(&self, page: u64) -> bool {
+        self.inner.lock().guards.contains(page)
+    }
+
     fn touch(&self, range: Range<u64>, access: Access) -> Result<(), Errno> {
         for page in range.step_by(PAGE_SIZE) {
             self.handle_fault(VirtAddr::new(page), access)
                 .map_err(|error| match error {
+                    FaultError::NotMapped if self.is_guarded(page) => Errno::EFAULT,
                     FaultError::NotMapped | FaultError::NoMemory => Errno::ENOMEM,
                     FaultError::NotAllowed => Errno::EINVAL,
                     FaultError::BeyondEnd => Errno::EFAULT,
@@ -133,6 +143,8 @@ fn effect_of(advice: i32) -> Option<Effect> {
         abi::MADV_COLD | abi::MADV_PAGEOUT => Effect::NothingUnlocked,
         abi::MADV_DONTNEED => Effect::Drop,
         abi::MADV_DONTNEED_LOCKED => Effect::DropLocked,
+        abi::MADV_GUARD_INSTALL => Effect::Guard,
+        abi::MADV_GUARD_REMOVE => Effect::Unguard,
         abi::MADV_FREE => Effect::DropAnonymous,
         abi::MADV_REMOVE => Effect::Remove,
         abi::MADV_DONTFORK => Effect::Set(Attributes::NO_FORK),
@@ -171,6 +183,9 @@ impl Inner {
                 Effect::Drop | Effect::DropLocked => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous if private_memory => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous => return Err(Errno::EINVAL),
+                Effect::Guard => self.install_guard(part, flush)?,
+                Effect::Unguard if is_special(vma) => return Err(Errno::EINVAL),
+                Effect::Unguard => self.guards.remove(part),
                 Effect::Set(Attributes::WIPE_ON_FORK) if !private_memory => return Err(Errno::EINVAL),
                 Effect::Set(set) => self.change(part, |vma| vma.attributes |= set)?,
                 Effect::Clear(cleared) => self.change(part, |vma| vma.attributes -= cleared)?,

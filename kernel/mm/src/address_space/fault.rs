@@ -9,6 +9,7 @@ use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, VirtAddr};
 use los_arch::{Current, Pte};
 
+use super::guard::Guards;
 use super::lock::Locking;
 use super::protect::{is_only_owner, with_frame};
 use super::{AddressSpace, Inner, Limits, Resident, is_zero_frame, zero_frame};
@@ -93,6 +94,7 @@ impl Inner {
             resident,
             limits,
             locking,
+            guards,
             ..
         } = self;
         let vma = match mappings.find(at) {
@@ -105,6 +107,9 @@ impl Inner {
         if !vma.permits(access) {
             return Err(FaultError::NotAllowed);
         }
+        if guards.contains(at) {
+            return Err(FaultError::NotMapped);
+        }
         let leaves = table
             .leaf_table(tables, page, true)
             .map_err(|_| FaultError::NoMemory)?;
@@ -115,6 +120,7 @@ impl Inner {
             leaves,
             tables,
             resident,
+            guards,
             active,
         };
         let entry = Pte::from_raw(fault.tables.read_entry(leaves, leaf_index(page)));
@@ -193,6 +199,7 @@ struct Fault<'a> {
     leaves: PhysAddr,
     tables: &'a mut Tables,
     resident: &'a mut Resident,
+    guards: &'a Guards,
     active: bool,
 }
 
@@ -266,7 +273,7 @@ impl Fault<'_> {
         for neighbour in self.block_around() {
             let page = VirtAddr::new(neighbour);
             let entry = self.tables.read_entry(self.leaves, leaf_index(page));
-            if Pte::from_raw(entry).is_present() {
+            if Pte::from_raw(entry).is_present() || self.guards.contains(neighbour) {
                 continue;
             }
             if let Some(frame) = pager.cached(self.vma.page_index(page)) {

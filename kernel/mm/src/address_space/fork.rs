@@ -66,6 +66,7 @@ impl Inner {
             if vma.attributes.contains(Attributes::WIPE_ON_FORK) {
                 continue;
             }
+            child.guards.copy_from(&self.guards, vma.start..vma.end, 0)?;
             let mut copy = Copy {
                 vma,
                 policy,

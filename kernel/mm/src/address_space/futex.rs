@@ -8,6 +8,8 @@ use los_arch::hal::VirtAddr;
 use los_arch::hal::prelude::Paging;
 
 use super::AddressSpace;
+use super::protect::with_frame;
+use crate::frames::Frame;
 use crate::vma::Backing;
 
 /// Names a futex word, equal for all who mean the same word.
@@ -46,8 +48,7 @@ impl AddressSpace {
     /// Names a word for waits that other processes may share.
     ///
     /// # Errors
-    /// EFAULT when nothing is mapped there, or private memory that cannot be written: as its page may be replaced
-    /// by a copy, it names nothing.
+    /// EFAULT when nothing is mapped there, or private memory that cannot be written.
     pub fn shared_futex_key(&self, address: u64) -> Result<FutexKey, Errno> {
         let inner = self.inner.lock();
         let vma = inner.mappings.find(address).ok_or(Errno::EFAULT)?;
@@ -61,7 +62,20 @@ impl AddressSpace {
                     offset: offset + address.page_offset() as u64,
                 })
             }
-            _ if !vma.protection.contains(ProtFlags::WRITE) => Err(Errno::EFAULT),
+            // What nobody can write through this mapping is the object's own page, which others may write.
+            Backing::Object { mapped, page } if !vma.protection.contains(ProtFlags::WRITE) => {
+                let at = VirtAddr::new(address).page_base();
+                let leaf = inner.table.query(&inner.tables, at).ok_or(Errno::EFAULT)?;
+                if !with_frame(leaf.phys, Frame::is_cached) {
+                    return Err(Errno::EFAULT);
+                }
+                let into = (page * PAGE_SIZE as u64).wrapping_add(address - vma.start);
+                Ok(FutexKey::Shared {
+                    object: mapped.pager().object(),
+                    offset: into,
+                })
+            }
+            Backing::Anonymous if !vma.protection.contains(ProtFlags::WRITE) => Err(Errno::EFAULT),
             _ => self.private_futex_key(address),
         }
     }

@@ -299,7 +299,7 @@ impl Inner {
 }
 
 /// Reports whether a mapping is the kernel's own and never locked.
-fn is_special(vma: &Vma) -> bool {
+pub(super) fn is_special(vma: &Vma) -> bool {
     use crate::vma::VmaKind;
     matches!(vma.kind, VmaKind::Vdso | VmaKind::Vvar)
 }

@@ -266,6 +266,7 @@ impl Inner {
 
     /// Removes all that is mapped in a range.
     pub(super) fn unmap(&mut self, range: Range<u64>, flush: &mut Flush) {
+        self.guards.remove(range.clone());
         let (mappings, mut leaves) = self.parts();
         let mut any = false;
         for vma in mappings.take(range.clone()) {

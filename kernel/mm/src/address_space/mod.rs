@@ -13,6 +13,7 @@ mod exec_gain;
 mod fault;
 mod fork;
 mod futex;
+mod guard;
 mod lock;
 mod map;
 mod name;
@@ -118,6 +119,7 @@ struct Inner {
     resident: Resident,
     locking: lock::Locking,
     exec_gain: ExecGain,
+    guards: guard::Guards,
 }
 
 /// Number of leaves, not counting those of the zero frame.
@@ -155,6 +157,7 @@ impl AddressSpace {
                 resident: Resident::default(),
                 locking: lock::Locking::default(),
                 exec_gain: ExecGain::default(),
+                guards: guard::Guards::default(),
             };
             Self {
                 root,

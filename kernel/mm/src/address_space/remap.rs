@@ -320,6 +320,7 @@ impl Inner {
         if moved.attributes.contains(Attributes::ACCOUNTED) {
             commit::check((length >> PAGE_SHIFT) as usize)?;
         }
+        self.guards.shift(from.clone(), to.wrapping_sub(from.start))?;
         self.move_leaves(from.clone(), to, flush)?;
         // First: a table belongs to the mappings that it is used for.
         self.mappings.insert(moved);

@@ -13,7 +13,7 @@ use los_abi::futex::{
 };
 use los_abi::signal::SIGUSR1;
 use los_abi::syscall::Sysno;
-use rt::time;
+use rt::{fs, time};
 
 use crate::arch::KERNEL_ADDRESS;
 use crate::cases::ended;
@@ -43,6 +43,7 @@ cases![
     single_operation_calls,
     robust_locks_are_marked_at_death,
     robust_list_is_told,
+    words_that_nobody_can_write,
 ];
 
 const PAST: [i64; 2] = [0, 1];
@@ -576,5 +577,26 @@ fn robust_list_is_told() -> Outcome {
     ensure_eq!(get(0, 8, size).err(), Some(Errno::EFAULT));
     ensure_eq!(get(0, head, 8).err(), Some(Errno::EFAULT));
     call(Sysno::set_robust_list, &[0, 24])?;
+    Ok(())
+}
+
+/// Without FUTEX_PRIVATE_FLAG, private memory that cannot be written has no word to wait for; a file's page has.
+fn words_that_nobody_can_write() -> Outcome {
+    const WAIT: u64 = 0;
+    const WAKE: u64 = 1;
+    const PRIVATE: u64 = 128;
+    let futex = |at: u64, operation: u64, value: u64| call(Sysno::futex, &[at, operation, value, 0, 0, 0]);
+    let anonymous = call(Sysno::mmap, &[0, 4096, 1, 0x22, u64::MAX, 0])?;
+    ensure_eq!(futex(anonymous, WAKE, 1), Err(Errno::EFAULT));
+    ensure_eq!(futex(anonymous, WAIT, 5), Err(Errno::EFAULT));
+    ensure_eq!(futex(anonymous, WAKE | PRIVATE, 1), Ok(0));
+    ensure_eq!(futex(anonymous, WAIT | PRIVATE, 5), Err(Errno::EAGAIN));
+    let mut file = fs::File::create(b"words", 0o644)?;
+    file.write_all(&[0; 4096])?;
+    let file = fs::File::open(b"words")?;
+    let fd = file.descriptor() as u64;
+    let read_only = call(Sysno::mmap, &[0, 4096, 1, 2, fd, 0])?;
+    ensure_eq!(futex(read_only, WAKE, 1), Ok(0));
+    ensure_eq!(futex(read_only, WAIT, 5), Err(Errno::EAGAIN));
     Ok(())
 }
