@@ -38,7 +38,8 @@ const GUEST_ONLY: &str = "# guest-only";
 const STATIC: &str = "tests/guest";
 const DYNAMIC: &str = "tests/guest/debian";
 /// What the scripts for dynamic programs need.
-const PACKAGES: [&str; 23] = [
+const PACKAGES: [&str; 25] = [
+    "attr",
     "bash",
     "coreutils",
     "dash",
@@ -51,6 +52,7 @@ const PACKAGES: [&str; 23] = [
     "hostname",
     "libc-bin",
     "libc6-dev",
+    "libcap2-bin",
     "mawk",
     "musl",
     "musl-dev",

@@ -325,7 +325,7 @@ fn shared_words_are_one_in_two_processes() -> Outcome {
 
 fn file_words_are_told_apart_by_offset() -> Outcome {
     let flags = los_abi::fs::OpenFlags::RDWR | los_abi::fs::OpenFlags::CREAT;
-    let mut file = rt::fs::File::open_with(b"words", flags, 0o600)?;
+    let mut file = fs::File::open_with(b"words", flags, 0o600)?;
     file.write_all(&[0; 8192])?;
     let fd = file.descriptor() as u64;
     let map = |offset| call(Sysno::mmap, &[0, 4096, READ_WRITE, SHARED, fd, offset]);
