@@ -50,9 +50,9 @@ pub struct Process {
     /// Whether PR_SET_THP_DISABLE was asked for; no memory is given in huge pages anyway.
     pub has_huge_pages_disabled: AtomicBool,
     /// Who may look into the process, as a number of [`Dumpable`] (PR_SET_DUMPABLE).
-    dumpable: AtomicU32,
+    pub(crate) dumpable: AtomicU32,
     /// What core dumps have of memory, as a [`Filter`].
-    core_filter: AtomicU32,
+    pub(crate) core_filter: AtomicU32,
     /// Where threads wait while the process is dumped.
     pub(crate) dump: Rendezvous,
     /// Whether signals without a handler are dropped, as for the first process.
@@ -226,36 +226,6 @@ impl Process {
     #[inline]
     pub(crate) fn space(&self) -> usize {
         self.space.load(Ordering::Relaxed)
-    }
-
-    /// Reports whether others with the same ids may look into the process.
-    pub fn is_dumpable(&self) -> bool {
-        self.dumpable() == Dumpable::User
-    }
-
-    /// Returns who may look into the process, and whether it leaves a core.
-    pub fn dumpable(&self) -> Dumpable {
-        Dumpable::from_number(self.dumpable.load(Ordering::Relaxed)).unwrap_or(Dumpable::No)
-    }
-
-    /// Sets who may look into the process.
-    pub fn set_dumpable(&self, dumpable: Dumpable) {
-        self.dumpable.store(dumpable.number(), Ordering::Relaxed);
-    }
-
-    /// Returns what core dumps have of the memory.
-    pub fn core_filter(&self) -> Filter {
-        Filter::from_bits_truncate(self.core_filter.load(Ordering::Relaxed))
-    }
-
-    /// Sets what core dumps have of the memory.
-    pub fn set_core_filter(&self, filter: Filter) {
-        self.core_filter.store(filter.bits(), Ordering::Relaxed);
-    }
-
-    /// Reports whether a thread writes a core dump while the others rest.
-    pub fn is_dumping(&self) -> bool {
-        self.ending.load(Ordering::SeqCst) & DUMPING != 0
     }
 
     /// Returns what execve remembers of the program.

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 mod cases;
+mod core_file;
 mod descriptors;
 mod elf;
 mod handler;

@@ -4,6 +4,7 @@
 //! system are in [`system`] and [`settings`], those of processes and threads in [`task`] and its
 //! neighbours. Contents have Linux's formats to the byte, since procps, busybox and libc read them.
 
+mod controls;
 mod descriptors;
 mod listing;
 mod locks;

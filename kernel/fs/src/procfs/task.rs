@@ -2,21 +2,19 @@
 
 use alloc::sync::Arc;
 use core::any::Any;
-use core::sync::atomic::Ordering;
 
-use ::task::core_dump::Filter;
 use ::task::inspect;
 use ::task::pid::{self, Pid};
 use ::task::{Process, Thread};
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
-use vfs::{Access, Capability, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttributes};
+use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttributes};
 
 use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
-use super::{maps, memory, mounts, program, root, smaps, stat, status, usage};
+use super::{controls, maps, memory, mounts, program, root, smaps, stat, status, usage};
 
 type Done = Result<(), Errno>;
 
@@ -243,14 +241,22 @@ static TABLE: &[Entry<Task>] = &[
     }),
     Entry {
         mode: 0o666,
-        ..setting("timerslack_ns", usage::show_timer_slack, usage::store_timer_slack)
+        ..setting(
+            "timerslack_ns",
+            controls::show_timer_slack,
+            controls::store_timer_slack,
+        )
     },
     listing("fd", 0o500, descriptors::links),
     listing("fdinfo", 0o555, descriptors::infos),
     guarded("auxv", 0o400, program::auxiliary_vector),
     text("cmdline", program::command_line),
-    setting("comm", show_name, store_name),
-    setting("coredump_filter", show_core_filter, store_core_filter),
+    setting("comm", controls::show_name, controls::store_name),
+    setting(
+        "coredump_filter",
+        controls::show_core_filter,
+        controls::store_core_filter,
+    ),
     place("cwd", |task| directories(task, |fs| fs.cwd.clone())),
     guarded("environ", 0o400, program::environment),
     place("exe", program::executable),
@@ -265,7 +271,11 @@ static TABLE: &[Entry<Task>] = &[
     text("mountinfo", mounts::info),
     text("mounts", mounts::table),
     text("oom_score", show_badness),
-    setting("oom_score_adj", show_adjustment, store_adjustment),
+    setting(
+        "oom_score_adj",
+        controls::show_adjustment,
+        controls::store_adjustment,
+    ),
     guarded("personality", 0o400, show_personality),
     place("root", |task| directories(task, |fs| fs.root.clone())),
     guarded("smaps", 0o444, smaps::show),
@@ -290,20 +300,6 @@ fn directories(task: &Task, choose: fn(&vfs::FsContext) -> Path) -> Result<Path,
     Ok(choose(&context))
 }
 
-fn show_name(task: &Task, text: &mut Text) -> Done {
-    text.bytes(task.name().as_bytes());
-    text.bytes(b"\n");
-    Ok(())
-}
-
-/// Renames a thread of the writer's own process.
-fn store_name(task: &Task, name: &[u8]) -> Done {
-    let own = ::task::current().is_some_and(|thread| Arc::ptr_eq(thread.process(), &task.process));
-    let thread = task.thread().filter(|_| own).ok_or(Errno::EINVAL)?;
-    thread.set_name(name.strip_suffix(b"\n").unwrap_or(name));
-    Ok(())
-}
-
 fn show_badness(task: &Task, text: &mut Text) -> Done {
     writeln!(text, "{}", ::task::oom::score(&task.process));
     Ok(())
@@ -312,53 +308,6 @@ fn show_badness(task: &Task, text: &mut Text) -> Done {
 fn show_personality(task: &Task, text: &mut Text) -> Done {
     let thread = task.thread().ok_or(Errno::ESRCH)?;
     writeln!(text, "{:08x}", thread.attributes.personality().bits());
-    Ok(())
-}
-
-fn show_core_filter(task: &Task, text: &mut Text) -> Done {
-    if task.process.memory().is_some() {
-        writeln!(text, "{:08x}", task.process.core_filter().bits());
-    }
-    Ok(())
-}
-
-/// Takes a number with the prefix of its base, as C has them.
-fn store_core_filter(task: &Task, bytes: &[u8]) -> Done {
-    let text = str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?.trim();
-    let parsed = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
-        Some(digits) => u32::from_str_radix(digits, 16),
-        None if text.starts_with('0') => u32::from_str_radix(text, 8),
-        None => text.parse(),
-    };
-    let bits = parsed.map_err(|_| Errno::EINVAL)?;
-    if task.process.memory().is_none() {
-        return Err(Errno::ESRCH);
-    }
-    task.process.set_core_filter(Filter::from_bits_truncate(bits));
-    Ok(())
-}
-
-fn show_adjustment(task: &Task, text: &mut Text) -> Done {
-    writeln!(
-        text,
-        "{}",
-        task.process.oom_score_adjustment.load(Ordering::Relaxed)
-    );
-    Ok(())
-}
-
-fn store_adjustment(task: &Task, bytes: &[u8]) -> Done {
-    let number = str::from_utf8(bytes)
-        .ok()
-        .and_then(|digits| digits.trim().parse().ok());
-    let new: i32 = number
-        .filter(|new| (-1000..=1000).contains(new))
-        .ok_or(Errno::EINVAL)?;
-    let lowers = new < task.process.oom_score_adjustment.load(Ordering::Relaxed);
-    if lowers && !super::reader().capable(Capability::SysResource) {
-        return Err(Errno::EACCES);
-    }
-    task.process.oom_score_adjustment.store(new, Ordering::Relaxed);
     Ok(())
 }
 

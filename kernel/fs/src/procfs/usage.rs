@@ -1,11 +1,7 @@
-//! What a task has read and written, the slack of its timers, and its children (proc_pid_io(5),
-//! proc_pid_timerslack_ns(5), proc_tid_children(5)).
+//! What a task has read and written, and its children (proc_pid_io(5), proc_tid_children(5)).
 
-use alloc::sync::Arc;
-
-use ::task::{Thread, pid};
+use ::task::pid;
 use los_abi::errno::Errno;
-use vfs::Capability;
 
 use super::task::{Scope, Task};
 use super::text::Text;
@@ -34,34 +30,6 @@ pub(super) fn show_transfers(task: &Task, text: &mut Text) -> Done {
     ] {
         writeln!(text, "{name}: {value}");
     }
-    Ok(())
-}
-
-/// Returns the main thread, if the running one may see and change its timers' slack.
-fn with_slack(task: &Task) -> Result<Arc<Thread>, Errno> {
-    let thread = task.thread().ok_or(Errno::ESRCH)?;
-    let is_own = ::task::current().is_some_and(|own| Arc::ptr_eq(&own, &thread));
-    if is_own || super::reader().capable(Capability::SysNice) {
-        Ok(thread)
-    } else {
-        Err(Errno::EPERM)
-    }
-}
-
-pub(super) fn show_timer_slack(task: &Task, text: &mut Text) -> Done {
-    let slack_ns = with_slack(task)?.attributes.timer_slack_ns();
-    writeln!(text, "{slack_ns}");
-    Ok(())
-}
-
-/// Takes a number of nanoseconds; 0 is what the parent had.
-pub(super) fn store_timer_slack(task: &Task, bytes: &[u8]) -> Done {
-    let number = str::from_utf8(bytes)
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
-    let slack_ns = number.ok_or(Errno::EINVAL)?;
-    let slack_ns = (slack_ns != 0).then_some(slack_ns);
-    with_slack(task)?.attributes.set_timer_slack_ns(slack_ns);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod helper;
 mod notes;
 mod output;
 mod pattern;
+mod policy;
 mod segments;
 pub mod settings;
 

@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 
 use los_abi::auxv::AT_PAGESZ;
 use los_abi::core_dump::{
-    ELF_IDENT, ET_CORE, ElfHeader, NT_AUXV, NT_FILE, NT_FPREGSET, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO,
-    NoteHeader, PT_LOAD, PT_NOTE, PrPsInfo, PrStatus, ProgramHeader,
+    ELF_IDENT, NT_AUXV, NT_FILE, NT_FPREGSET, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, PrPsInfo, PrStatus,
 };
 use los_abi::errno::Errno;
 use los_abi::mm::{MADV_DODUMP, MADV_DONTDUMP};
@@ -16,10 +15,10 @@ use los_abi::signal::{CLD_DUMPED, SIGABRT, SIGILL, SIGQUIT, SIGTERM, SigInfo};
 use los_abi::syscall::Sysno;
 use rt::process::{self, WaitStatus};
 use rt::{fs, signal};
-use zerocopy::FromBytes;
 
 use crate::arch::{DUMPED_COUNTER, DUMPED_STACK, signals};
 use crate::cases::program;
+use crate::core_file::{Core, value};
 use crate::harness::{Failure, Outcome, in_child, spawn};
 use crate::raw::{addr, addr_mut, call, jump, poke};
 use crate::thread::{self, STACK_BYTES, shared_page};
@@ -90,93 +89,6 @@ fn has_core(status: WaitStatus) -> bool {
             ..
         }
     )
-}
-
-/// A core that was read.
-struct Core {
-    bytes: Vec<u8>,
-    segments: Vec<ProgramHeader>,
-    /// Owners, kinds and contents.
-    notes: Vec<(Vec<u8>, u32, Vec<u8>)>,
-}
-
-fn value<T: FromBytes>(bytes: &[u8], at: usize) -> Result<T, Failure> {
-    let part = bytes
-        .get(at..at.saturating_add(size_of::<T>()))
-        .unwrap_or_default();
-    T::read_from_bytes(part).map_err(|_| Failure::Wrong("the core is too short".into()))
-}
-
-impl Core {
-    fn read() -> Result<Self, Failure> {
-        let bytes = fs::read(b"core")?;
-        let header: ElfHeader = value(&bytes, 0)?;
-        ensure_eq!(header.e_ident[..7], ELF_IDENT[..7]);
-        ensure_eq!((header.e_type, header.e_version), (ET_CORE, 1));
-        let mut segments = Vec::new();
-        for index in 0..usize::from(header.e_phnum) {
-            let at = header.e_phoff as usize + index * usize::from(header.e_phentsize);
-            segments.push(value::<ProgramHeader>(&bytes, at)?);
-        }
-        ensure_eq!(segments.first().map(|first| first.p_type), Some(PT_NOTE));
-        let mut core = Self {
-            bytes,
-            segments,
-            notes: Vec::new(),
-        };
-        core.read_notes()?;
-        Ok(core)
-    }
-
-    fn read_notes(&mut self) -> Outcome {
-        let (mut at, bytes) = (self.segments[0].p_offset as usize, self.segments[0].p_filesz);
-        let end = at + bytes as usize;
-        while at < end {
-            let header: NoteHeader = value(&self.bytes, at)?;
-            let name = at + size_of::<NoteHeader>();
-            let contents = name + (header.n_namesz as usize).next_multiple_of(4);
-            let (name_end, contents_end) = (
-                name + header.n_namesz as usize,
-                contents + header.n_descsz as usize,
-            );
-            ensure!(contents_end <= self.bytes.len());
-            let owner = self.bytes[name..name_end - 1].to_vec();
-            let contents = self.bytes[contents..contents_end].to_vec();
-            self.notes.push((owner, header.n_type, contents));
-            at = contents_end.next_multiple_of(4);
-        }
-        Ok(())
-    }
-
-    /// Returns the contents of the notes of a kind.
-    fn all(&self, kind: u32) -> impl Iterator<Item = &[u8]> {
-        let notes = self.notes.iter().filter(move |note| note.1 == kind);
-        notes.map(|note| note.2.as_slice())
-    }
-
-    fn note(&self, kind: u32) -> Result<&[u8], Failure> {
-        self.all(kind)
-            .next()
-            .ok_or(Failure::Wrong("a note is missing".into()))
-    }
-
-    /// Returns the segment that has an address.
-    fn segment(&self, address: u64) -> Result<&ProgramHeader, Failure> {
-        let mut segments = self.segments.iter().filter(|segment| segment.p_type == PT_LOAD);
-        segments
-            .find(|segment| (segment.p_vaddr..segment.p_vaddr + segment.p_memsz).contains(&address))
-            .ok_or(Failure::Wrong("a segment is missing".into()))
-    }
-
-    /// Returns the word at an address; `None` where the core has no memory.
-    fn word(&self, address: u64) -> Result<Option<u64>, Failure> {
-        let segment = self.segment(address)?;
-        let offset = address - segment.p_vaddr;
-        if offset >= segment.p_filesz {
-            return Ok(None);
-        }
-        value(&self.bytes, (segment.p_offset + offset) as usize).map(Some)
-    }
 }
 
 fn a_core_tells_of_the_process() -> Outcome {
