@@ -1,4 +1,4 @@
-# A C compiler in the guest: for glibc, for musl, and straight into memory.
+# C compilers in the guest: gcc; tcc for glibc, for musl, and straight into memory.
 cat > t.c <<'C'
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +35,8 @@ int main(int argc, char **argv) {
     return 7;
 }
 C
+gcc -O2 -w -o by-gcc t.c -pthread && ./by-gcc everybody; echo "status $?"
+gcc -O1 -w -static-pie -c -o part.o -x c - <<< 'int twice(int x) { return 2 * x; }' && gcc -w -o linked part.o -x c - <<< 'int twice(int); int main() { return twice(21); }'; ./linked; echo "status $?"
 tcc -o glibc t.c -lpthread && ./glibc world; echo "status $?"
 tcc -run t.c memory; echo "status $?"
 machine=$(uname -m); musl=/usr/lib/$machine-linux-musl

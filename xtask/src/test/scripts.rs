@@ -38,16 +38,20 @@ const GUEST_ONLY: &str = "# guest-only";
 const STATIC: &str = "tests/guest";
 const DYNAMIC: &str = "tests/guest/debian";
 /// What the scripts for dynamic programs need.
-const PACKAGES: [&str; 25] = [
+const PACKAGES: [&str; 31] = [
     "attr",
     "bash",
     "coreutils",
     "dash",
     "debianutils",
     "diffutils",
+    "fd-find",
     "findutils",
+    "fzf",
     "gawk",
+    "gcc",
     "grep",
+    "gron",
     "gzip",
     "hostname",
     "libc-bin",
@@ -59,8 +63,10 @@ const PACKAGES: [&str; 25] = [
     "perl-base",
     "procps",
     "python3",
+    "ripgrep",
     "sed",
     "sqlite3",
+    "stress-ng",
     "tar",
     "tcc",
     "util-linux",
