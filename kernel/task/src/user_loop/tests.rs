@@ -80,7 +80,7 @@ fn killed_by(signal: Signal) -> WaitStatus {
 fn catch(thread: &Thread, signal: Signal, flags: SaFlags) {
     let action = SigAction {
         sa_handler: HANDLER,
-        sa_flags: flags.bits(),
+        sa_flags: (flags | SaFlags::RESTORER).bits(),
         ..SigAction::default()
     };
     thread.process().actions().set(signal, action);
