@@ -169,10 +169,17 @@ static SEED: AtomicU64 = AtomicU64::new(0);
 /// which values: as the superuser it might do anything.
 fn spoil(_number: u32, _info: &SigInfo, context: &mut UContext) {
     const FRAME_WORDS: u64 = 200;
+    /// Those that say more than a register's value.
+    const TELLING_WORDS: u64 = 64;
     let mut numbers = Numbers(SEED.load(Ordering::Relaxed) * 0x9e37_79b9 + 1);
     let start = addr_mut(context);
     for _ in 0..1 + numbers.next() % 4 {
-        let word = numbers.next() % FRAME_WORDS;
+        let among = if numbers.next().is_multiple_of(2) {
+            FRAME_WORDS
+        } else {
+            TELLING_WORDS
+        };
+        let word = numbers.next() % among;
         if REGISTER_WORDS.contains(&word) {
             continue;
         }
