@@ -15,7 +15,7 @@ use los_abi::isa::x86_64::{
     FP_XSTATE_MAGIC1, FP_XSTATE_MAGIC2, FpState, RED_ZONE, RtSigFrame, SigContext, UC_FP_XSTATE,
     UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS, UContext,
 };
-use los_abi::signal::{SigInfo, SigSet, StackT};
+use los_abi::signal::{SigSet, StackT};
 use zerocopy::{FromBytes, IntoBytes, transmute};
 
 use super::{Frame, NO_SYSCALL, RETURN_BY_IRET, RFLAGS_DIRECTION, RFLAGS_RESUME, RFLAGS_TRAP};
@@ -44,14 +44,12 @@ pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>
     let below_image = image_at.wrapping_sub(size_of::<RtSigFrame>() as u64);
     let address = align_down(below_image, STACK_ALIGNMENT).wrapping_sub(RETURN_ADDRESS_BYTES);
 
-    let info: SigInfo = transmute!(*setup.info);
-    let record = RtSigFrame {
-        pretcode: setup.restorer,
-        uc: user_context(frame, layout, setup, image_at),
-        info,
-    };
+    let context = user_context(frame, layout, setup, image_at);
     let mut bytes = Vec::with_capacity((top.wrapping_sub(address)) as usize);
-    bytes.extend_from_slice(record.as_bytes());
+    // The fields of `RtSigFrame`, without a copy of the whole in between.
+    bytes.extend_from_slice(setup.restorer.as_bytes());
+    bytes.extend_from_slice(context.as_bytes());
+    bytes.extend_from_slice(setup.info);
     bytes.resize((image_at.wrapping_sub(address)) as usize, 0);
     append_image(&mut bytes, state);
 
