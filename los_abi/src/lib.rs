@@ -23,6 +23,7 @@ pub mod credentials;
 pub mod errno;
 pub mod fs;
 pub mod futex;
+pub mod inotify;
 pub mod isa;
 pub mod mm;
 pub mod numa;

@@ -20,6 +20,7 @@ use sync::{Mutex, MutexGuard, Rank, SpinLock};
 use crate::attributes::FileKind;
 use crate::inode::Inode;
 use crate::name;
+use crate::notify;
 
 pub use cache::drop_unused_names;
 
@@ -338,8 +339,13 @@ fn take(children: &mut HashTable<Child>, name: &[u8], hash: u64) -> Option<Child
 }
 
 impl Drop for Dentry {
-    /// Lets go of the ancestors one after the other, since a deep tree would exhaust the stack.
+    /// Tells that a removed name is out of use, and lets go of the ancestors one after the other, since a deep tree would exhaust the stack.
     fn drop(&mut self) {
+        if *self.is_removed.get_mut()
+            && let Some(inode) = &self.inode
+        {
+            notify::unused(inode);
+        }
         let mut next = self.place.get_mut().parent.take();
         while let Some(mut parent) = next.and_then(Arc::into_inner) {
             next = parent.place.get_mut().parent.take();

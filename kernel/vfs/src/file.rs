@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::{Access as AccessMode, FallocateFlags, MountFlags, OpenFlags, SealFlags};
+use los_abi::inotify::InotifyMask;
 use los_abi::poll::PollEvents;
 use mm::Pager;
 use mm::io::{Sink, Source};
@@ -15,6 +16,7 @@ use crate::credentials::{Capability, Credentials};
 use crate::inode::{Extent, FileOps, Inode, Io, IoctlContext};
 use crate::lock::{self, Owner};
 use crate::mapped::MappedFile;
+use crate::notify;
 use crate::ops;
 use crate::owner::Owner as SignalOwner;
 use crate::path::Path;
@@ -196,7 +198,7 @@ impl OpenFile {
         } else {
             ops.read_at(out, 0, &io)?
         };
-        self.note_access();
+        self.note_read(count);
         Ok(count)
     }
 
@@ -209,7 +211,9 @@ impl OpenFile {
         let ops = self.writable()?;
         let io = self.io(size_limit);
         if !ops.is_seekable() {
-            return ops.write_at(input, 0, &io);
+            let count = ops.write_at(input, 0, &io)?;
+            self.tell_written(count);
+            return Ok(count);
         }
         let mut position = self.position.lock();
         let count = if io.append() {
@@ -236,7 +240,7 @@ impl OpenFile {
             return Err(Errno::ESPIPE.into());
         }
         let count = ops.read_at(out, offset, &self.io(u64::MAX))?;
-        self.note_access();
+        self.note_read(count);
         Ok(count)
     }
 
@@ -306,7 +310,7 @@ impl OpenFile {
         let mut position = self.position.lock();
         *position = ops.read_directory(*position, &mut emit)?;
         drop(position);
-        self.note_access();
+        self.note_read(1);
         Ok(())
     }
 
@@ -466,6 +470,13 @@ impl OpenFile {
         pages
     }
 
+    fn note_read(&self, count: usize) {
+        self.note_access();
+        if count > 0 {
+            notify::happened(&self.path.dentry, InotifyMask::ACCESS);
+        }
+    }
+
     fn note_access(&self) {
         let mount = self.path.mount.flags();
         if !self.flags().contains(OpenFlags::NOATIME)
@@ -482,6 +493,14 @@ impl OpenFile {
                 self.inode.clear_set_id();
             }
         }
+        self.tell_written(count);
+    }
+
+    #[inline]
+    fn tell_written(&self, count: usize) {
+        if count > 0 {
+            notify::happened(&self.path.dentry, InotifyMask::MODIFY);
+        }
     }
 }
 
@@ -490,6 +509,11 @@ impl Drop for OpenFile {
         lock::release(self, Owner::of_file(self));
         self.leave_signal_lists();
         if let Some(ops) = &self.ops {
+            let what = match self.is_writable() {
+                true => InotifyMask::CLOSE_WRITE,
+                false => InotifyMask::CLOSE_NOWRITE,
+            };
+            notify::happened(&self.path.dentry, what);
             ops.released();
         }
     }

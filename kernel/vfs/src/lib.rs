@@ -32,6 +32,7 @@ pub mod memory_file;
 mod mount;
 pub mod multiplex;
 mod name;
+pub mod notify;
 pub mod ops;
 pub mod owner;
 mod path;

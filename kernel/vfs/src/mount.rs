@@ -11,6 +11,7 @@ use sync::{Rank, SpinLock};
 
 use crate::dentry::Dentry;
 use crate::inode::FileSystem;
+use crate::notify;
 use crate::path::Path;
 
 /// A file system in use, with the root of its names. One for all of its mounts.
@@ -34,6 +35,7 @@ impl SuperBlock {
 
 impl Drop for SuperBlock {
     fn drop(&mut self) {
+        notify::unmounted(self);
         self.root.clear();
     }
 }

@@ -19,6 +19,7 @@ pub mod prelude {
         RenameFlags, Statfs, Statx, StatxMask, UmountFlags, Utimbuf, XattrArgs, XattrFlags,
     };
     pub use crate::futex::{FutexWaitv, RobustListHead};
+    pub use crate::inotify::{InotifyFlags, InotifyMask};
     pub use crate::mm::{
         Cachestat, CachestatRange, MapFlags, MemfdFlags, Mlock2Flags, MlockallFlags, MsyncFlags, ProtFlags,
     };

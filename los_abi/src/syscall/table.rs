@@ -142,6 +142,11 @@ macro_rules! for_each_syscall {
             { ppoll, x86_64: 271, aarch64: 73, (fds: UserPtr<PollFd>, count: u32, timeout: UserPtr<Timespec>, mask: UserPtr<SigSet>, mask_size: usize), Full, "" }
             { select, x86_64: 23, aarch64: none, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timeval>), Full, "" }
             { pselect6, x86_64: 270, aarch64: 72, (count: i32, read: UserPtr<u64>, write: UserPtr<u64>, except: UserPtr<u64>, timeout: UserPtr<Timespec>, mask: UserPtr<SigSetArgument>), Full, "" }
+            // Watching files.
+            { inotify_init, x86_64: 253, aarch64: none, (), Full, "" }
+            { inotify_init1, x86_64: 294, aarch64: 26, (flags: InotifyFlags), Full, "" }
+            { inotify_add_watch, x86_64: 254, aarch64: 27, (fd: Fd, path: UserCStr, mask: InotifyMask), Full, "" }
+            { inotify_rm_watch, x86_64: 255, aarch64: 28, (fd: Fd, wd: i32), Full, "" }
             // Memory.
             { mmap, x86_64: 9, aarch64: 222, (address: u64, length: usize, prot: ProtFlags, flags: MapFlags, fd: Fd, offset: u64), Partial, "MAP_HUGETLB is ENOMEM" }
             { munmap, x86_64: 11, aarch64: 215, (address: u64, length: usize), Full, "" }

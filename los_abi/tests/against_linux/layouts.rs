@@ -3,7 +3,9 @@
 use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
-use los_abi::{Isa, auxv, credentials, fs, futex, poll, resource, schedule, signal, system, task, time, tty};
+use los_abi::{
+    Isa, auxv, credentials, fs, futex, inotify, poll, resource, schedule, signal, system, task, time, tty,
+};
 
 use crate::headers::headers;
 
@@ -74,6 +76,7 @@ fn common() -> Vec<Comparison> {
 fn files() -> Vec<Comparison> {
     comparisons! {
         fs::FOwnerEx as "general::f_owner_ex" { kind = type_, pid }
+        inotify::InotifyEvent as "general::inotify_event" { wd, mask, cookie, len }
         fs::IoVec as "general::iovec" { iov_base, iov_len }
         fs::Flock as "general::flock" { l_type, l_whence, l_start, l_len, l_pid }
         fs::Statfs as "general::statfs" {

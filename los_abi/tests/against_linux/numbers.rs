@@ -7,8 +7,8 @@ use bitflags::Flags;
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::syscall::Sysno;
 use los_abi::{
-    Errno, Isa, auxv, credentials, fs, futex, mm, poll, prctl, resource, schedule, signal, system, task,
-    time, tty,
+    Errno, Isa, auxv, credentials, fs, futex, inotify, mm, poll, prctl, resource, schedule, signal, system,
+    task, time, tty,
 };
 
 use crate::headers::headers;
@@ -236,6 +236,8 @@ fn flags_of_calls() {
         mm::MlockallFlags: "MCL_";
         mm::Mlock2Flags: "MLOCK_";
         fs::SealFlags: "F_SEAL_";
+        inotify::InotifyFlags: "IN_";
+        inotify::InotifyMask: "IN_";
         mm::MemfdFlags: "MFD_";
         poll::EpollCreateFlags: "EPOLL_";
         poll::PollEvents: "POLL";

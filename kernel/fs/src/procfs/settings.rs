@@ -10,6 +10,7 @@ use los_abi::credentials::NGROUPS_MAX;
 use los_abi::errno::Errno;
 use mm::commit::{self, Overcommit};
 use sync::Once;
+use vfs::notify::{Limit, limit, set_limit};
 
 use super::node::{Content, Entry, Show, Store};
 use super::root::{System, text};
@@ -44,6 +45,26 @@ pub(super) static TABLE: &[Entry<System>] = &[
         "fs",
         &[
             text("file-max", |_, text| line(text, FILE_MAX)),
+            directory(
+                "inotify",
+                &[
+                    setting(
+                        "max_queued_events",
+                        |_, text| line(text, limit(Limit::QueuedEvents)),
+                        |_, bytes| store_limit(Limit::QueuedEvents, bytes),
+                    ),
+                    setting(
+                        "max_user_instances",
+                        |_, text| line(text, limit(Limit::Instances)),
+                        |_, bytes| store_limit(Limit::Instances, bytes),
+                    ),
+                    setting(
+                        "max_user_watches",
+                        |_, text| line(text, limit(Limit::Watches)),
+                        |_, bytes| store_limit(Limit::Watches, bytes),
+                    ),
+                ],
+            ),
             text("nr_open", |_, text| line(text, rlimit::NOFILE_MAX)),
             text("pipe-max-size", |_, text| {
                 line(text, vfs::pipe::CAPACITY_MAX_BYTES)
@@ -159,6 +180,14 @@ fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
 fn integer(written: &[u8]) -> Result<i32, Errno> {
     let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
     text.trim().parse().map_err(|_| Errno::EINVAL)
+}
+
+fn store_limit(which: Limit, bytes: &[u8]) -> Done {
+    set_limit(
+        which,
+        usize::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?,
+    );
+    Ok(())
 }
 
 fn store_overcommit(_: &System, bytes: &[u8]) -> Done {

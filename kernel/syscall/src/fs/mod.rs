@@ -7,6 +7,7 @@ mod descriptor;
 mod directory;
 mod epoll;
 mod event;
+mod inotify;
 mod lock;
 mod mount;
 mod names;
@@ -28,6 +29,7 @@ pub(crate) use descriptor::{close, close_range, dup, dup2, dup3, fcntl, ioctl, p
 pub(crate) use directory::{chdir, chroot, fchdir, getcwd, getdents, getdents64};
 pub(crate) use epoll::{epoll_create, epoll_create1, epoll_ctl, epoll_pwait, epoll_pwait2, epoll_wait};
 pub(crate) use event::{eventfd, eventfd2};
+pub(crate) use inotify::{inotify_add_watch, inotify_init, inotify_init1, inotify_rm_watch};
 pub(crate) use lock::flock;
 pub(crate) use mount::{fstatfs, mount, statfs, umount2};
 pub(crate) use names::{

@@ -1,14 +1,19 @@
 //! chmod(2), chown(2), utimensat(2), truncate(2), access(2).
 
+use alloc::sync::Arc;
+
 use los_abi::errno::Errno;
 use los_abi::fs::MountFlags;
+use los_abi::inotify::InotifyMask;
 use los_abi::time::Timespec;
 
 use super::check_writable;
 use crate::attributes::{FileKind, SetAttributes};
 use crate::clock;
 use crate::credentials::{Capability, Credentials};
+use crate::dentry::Dentry;
 use crate::inode::Inode;
+use crate::notify;
 use crate::path::{Caller, Path};
 use crate::permission::{self, Permission};
 use crate::text::WriteAccess;
@@ -36,7 +41,9 @@ pub fn change_mode(credentials: &Credentials, path: &Path, mode: u16) -> Result<
     inode.set_attributes(&SetAttributes {
         mode: Some(mode),
         ..SetAttributes::default()
-    })
+    })?;
+    notify::happened(&path.dentry, InotifyMask::ATTRIB);
+    Ok(())
 }
 
 /// Sets owner and group; `None` leaves one alone.
@@ -68,6 +75,9 @@ pub fn change_owner(
     if inode.kind() != FileKind::Directory {
         inode.clear_set_id();
         inode.clear_capabilities();
+    }
+    if uid.is_some() || gid.is_some() {
+        notify::happened(&path.dentry, InotifyMask::ATTRIB);
     }
     Ok(())
 }
@@ -120,7 +130,14 @@ pub fn set_times(
         accessed: accessed.resolve(now),
         modified: modified.resolve(now),
         ..SetAttributes::default()
-    })
+    })?;
+    let what = match (accessed, modified) {
+        (_, NewTime::Keep) => InotifyMask::ACCESS,
+        (NewTime::Keep, _) => InotifyMask::MODIFY,
+        _ => InotifyMask::ATTRIB,
+    };
+    notify::happened(&path.dentry, what);
+    Ok(())
 }
 
 /// Checks that a new size is not larger than both the old one and a limit (RLIMIT_FSIZE).
@@ -149,19 +166,21 @@ pub fn truncate(credentials: &Credentials, path: &Path, size: u64, size_limit: u
     permission::check(credentials, &**inode, Permission::WRITE)?;
     let _write_access = WriteAccess::new(inode)?;
     check_growth(&**inode, size, size_limit)?;
-    set_size(credentials, &**inode, size)
+    set_size(credentials, &path.dentry, size)
 }
 
 /// Sets the size, which takes the file's privileges away.
 ///
 /// # Errors
 /// Those of the file system.
-pub(super) fn set_size(credentials: &Credentials, inode: &dyn Inode, size: u64) -> Result<(), Errno> {
+pub(super) fn set_size(credentials: &Credentials, dentry: &Arc<Dentry>, size: u64) -> Result<(), Errno> {
+    let inode = dentry.inode().ok_or(Errno::ENOENT)?;
     inode.truncate(size)?;
     inode.clear_capabilities();
     if !credentials.capable(Capability::Fsetid) {
         inode.clear_set_id();
     }
+    notify::happened(dentry, InotifyMask::MODIFY);
     Ok(())
 }
 

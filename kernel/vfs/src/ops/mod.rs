@@ -19,6 +19,7 @@ use alloc::borrow::Cow;
 use los_abi::errno::Errno;
 
 use crate::attributes::{Access, FileKind, NewNode};
+use crate::notify;
 use crate::path::{Caller, Path};
 use crate::permission::{self, Permission};
 use crate::walk::{At, Last, LastKind, Walk};
@@ -53,6 +54,11 @@ impl<'p> Target<'p> {
 
     fn name(&self) -> &[u8] {
         self.last.name()
+    }
+
+    /// Returns the directory and the name as watchers are told of them.
+    fn place(&self) -> Result<notify::Place<'_>, Errno> {
+        Ok((self.parent.inode()?, self.name()))
     }
 
     fn has_slash(&self) -> bool {

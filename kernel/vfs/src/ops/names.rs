@@ -10,6 +10,7 @@ use super::{Target, check_create, check_writable, new_node};
 use crate::attributes::{Access, FileKind};
 use crate::credentials::Capability;
 use crate::inode::Inode;
+use crate::notify;
 use crate::path::{Caller, Path};
 use crate::permission;
 use crate::walk::{At, LastKind, Lookup, resolve};
@@ -92,6 +93,7 @@ pub fn link(caller: &Caller<'_>, source: &Path, at: At, path: &[u8]) -> Result<(
             return Err(Errno::ENOENT);
         }
         directory.link(name, &inode)?;
+        notify::linked(&inode);
         Ok(inode.clone())
     })
 }
@@ -118,8 +120,11 @@ fn add(
         return Err(Errno::EEXIST);
     }
     let access = check_create(caller, &target.parent)?;
-    let inode = make(access, target.parent.inode()?, target.name())?;
+    let directory = target.parent.inode()?;
+    let inode = make(access, directory, target.name())?;
+    let kind = inode.kind();
     parent.remember(target.name(), Some(inode));
+    notify::created(directory, target.name(), kind);
     Ok(())
 }
 
@@ -176,9 +181,16 @@ fn remove(
     if victim.is_mount_point() {
         return Err(Errno::EBUSY);
     }
+    let kind = inode.kind();
     take(inode, directory, target.name())?;
+    if kind != FileKind::Directory {
+        notify::linked(inode);
+    }
     parent.forget(&victim);
     drop(guard);
+    // If nobody uses it, watches of the file hear of its end first.
+    drop(victim);
+    notify::removed(directory, target.name(), kind);
     Ok(())
 }
 

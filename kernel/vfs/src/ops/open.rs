@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use los_abi::errno::Errno;
 use los_abi::fs::{Access as AccessMode, MountFlags, OpenFlags};
+use los_abi::inotify::InotifyMask;
 
 use super::attributes::set_size;
 use super::{check_create, check_writable, new_node};
@@ -12,6 +13,7 @@ use crate::attributes::FileKind;
 use crate::dentry::Dentry;
 use crate::file::OpenFile;
 use crate::inode::Inode;
+use crate::notify;
 use crate::path::{Caller, Path};
 use crate::permission::{self, Permission};
 use crate::text::{DenyWrite, WriteAccess};
@@ -88,7 +90,9 @@ pub fn open_executable(
     drop(DenyWrite::new(&inode)?);
     let flags = OpenFlags::empty();
     let ops = inode.open(flags, caller.credentials).map_err(|_| Errno::EACCES)?;
-    OpenFile::new(found, Some(ops), flags, caller.credentials)
+    let file = OpenFile::new(found, Some(ops), flags, caller.credentials)?;
+    notify::happened(&file.path().dentry, InotifyMask::OPEN);
+    Ok(file)
 }
 
 fn open_path(caller: &Caller<'_>, at: At, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
@@ -181,6 +185,7 @@ fn create(caller: &Caller<'_>, parent: &Path, name: &[u8], mode: u16) -> Result<
     let node = new_node(caller, access, FileKind::Regular, mode, 0);
     let inode = parent.inode()?.create(name, &node)?;
     let dentry = parent.dentry.remember(name, Some(inode));
+    notify::created(parent.inode()?, name, FileKind::Regular);
     Ok(Some(Path {
         mount: parent.mount.clone(),
         dentry,
@@ -234,8 +239,9 @@ fn finish(caller: &Caller<'_>, found: Path, flags: OpenFlags, origin: Origin) ->
     };
     let ops = inode.clone().open(flags, caller.credentials)?;
     let file = OpenFile::new(found, Some(ops), flags.difference(TRANSIENT), caller.credentials)?;
+    notify::happened(&file.path().dentry, InotifyMask::OPEN);
     if truncates && inode.kind() == FileKind::Regular {
-        set_size(caller.credentials, &*inode, 0)?;
+        set_size(caller.credentials, &file.path().dentry, 0)?;
     }
     Ok(file)
 }

@@ -10,6 +10,7 @@ use super::{Target, check_create, check_writable};
 use crate::attributes::FileKind;
 use crate::dentry::Dentry;
 use crate::inode::Inode;
+use crate::notify;
 use crate::path::Caller;
 use crate::permission::{self, Permission};
 use crate::walk::At;
@@ -114,13 +115,21 @@ fn rename_locked(
         .parent
         .inode()?
         .rename(source.name(), goal.parent.inode()?, goal.name(), flags)?;
-    match replaced {
-        Some(other) if exchange => Dentry::exchange(&old, &other),
-        replaced => {
-            if let Some(replaced) = replaced {
-                goal.parent.dentry.forget(&replaced);
+    let (from, to) = (source.place()?, goal.place()?);
+    match &replaced {
+        Some(other) if exchange => {
+            Dentry::exchange(&old, other);
+            notify::moved(&inode, from, to, None);
+            if let Some(other) = replaced_inode {
+                notify::moved(other, to, from, None);
+            }
+        }
+        _ => {
+            if let Some(replaced) = &replaced {
+                goal.parent.dentry.forget(replaced);
             }
             Dentry::move_to(&old, &goal.parent.dentry, goal.name());
+            notify::moved(&inode, from, to, replaced_inode);
         }
     }
     Ok(())

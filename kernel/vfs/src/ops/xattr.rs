@@ -4,11 +4,13 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::fs::XattrFlags;
+use los_abi::inotify::InotifyMask;
 
 use crate::attributes::FileKind;
 use crate::credentials::{Capability, Credentials};
 use crate::file_capabilities;
 use crate::inode::Inode;
+use crate::notify;
 use crate::path::Path;
 use crate::permission::{self, Permission, STICKY};
 
@@ -42,7 +44,9 @@ pub fn set(
     if name != file_capabilities::NAME {
         check_security(credentials, name, Capability::SysAdmin)?;
     }
-    inode.set_extended_attribute(name, value, flags)
+    inode.set_extended_attribute(name, value, flags)?;
+    notify::happened(&path.dentry, InotifyMask::ATTRIB);
+    Ok(())
 }
 
 /// Removes an attribute.
@@ -59,7 +63,9 @@ pub fn remove(credentials: &Credentials, path: &Path, name: &[u8]) -> Result<(),
         Capability::SysAdmin
     };
     check_security(credentials, name, needed)?;
-    inode.remove_extended_attribute(name)
+    inode.remove_extended_attribute(name)?;
+    notify::happened(&path.dentry, InotifyMask::ATTRIB);
+    Ok(())
 }
 
 /// Returns an attribute's value.

@@ -27,6 +27,7 @@ mod founding;
 mod futex;
 mod futex_chains;
 mod futex_pi;
+mod inotify;
 mod job_control;
 mod limits;
 mod locks;
@@ -83,6 +84,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         pidfd::CASES,
         waitid::CASES,
         epoll::CASES,
+        inotify::CASES,
         exec::CASES,
         exec_image::CASES,
         aslr::CASES,
