@@ -154,8 +154,12 @@ impl Inode for Node {
         }
         self.names.lock().remove(name);
         Self::of(to).names.lock().insert(new.to_vec(), moved);
-        if let Some(old) = old.filter(|_| flags.contains(RenameFlags::EXCHANGE)) {
-            self.names.lock().insert(name.to_vec(), old);
+        match old {
+            Some(old) if flags.contains(RenameFlags::EXCHANGE) => {
+                self.names.lock().insert(name.to_vec(), old);
+            }
+            Some(old) => Self::of(&old).attributes.remove_link(),
+            None => {}
         }
         Ok(())
     }
