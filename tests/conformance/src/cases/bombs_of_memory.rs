@@ -7,7 +7,7 @@ use los_abi::signal::{SIGKILL, SIGSEGV};
 use los_abi::syscall::Sysno;
 use rt::{fs, process};
 
-use crate::cases::bombs::{only_on_levitate, set_limit, three_times};
+use crate::cases::bombs::{again_and_again, only_on_levitate, set_limit};
 use crate::cases::memory::{ANONYMOUS, NO_FD, PAGE, PRIVATE, READ, WRITE};
 use crate::cases::{ended, program};
 use crate::harness::{Failure, Outcome, in_child};
@@ -46,7 +46,7 @@ fn mappings_are_counted() -> Outcome {
     if most > 100_000 {
         return Err(Failure::Skip("vm.max_map_count is high"));
     }
-    three_times(|| {
+    again_and_again(|| {
         let status = in_child(|| match fill_mappings(most) {
             Ok(()) => 0,
             Err(line) => line,
@@ -90,7 +90,7 @@ fn recurse(depth: u64) -> u64 {
 }
 
 fn recursion_ends_at_the_limit() -> Outcome {
-    three_times(|| {
+    again_and_again(|| {
         for limit in [64 << 10, 1 << 20, 8 << 20] {
             let status = in_child(|| match set_limit(RLIMIT_STACK, limit) {
                 Ok(()) => recurse(0) as i32,
@@ -104,7 +104,7 @@ fn recursion_ends_at_the_limit() -> Outcome {
 
 fn recursion_without_a_limit_finds_the_killer() -> Outcome {
     only_on_levitate()?;
-    three_times(|| {
+    again_and_again(|| {
         let status = in_child(|| match set_limit(RLIMIT_STACK, u64::MAX) {
             Ok(()) => recurse(0) as i32,
             Err(_) => 1,
@@ -139,7 +139,7 @@ fn fill_pipes() -> Errno {
 }
 
 fn full_pipes_run_out_of_descriptors() -> Outcome {
-    three_times(|| {
+    again_and_again(|| {
         let status = in_child(|| match set_limit(RLIMIT_NOFILE, 200) {
             Ok(()) => i32::from(fill_pipes() != Errno::EMFILE),
             Err(_) => 2,
@@ -151,7 +151,7 @@ fn full_pipes_run_out_of_descriptors() -> Outcome {
 
 fn full_pipes_without_a_limit() -> Outcome {
     only_on_levitate()?;
-    three_times(|| {
+    again_and_again(|| {
         let status = in_child(|| match set_limit(RLIMIT_NOFILE, 1 << 20) {
             Ok(()) => match fill_pipes() {
                 Errno::ENOMEM | Errno::ENFILE | Errno::EMFILE => 0,
@@ -174,7 +174,7 @@ fn large_arguments_return_their_memory() -> Outcome {
         words.extend((0..count).map(|_| alloc::vec![b'a'; STRING]));
         words
     };
-    three_times(|| {
+    again_and_again(|| {
         let status = in_child(|| {
             // A quarter of the stack's limit is for the strings (execve(2)).
             if set_limit(RLIMIT_STACK, 8 << 20).is_err() {
@@ -204,7 +204,7 @@ fn dig(depth: usize) -> Result<(), Errno> {
 
 fn deep_directories_are_removed() -> Outcome {
     let top = fs::current_directory()?;
-    three_times(|| {
+    again_and_again(|| {
         dig(DEPTH)?;
         // The path is longer than any that can be told.
         ensure!(fs::current_directory().is_err());
@@ -221,7 +221,7 @@ fn deep_directories_are_removed() -> Outcome {
 fn deep_directories_go_with_their_file_system() -> Outcome {
     only_on_levitate()?;
     fs::create_directory(b"mounted", 0o755)?;
-    three_times(|| {
+    again_and_again(|| {
         let mounted = call(
             Sysno::mount,
             &[addr(b"none\0"), addr(b"mounted\0"), addr(b"tmpfs\0"), 0, 0],
