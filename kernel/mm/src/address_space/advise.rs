@@ -178,7 +178,9 @@ impl Inner {
             }
             match effect {
                 Effect::Nothing | Effect::Touch(_) | Effect::Remove => {}
-                Effect::Drop | Effect::NothingUnlocked if is_locked => return Err(Errno::EINVAL),
+                Effect::Drop | Effect::DropAnonymous | Effect::NothingUnlocked if is_locked => {
+                    return Err(Errno::EINVAL);
+                }
                 Effect::NothingUnlocked => {}
                 Effect::Drop | Effect::DropLocked => self.parts().1.zap(part, flush),
                 Effect::DropAnonymous if private_memory => self.parts().1.zap(part, flush),

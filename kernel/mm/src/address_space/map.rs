@@ -325,7 +325,7 @@ impl Inner {
             MapFlags::SHARED_VALIDATE if is_file => true,
             _ => return Err(Errno::EINVAL),
         };
-        if shared && !is_file && flags.contains(MapFlags::GROWSDOWN) {
+        if (shared || is_file) && flags.contains(MapFlags::GROWSDOWN) {
             return Err(Errno::EINVAL);
         }
         if flags.contains(MapFlags::HUGETLB) {

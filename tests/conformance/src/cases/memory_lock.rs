@@ -111,6 +111,12 @@ fn lock_checks() -> Outcome {
     call(Sysno::mlock, &[at, PAGE])?;
     ensure_eq!(error(Sysno::madvise, &[at, PAGE, 4]), Some(Errno::EINVAL));
     ensure_eq!(error(Sysno::madvise, &[at, PAGE, 20]), Some(Errno::EINVAL));
+    ensure_eq!(error(Sysno::madvise, &[at, PAGE, 8]), Some(Errno::EINVAL));
+    // MADV_DONTNEED_LOCKED is for these.
+    ensure_eq!(error(Sysno::madvise, &[at, PAGE, 24]), None);
+    // Lengths wrap round to nothing.
+    ensure_eq!(error(Sysno::mlock, &[at, u64::MAX]), None);
+    ensure_eq!(error(Sysno::munlock, &[at, u64::MAX]), None);
     ensure_eq!(error(Sysno::msync, &[at, PAGE, 2]), Some(Errno::EBUSY));
     Ok(())
 }
