@@ -73,9 +73,10 @@ pub(super) fn show(task: &Task, text: &mut Text) -> Done {
         write!(text, "{group} ");
     }
     let (id, group, session) = (task.id(), process.group(), process.session());
+    let after_groups = if credentials.groups.is_empty() { " " } else { "" };
     writeln!(
         text,
-        "\nNStgid:\t{}\nNSpid:\t{id}\nNSpgid:\t{group}\nNSsid:\t{session}",
+        "{after_groups}\nNStgid:\t{}\nNSpid:\t{id}\nNSpgid:\t{group}\nNSsid:\t{session}",
         process.pid()
     );
     writeln!(text, "Kthread:\t{}", u8::from(process.is_kernel()));

@@ -10,7 +10,7 @@ use los_arch::hal::paging::Access;
 use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
-use super::{AddressSpace, FaultError, Inner, Limits, max_mappings};
+use super::{AddressSpace, FaultError, Inner, Limits, max_mappings, page_align};
 use crate::vma::{Attributes, Vma};
 
 const OFFSET_MASK: u64 = PAGE_SIZE as u64 - 1;

@@ -19,6 +19,7 @@ use alloc::borrow::Cow;
 use los_abi::errno::Errno;
 
 use crate::attributes::{Access, FileKind, NewNode};
+use crate::credentials::Capability;
 use crate::notify;
 use crate::path::{Caller, Path};
 use crate::permission::{self, Permission};
@@ -95,10 +96,18 @@ fn check_create(caller: &Caller<'_>, parent: &Path) -> Result<Access, Errno> {
 
 /// Describes a new file: the umask, and the group of a set-group-id directory.
 fn new_node(caller: &Caller<'_>, directory: Access, kind: FileKind, mode: u16, rdev: u64) -> NewNode {
+    const GROUP_PROGRAM: u16 = permission::SET_GID | 0o010;
     let inherits = directory.mode & permission::SET_GID != 0;
+    let is_directory = kind == FileKind::Directory;
+    let lends_group = inherits && !is_directory && mode & GROUP_PROGRAM == GROUP_PROGRAM;
     let mut mode = mode & 0o7777 & !(caller.umask & 0o777);
-    if inherits && kind == FileKind::Directory {
+    if inherits && is_directory {
         mode |= permission::SET_GID;
+    }
+    let credentials = caller.credentials;
+    if lends_group && !credentials.in_group(directory.gid) && !credentials.capable(Capability::Fsetid) {
+        // Nobody makes programs of a group that it is not in.
+        mode &= !permission::SET_GID;
     }
     let gid = if inherits {
         directory.gid

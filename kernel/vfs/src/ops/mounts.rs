@@ -109,10 +109,10 @@ pub fn unmount(caller: &Caller<'_>, path: &[u8], flags: UmountFlags) -> Result<(
     }
     let follows = !flags.contains(UmountFlags::NOFOLLOW);
     let lookup = if follows { Lookup::FOLLOW } else { Lookup::empty() };
+    let at = resolve(caller, At::Cwd, path, lookup)?;
     if !caller.credentials.capable(Capability::SysAdmin) {
         return Err(Errno::EPERM);
     }
-    let at = resolve(caller, At::Cwd, path, lookup)?;
     if at.mount.root() != at {
         return Err(Errno::EINVAL);
     }

@@ -9,6 +9,7 @@ use los_abi::credentials::{
     _LINUX_CAPABILITY_VERSION_1, _LINUX_CAPABILITY_VERSION_3, CapUserData, CapUserHeader, Personality,
 };
 use los_abi::errno::Errno;
+use los_abi::fs::{OpenFlags, Statx};
 use los_abi::prctl::{
     PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, PR_CAP_AMBIENT_IS_SET, PR_CAP_AMBIENT_LOWER,
     PR_CAP_AMBIENT_RAISE, PR_CAPBSET_DROP, PR_CAPBSET_READ, PR_GET_KEEPCAPS, PR_GET_SECUREBITS,
@@ -31,6 +32,8 @@ cases![
     bounding_set_shrinks,
     ambient_needs_permitted_and_inheritable,
     capabilities_decide_and_not_root,
+    group_of_a_directory_is_not_lent,
+    entries_of_who_gave_up_rights_are_closed,
     set_user_id_program_gets_everything,
     no_new_privs_gives_nothing,
     ambient_survives_execve,
@@ -282,6 +285,12 @@ fn capabilities_decide_and_not_root() -> Outcome {
         .err(),
         Some(Errno::EPERM)
     );
+    // Who may not unmount learns whether there is a file.
+    ensure_eq!(
+        call(Sysno::umount2, &[addr(b"nothing\0"), 0]).err(),
+        Some(Errno::ENOENT)
+    );
+    ensure_eq!(call(Sysno::umount2, &[addr(path), 0]).err(), Some(Errno::EPERM));
     set([1 << CHOWN | 1 << SYS_NICE, 1 << CHOWN | 1 << SYS_NICE, 0])?;
     ensure_eq!(chown(8), Ok(0));
     ensure_eq!(open(), Err(Errno::EACCES));
@@ -290,6 +299,55 @@ fn capabilities_decide_and_not_root() -> Outcome {
 }
 
 const CWD: u64 = -100_i64 as u64;
+
+/// A new file in a set-group-id directory is of its group, but a program of that group only with CAP_FSETID.
+fn group_of_a_directory_is_not_lent() -> Outcome {
+    const FSETID: u64 = 4;
+    const AT_EMPTY_PATH: u64 = 0x1000;
+    fs::create_directory(b"lending", 0o777)?;
+    fs::set_owner(b"lending", 0, 77)?;
+    fs::set_permissions(b"lending", 0o2777)?;
+    let made = |name: &[u8], mode| -> Result<(u32, u32), Errno> {
+        let file = fs::File::create(name, mode)?;
+        let mut found = Statx::default();
+        call(
+            Sysno::statx,
+            &[
+                file.descriptor() as u64,
+                addr(b"\0"),
+                AT_EMPTY_PATH,
+                0x7ff,
+                addr_mut(&mut found),
+            ],
+        )?;
+        Ok((u32::from(found.stx_mode) & 0o2010, found.stx_gid))
+    };
+    ensure_eq!(made(b"lending/a", 0o2775), Ok((0o2010, 77)));
+    set([0, 1 << FSETID, 0])?;
+    ensure_eq!(made(b"lending/b", 0o2775), Ok((0o010, 77)));
+    // Without the right to execute, the bit is no program's.
+    ensure_eq!(made(b"lending/c", 0o2765), Ok((0o2000, 77)));
+    set([1 << FSETID, 1 << FSETID, 0])?;
+    ensure_eq!(made(b"lending/d", 0o2775), Ok((0o2010, 77)));
+    Ok(())
+}
+
+/// The entries of /proc/PID are the superuser's when the process may not be looked into (proc(5)).
+fn entries_of_who_gave_up_rights_are_closed() -> Outcome {
+    let opens = |path: &[u8], flags| fs::File::open_with(path, flags, 0).map(drop);
+    let setting = b"/proc/self/oom_score_adj";
+    ensure_eq!(opens(setting, OpenFlags::WRONLY), Ok(()));
+    call(Sysno::setresgid, &[USER, USER, USER])?;
+    become_user()?;
+    ensure_eq!(opens(setting, OpenFlags::WRONLY), Err(Errno::EACCES));
+    ensure_eq!(opens(setting, OpenFlags::empty()), Ok(()));
+    // Its own descriptors it may always see.
+    ensure_eq!(opens(b"/proc/self/fd", OpenFlags::empty()), Ok(()));
+    ensure_eq!(opens(b"/proc/self/maps", OpenFlags::empty()), Ok(()));
+    control(PR_SET_DUMPABLE, &[1, 0, 0, 0])?;
+    ensure_eq!(opens(setting, OpenFlags::WRONLY), Ok(()));
+    Ok(())
+}
 
 /// Makes a copy of this program with a mode, and runs its helper `identity` as a user without rights.
 fn run_identity(mode: u32, before: impl FnOnce() -> Result<(), Errno>, expected: &[u8]) -> Outcome {
