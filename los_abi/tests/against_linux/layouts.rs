@@ -4,7 +4,7 @@ use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::{
-    Isa, auxv, credentials, fs, futex, inotify, poll, resource, schedule, signal, system, task, time, tty,
+    Isa, auxv, credentials, fs, futex, inotify, mm, poll, resource, schedule, signal, system, task, time, tty,
 };
 
 use crate::headers::headers;

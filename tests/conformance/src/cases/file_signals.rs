@@ -174,7 +174,7 @@ fn owners_are_told_by_kind() -> Outcome {
             pid: me
         }
     );
-    control(fd, F_SETOWN, -process::group() as i64 as u64)?;
+    control(fd, F_SETOWN, i64::from(-process::group()).cast_unsigned())?;
     control(fd, F_GETOWN_EX, addr_mut(&mut owner))?;
     ensure_eq!((owner.kind, owner.pid), (F_OWNER_PGRP, process::group()));
     let thread = FOwnerEx {
@@ -203,7 +203,11 @@ fn groups_and_threads_can_be_owners() -> Outcome {
     block();
     let (reader, writer) = process::pipe()?;
     tell_me(fd(&reader), RT)?;
-    control(fd(&reader), F_SETOWN, -process::group() as i64 as u64)?;
+    control(
+        fd(&reader),
+        F_SETOWN,
+        i64::from(-process::group()).cast_unsigned(),
+    )?;
     let out = writer.descriptor();
     io::write(out, b"x")?;
     let expected = Some((RT, POLL_IN, BAND_IN, fd(&reader)));
