@@ -225,8 +225,8 @@ macro_rules! for_each_syscall {
             { times, x86_64: 100, aarch64: 153, (buffer: UserPtr<Tms>), Full, "" }
             { getrusage, x86_64: 98, aarch64: 165, (who: i32, usage: UserPtr<Rusage>), Full, "" }
             { getrlimit, x86_64: 97, aarch64: 163, (resource: u32, limit: UserPtr<Rlimit64>), Full, "" }
-            { setrlimit, x86_64: 160, aarch64: 164, (resource: u32, limit: UserPtr<Rlimit64>), Partial, "RLIMIT_CORE and MSGQUEUE are recorded: there are no core dumps and no message queues" }
-            { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "RLIMIT_CORE and MSGQUEUE are recorded: there are no core dumps and no message queues" }
+            { setrlimit, x86_64: 160, aarch64: 164, (resource: u32, limit: UserPtr<Rlimit64>), Partial, "RLIMIT_MSGQUEUE is recorded: there are no message queues" }
+            { prlimit64, x86_64: 302, aarch64: 261, (pid: i32, resource: u32, new: UserPtr<Rlimit64>, old: UserPtr<Rlimit64>), Partial, "RLIMIT_MSGQUEUE is recorded: there are no message queues" }
             { sched_yield, x86_64: 24, aarch64: 124, (), Full, "" }
             { sched_getaffinity, x86_64: 204, aarch64: 123, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
             { sched_setaffinity, x86_64: 203, aarch64: 122, (pid: i32, size: u32, mask: UserPtr<u64>), Full, "" }
