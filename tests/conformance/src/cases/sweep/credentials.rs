@@ -91,7 +91,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
         dimensions: &[
             WHO,
             values![0, PARENT],
-            values![0, 16],
+            values![10, 16],
             values![0, 1, 4096, -1],
             values![0, 1, 4096, -1],
         ],
