@@ -360,10 +360,11 @@ impl RunQueue {
 
     /// Returns when [`look_at_deadlines`](Self::look_at_deadlines) has something to do next.
     pub(super) fn next_event_ns(&self) -> Option<u64> {
-        let running = self
-            .current
-            .as_ref()
-            .filter(|thread| thread.entity.has_deadline());
+        // Who has used up its budget already is about to leave: the timer must not fire without end until then.
+        let runs_out = |thread: &&Arc<Thread>| {
+            thread.entity.has_deadline() && !thread.entity.served.budget().is_exhausted()
+        };
+        let running = self.current.as_ref().filter(runs_out);
         let end = running.map(|thread| thread.entity.served.budget().end_ns(self.switched_ns));
         let next = self.deadlines.next_period_ns();
         end.into_iter().chain(next).min()

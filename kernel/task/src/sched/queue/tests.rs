@@ -195,6 +195,7 @@ fn deadlines_go_before_real_time_until_the_budget_is_used_up() {
     assert!(!served.work().contains(Work::RESCHEDULE));
     queue.look_at_deadlines(2 * MS);
     assert!(served.work().contains(Work::RESCHEDULE));
+    assert_eq!(queue.next_event_ns(), None, "nothing more until it leaves");
     assert!(queue.leave(served, Leave::Preempted));
     assert_eq!(queue.pick(2 * MS).tid(), urgent.tid());
     queue.current = Some(urgent.clone());
