@@ -162,7 +162,8 @@ fn forks_meet_the_limit_of_a_user() -> Outcome {
 fn forks_of_root_meet_the_machine() -> Outcome {
     only_on_levitate()?;
     set_score(b"-1000")?;
-    again_and_again(|| fork_bomb(|| set_score(b"0"), 1))
+    // Once: thousands of processes, and perhaps the killer's work, take an emulated machine long.
+    fork_bomb(|| set_score(b"0"), 1)
 }
 
 /// Makes threads until none may be made, and ends with them.
