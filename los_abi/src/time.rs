@@ -132,13 +132,13 @@ impl Timespec {
         self.tv_sec >= 0 && self.tv_nsec >= 0 && self.tv_nsec < NSEC_PER_SEC
     }
 
-    /// Returns the time in nanoseconds, as much as a `u64` holds, or `None` if the time is invalid.
+    /// Returns the time in nanoseconds, at most [`TIME_MAX_NS`], or `None` if the time is invalid.
     pub const fn to_ns(self) -> Option<u64> {
         if !self.is_valid() {
             return None;
         }
         let seconds = (self.tv_sec as u64).saturating_mul(NSEC_PER_SEC as u64);
-        Some(seconds.saturating_add(self.tv_nsec as u64))
+        Some(at_most(seconds.saturating_add(self.tv_nsec as u64)))
     }
 }
 
@@ -158,14 +158,21 @@ impl Timeval {
         self.tv_sec >= 0 && self.tv_usec >= 0 && self.tv_usec < USEC_PER_SEC
     }
 
-    /// Returns the time in nanoseconds, as much as a `u64` holds, or `None` if the time is invalid.
+    /// Returns the time in nanoseconds, at most [`TIME_MAX_NS`], or `None` if the time is invalid.
     pub const fn to_ns(self) -> Option<u64> {
         if !self.is_valid() {
             return None;
         }
         let seconds = (self.tv_sec as u64).saturating_mul(NSEC_PER_SEC as u64);
-        Some(seconds.saturating_add(self.tv_usec as u64 * 1000))
+        Some(at_most(seconds.saturating_add(self.tv_usec as u64 * 1000)))
     }
+}
+
+/// The longest time that the kernel counts in nanoseconds, 292 years (`KTIME_MAX`).
+pub const TIME_MAX_NS: u64 = i64::MAX as u64;
+
+const fn at_most(ns: u64) -> u64 {
+    if ns < TIME_MAX_NS { ns } else { TIME_MAX_NS }
 }
 
 constants! {
@@ -255,7 +262,7 @@ mod tests {
                 tv_nsec: 0
             }
             .to_ns(),
-            Some(u64::MAX)
+            Some(super::TIME_MAX_NS)
         );
     }
 

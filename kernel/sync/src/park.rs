@@ -27,6 +27,9 @@ pub trait Parker: Sync {
 
     /// Reports whether the running thread has a signal to attend to.
     fn interrupted(&self) -> bool;
+
+    /// Lets others run if it is their turn; false when the running thread is to die.
+    fn give_way(&self) -> bool;
 }
 
 static PARKER: spin::Once<&'static dyn Parker> = spin::Once::new();
@@ -57,8 +60,16 @@ pub(crate) fn park(deadline_ns: Option<u64>) {
     }
 }
 
-pub(crate) fn interrupted() -> bool {
+/// Reports whether the running thread has a signal to attend to.
+pub fn interrupted() -> bool {
     PARKER.get().is_some_and(|parker| parker.interrupted())
+}
+
+/// Lets others run if it is their turn, in the middle of work that a program has made long; false when the work is
+/// for nothing, since the thread is to die. To be asked without spin locks held.
+pub fn give_way() -> bool {
+    rank::assert_may_sleep();
+    PARKER.get().is_none_or(|parker| parker.give_way())
 }
 
 /// The stand-in thread before there is a scheduler: it never really parks.

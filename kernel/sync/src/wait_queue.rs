@@ -52,6 +52,11 @@ enum Round {
 }
 
 impl Entries {
+    /// Finds an entry. Tickets ascend, since entries come at the end only.
+    fn find(&self, ticket: u64) -> Option<usize> {
+        self.list.binary_search_by_key(&ticket, |entry| entry.ticket).ok()
+    }
+
     /// Collects whom to wake, observers and up to `left` others, who leave the queue.
     fn collect(
         &mut self,
@@ -227,7 +232,7 @@ impl WaitQueue {
     /// Removes an entry; false when a wake-up has taken it.
     pub(crate) fn dequeue(&self, ticket: u64) -> bool {
         let mut entries = self.entries.lock();
-        let Some(index) = entries.list.iter().position(|entry| entry.ticket == ticket) else {
+        let Some(index) = entries.find(ticket) else {
             return false;
         };
         entries.list.remove(index);
@@ -236,8 +241,7 @@ impl WaitQueue {
     }
 
     fn holds(&self, ticket: u64) -> bool {
-        let entries = self.entries.lock();
-        entries.list.iter().any(|entry| entry.ticket == ticket)
+        self.entries.lock().find(ticket).is_some()
     }
 }
 

@@ -107,8 +107,11 @@ pub(crate) fn getrandom(
         buffer,
         count.min(i32::MAX as usize),
     ));
-    let mut total = 0;
+    let mut total = 0_usize;
     while out.remaining() > 0 {
+        if total != 0 && total.is_multiple_of(hal::PAGE_SIZE) && (!sync::give_way() || sync::interrupted()) {
+            break;
+        }
         let mut chunk = [0; 256];
         let length = out.remaining().min(chunk.len());
         vfs::random::fill(&mut chunk[..length]);

@@ -229,7 +229,7 @@ fn heir_of(tree: &Tree, process: &Process) -> Pid {
 /// EAGAIN when the process is ending anyway.
 pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno> {
     let process = ctx.process;
-    if process.thread_count() == 1 {
+    if process.thread_count() == 1 && ctx.thread.is_leader() {
         return Ok(());
     }
     let is_dying = || ctx.thread.work().contains(Work::EXIT);

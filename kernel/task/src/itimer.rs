@@ -1,6 +1,7 @@
 //! Interval timers of a process: setitimer(2) and alarm(2).
 //!
-//! The real one is a timer of the kernel; the two that count processor time advance with the tick.
+//! The real one is a timer of the kernel, which rests from its expiry until its signal is taken, as on Linux; the two
+//! that count processor time advance with the tick.
 
 use alloc::sync::Weak;
 
@@ -41,8 +42,10 @@ pub(crate) struct IntervalTimers {
 
 #[derive(Default)]
 struct State {
-    /// When the real timer fires, in monotonic time; 0 when stopped.
+    /// When the real timer fires, in monotonic time, or fired, while its signal waits; 0 when stopped.
     real_deadline_ns: u64,
+    /// Whether it rests until its signal is taken.
+    real_rests: bool,
     real_interval_ns: u64,
     virtual_: Setting,
     profiling: Setting,
@@ -100,16 +103,24 @@ impl Expire for Process {
             if state.real_deadline_ns == 0 || state.real_deadline_ns > now_ns {
                 return;
             }
-            let late_ns = now_ns - state.real_deadline_ns;
-            state.real_deadline_ns = match late_ns.checked_div(state.real_interval_ns) {
-                Some(missed) => state.real_deadline_ns + (missed + 1) * state.real_interval_ns,
-                None => 0,
-            };
-            if state.real_deadline_ns != 0 {
-                self.timers.timer.arm(state.real_deadline_ns);
+            if state.real_rests {
+                return;
             }
+            state.real_rests = true;
         }
         send(self, Signal::ALRM);
+    }
+}
+
+/// Lets the real timer of a process go on, whose SIGALRM was taken.
+pub(crate) fn alarm_taken(process: &Process) {
+    let mut state = process.timers.state.lock();
+    if !state.real_rests {
+        return;
+    }
+    state.advance_real(now_ns());
+    if state.real_deadline_ns != 0 {
+        process.timers.timer.arm(state.real_deadline_ns);
     }
 }
 
@@ -140,6 +151,7 @@ pub fn set(process: &Process, which: Which, new: Setting) -> Setting {
         Which::Real => {
             let old = state.real(now);
             state.real_interval_ns = new.interval_ns;
+            state.real_rests = false;
             if new.value_ns == 0 {
                 state.real_deadline_ns = 0;
                 process.timers.timer.disarm();
@@ -153,11 +165,28 @@ pub fn set(process: &Process, which: Which, new: Setting) -> Setting {
 }
 
 impl State {
+    /// Moves the real timer to the first expiry that is to come.
+    fn advance_real(&mut self, now_ns: u64) {
+        self.real_rests = false;
+        let late_ns = now_ns.saturating_sub(self.real_deadline_ns);
+        self.real_deadline_ns = match late_ns.checked_div(self.real_interval_ns) {
+            Some(missed) => {
+                let elapsed_ns = (missed + 1).saturating_mul(self.real_interval_ns);
+                self.real_deadline_ns.saturating_add(elapsed_ns)
+            }
+            None => 0,
+        };
+    }
+
     fn real(&self, now_ns: u64) -> Setting {
         // A timer that is about to fire still shows some time.
         let left = self.real_deadline_ns.saturating_sub(now_ns).max(1);
         Setting {
-            value_ns: if self.real_deadline_ns == 0 { 0 } else { left },
+            value_ns: if self.real_deadline_ns == 0 || self.real_rests {
+                0
+            } else {
+                left
+            },
             interval_ns: self.real_interval_ns,
         }
     }
@@ -177,6 +206,40 @@ mod tests {
         assert!(setting.count_down(6));
         assert_eq!(setting.value_ns, 7);
         assert!(!Setting::default().count_down(4));
+    }
+
+    #[test]
+    fn the_longest_period_does_not_wrap() {
+        let mut state = State {
+            real_deadline_ns: 500_000_000,
+            real_interval_ns: u64::MAX,
+            real_rests: true,
+            ..State::default()
+        };
+        state.advance_real(500_000_001);
+        assert_eq!((state.real_deadline_ns, state.real_rests), (u64::MAX, false));
+        let mut state = State {
+            real_deadline_ns: 100,
+            real_interval_ns: 10,
+            ..State::default()
+        };
+        state.advance_real(137);
+        assert_eq!(state.real_deadline_ns, 140);
+    }
+
+    #[test]
+    fn the_real_timer_rests_until_its_signal_is_taken() {
+        let process = crate::testing::process(78);
+        let new = Setting {
+            value_ns: 1,
+            interval_ns: 1_000_000_000_000,
+        };
+        set(&process, Which::Real, new);
+        process.expired(now_ns() + 1_000_000);
+        assert_eq!(get(&process, Which::Real), Setting { value_ns: 0, ..new });
+        alarm_taken(&process);
+        assert!(get(&process, Which::Real).value_ns > 0);
+        set(&process, Which::Real, Setting::default());
     }
 
     #[test]

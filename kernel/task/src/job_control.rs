@@ -37,13 +37,14 @@ fn find(ctx: &Context<'_>, pid: Pid) -> Result<Arc<Process>, Errno> {
     if pid == 0 {
         return Ok(ctx.process.clone());
     }
-    pid::process(pid).ok_or(Errno::ESRCH)
+    let of_thread = || Some(pid::thread(pid)?.process().clone());
+    pid::process(pid).or_else(of_thread).ok_or(Errno::ESRCH)
 }
 
 /// Moves the caller or a child of it to a group of its session: setpgid(2).
 ///
 /// # Errors
-/// EINVAL for a negative group; ESRCH for neither; EACCES for a child after its execve; EPERM for session
+/// EINVAL for a negative group and for a thread that leads none; ESRCH for neither; EACCES for a child after its execve; EPERM for session
 /// leaders, other sessions and groups that are not there.
 pub fn set_group(ctx: &Context<'_>, pid: i32, group: i32) -> Result<(), Errno> {
     let caller = ctx.process;
@@ -55,7 +56,11 @@ pub fn set_group(ctx: &Context<'_>, pid: i32, group: i32) -> Result<(), Errno> {
     let group = group.cast_unsigned();
     let mut tree = pid::tree();
     let target = u32::try_from(pid).ok().and_then(|pid| tree.process(pid));
-    let process = target.ok_or(Errno::ESRCH)?.clone();
+    let Some(process) = target.cloned() else {
+        // A thread that is no process is known, and cannot be moved.
+        let is_thread = u32::try_from(pid).is_ok_and(|tid| tree.thread(tid).is_some());
+        return Err(if is_thread { Errno::EINVAL } else { Errno::ESRCH });
+    };
     if process.parent_pid() == caller.pid() {
         if process.session() != caller.session() {
             return Err(Errno::EPERM);

@@ -42,6 +42,12 @@ pub fn thread(tid: Pid) -> Option<Arc<Thread>> {
     tree().thread(tid)
 }
 
+/// Returns the thread of a number; a process's own number stands for a living thread of it, also when the first one
+/// has ended.
+pub fn task(number: Pid) -> Option<Arc<Thread>> {
+    thread(number).or_else(|| process(number)?.main_thread())
+}
+
 /// Returns the numbers of all processes in ascending order.
 ///
 /// # Errors

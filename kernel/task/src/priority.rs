@@ -57,7 +57,7 @@ pub fn thread(ctx: &Context<'_>, tid: i32) -> Result<Arc<Thread>, Errno> {
         return Ok(ctx.thread.clone());
     }
     let tid = u32::try_from(tid).map_err(|_| Errno::ESRCH)?;
-    pid::thread(tid).ok_or(Errno::ESRCH)
+    pid::task(tid).ok_or(Errno::ESRCH)
 }
 
 /// Changes policy and priority of a thread.

@@ -47,11 +47,12 @@ pub(crate) fn check_program(thread: &Thread) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Counts the threads of a real user's processes.
+/// Counts the threads of a real user's processes, with those that ended and were not waited for.
 fn threads_of(uid: u32) -> u64 {
     let count = |process: &Process| {
         if process.credentials().uid == uid {
-            process.thread_count() as u64
+            // One that was not waited for yet still is one.
+            process.thread_count().max(1) as u64
         } else {
             0
         }

@@ -67,6 +67,14 @@ impl Parker for Scheduler {
             .as_ref()
             .is_some_and(|thread| thread.is_interrupted())
     }
+
+    fn give_way(&self) -> bool {
+        let thread = running_thread();
+        if thread.work().contains(Work::RESCHEDULE) {
+            preempt();
+        }
+        !thread.is_killed()
+    }
 }
 
 /// Makes the running code this CPU's idle thread; from now on waiting parks threads, and terminals know

@@ -174,6 +174,10 @@ impl Parker for TestParker {
     fn interrupted(&self) -> bool {
         RUNNING.with_borrow(|thread| thread.as_ref().is_some_and(|thread| thread.is_interrupted()))
     }
+
+    fn give_way(&self) -> bool {
+        RUNNING.with_borrow(|thread| thread.as_ref().is_none_or(|thread| !thread.is_killed()))
+    }
 }
 
 struct HostThread;

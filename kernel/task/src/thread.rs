@@ -305,6 +305,11 @@ impl Thread {
         self.work().intersects(Work::SIGNAL | Work::EXIT)
     }
 
+    /// Reports whether the thread is to die.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.work().contains(Work::EXIT)
+    }
+
     /// Stores what `restart_syscall` is to do, for a call that returns `Restart::Block`.
     pub fn set_restart(&self, block: RestartBlock) {
         *self.restart.lock() = Some(block);

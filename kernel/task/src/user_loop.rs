@@ -81,6 +81,9 @@ fn run_until_death(ctx: &mut Context<'_>) {
     }
 }
 
+/// The result of a call that a signal ended.
+const INTERRUPTED: i64 = -(los_abi::Errno::EINTR.code() as i64);
+
 /// Returns the result register for a call that failed. A wish to restart looks like EINTR until it is known
 /// whether a handler runs.
 #[cold]
@@ -89,7 +92,7 @@ fn failure(error: Error, restart: &mut Option<Restart>) -> i64 {
         Error::Errno(errno) => -i64::from(errno.code()),
         Error::Restart(how) => {
             *restart = Some(how);
-            -i64::from(los_abi::Errno::EINTR.code())
+            INTERRUPTED
         }
     }
 }
@@ -98,6 +101,11 @@ fn failure(error: Error, restart: &mut Option<Restart>) -> i64 {
 #[cold]
 fn attend(ctx: &mut Context<'_>, restart: &mut Option<Restart>) -> bool {
     let thread = ctx.thread;
+    let is_interrupted = || restart.is_some() || ctx.frame().syscall_result() == INTERRUPTED;
+    if thread.work().contains(Work::RESTORE_MASK) && !is_interrupted() {
+        // No signal ended the wait with another mask, so none is taken by that mask (ppoll(2) and its kin).
+        crate::signal::restore_mask(thread);
+    }
     loop {
         let work = thread.work();
         if work.contains(Work::EXIT) {
@@ -110,27 +118,20 @@ fn attend(ctx: &mut Context<'_>, restart: &mut Option<Restart>) -> bool {
             sched::preempt();
         } else if work.contains(Work::SIGNAL) {
             deliver::deliver(ctx, restart);
+        } else if let Some(how) = restart.take() {
+            // No handler runs, or none is left to run: the call goes on, and the mask is what it was before.
+            deliver::restart_without_handler(ctx, how);
+        } else if work.contains(Work::RESTORE_MASK) {
+            // Signals that the mask held back are taken now.
+            crate::signal::restore_mask(thread);
+        } else if work.contains(Work::RSEQ) {
+            if rseq::disturb(ctx).is_err() {
+                send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
+            }
         } else {
-            break;
+            return true;
         }
     }
-    // No handler runs, or none is left to run: the call goes on, and the mask is what it was before.
-    if let Some(how) = restart.take() {
-        deliver::restart_without_handler(ctx, how);
-    }
-    if thread.work().contains(Work::RESTORE_MASK) {
-        crate::signal::restore_mask(thread);
-        // Signals that the mask held back are taken now.
-        return attend(ctx, restart);
-    }
-    if thread.work().contains(Work::RSEQ) {
-        if rseq::disturb(ctx).is_err() {
-            send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL));
-        }
-        // Something may have come while user memory was read.
-        return attend(ctx, restart);
-    }
-    true
 }
 
 /// Maps the page that the program touched, or sends the signal for a wrong address.

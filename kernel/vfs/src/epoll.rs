@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
@@ -58,6 +59,8 @@ pub struct Epoll {
     /// members to search for files that are gone.
     turn: Mutex<usize>,
     members: SpinLock<BTreeMap<Key, Arc<Interest>>>,
+    /// The latest check of nesting that came here, and how deep that was.
+    looked: AtomicU64,
     ready: Arc<Ready>,
 }
 
@@ -84,6 +87,7 @@ pub fn create() -> Result<Arc<OpenFile>, Errno> {
     let epoll = Arc::new(Epoll {
         turn: Mutex::new(Rank::Inode, SWEEP_FROM),
         members: SpinLock::new(Rank::FileSystem, BTreeMap::new()),
+        looked: AtomicU64::new(0),
         ready: Ready::new(),
     });
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
@@ -122,23 +126,33 @@ impl Epoll {
         }
         if let (Some(inner), Change::Add(_)) = (inner, change) {
             // One at a time, so that two additions cannot close a circle together.
-            static NESTING: Mutex<()> = Mutex::new(Rank::Rename, ());
-            let _nesting = NESTING.lock();
+            static CHECKS: Mutex<u64> = Mutex::new(Rank::Rename, 0);
+            let mut checks = CHECKS.lock();
+            *checks += 1;
             // How deep the sets above this one go is not known; its own place is the last that is.
-            inner.check_nesting(self, NESTING_MAX - 2)?;
+            inner.check_nesting(self, NESTING_MAX - 2, *checks)?;
             return self.change_member(fd, file, change);
         }
         self.change_member(fd, file, change)
     }
 
-    /// Checks that `outer` is not among the sets in this one, and that these are not nested too deep.
-    fn check_nesting(&self, outer: &Self, left: usize) -> Result<(), Errno> {
+    /// Checks that `outer` is not among the sets in this one, and that these are not nested too deep. A set that
+    /// stands in many others is looked at once in a check, or once for each depth.
+    fn check_nesting(&self, outer: &Self, left: usize, check: u64) -> Result<(), Errno> {
+        // The deepest look of the latest check has the highest number.
+        const DEPTHS: u64 = NESTING_MAX as u64 + 1;
+        let look = check * DEPTHS + (NESTING_MAX - left) as u64;
+        let before = self.looked.load(Ordering::Relaxed);
+        if before >= look && before / DEPTHS == check {
+            return Ok(());
+        }
+        self.looked.store(look, Ordering::Relaxed);
         for file in self.inner_sets()? {
             if let Some(inner) = of(&file) {
                 if left == 0 || core::ptr::eq(inner, outer) {
                     return Err(Errno::ELOOP);
                 }
-                inner.check_nesting(outer, left - 1)?;
+                inner.check_nesting(outer, left - 1, check)?;
             }
         }
         Ok(())

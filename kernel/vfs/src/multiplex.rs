@@ -35,8 +35,16 @@ pub enum PollFailure {
 /// As [`PollFailure`] says.
 pub fn poll(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize, PollFailure> {
     let ready = look(items, None)?;
-    if ready > 0 || deadline_ns == Some(0) {
+    if ready > 0 {
         return Ok(ready);
+    }
+    if deadline_ns == Some(0) {
+        // A signal counts for more than the end of a time that was none.
+        return if sync::interrupted() {
+            Err(PollFailure::Interrupted)
+        } else {
+            Ok(0)
+        };
     }
     let mut waiter = Waiter::new();
     let mut is_registered = false;

@@ -177,10 +177,12 @@ impl AddressSpace {
         }
     }
 
-    /// Touches the pages of a range, which is mapped all through; stops at the first that cannot be had.
+    /// Touches the pages of a range, which is mapped all through; stops at the first that cannot be had, and for a
+    /// thread that is to die.
     fn try_populate(&self, range: Range<u64>) -> Result<(), FaultError> {
         range
             .step_by(PAGE_SIZE)
+            .take_while(|_| sync::give_way())
             .try_for_each(|page| self.populate_page(page))
     }
 

@@ -311,11 +311,17 @@ impl Frame {
     }
 }
 
+/// References from which on a frame is taken to have countless ones.
+const SATURATED: u32 = 1 << 31;
+
 impl Clone for Frame {
     #[inline]
     fn clone(&self) -> Self {
-        let before = self.info().count.fetch_add(1, Ordering::Relaxed);
-        assert!(before < u32::MAX / 2, "too many references to a frame");
+        let count = &self.info().count;
+        if count.fetch_add(1, Ordering::Relaxed) >= SATURATED {
+            // So many that the count says nothing any more: the frame is never free again.
+            count.store(SATURATED, Ordering::Relaxed);
+        }
         Self(self.0)
     }
 }
@@ -325,8 +331,11 @@ impl Drop for Frame {
     fn drop(&mut self) {
         // The last reference is free to go without a locked operation: nobody can add to it.
         let count = &self.info().count;
-        if count.load(Ordering::Acquire) == 1 || count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            free_raw(self.0);
+        match count.load(Ordering::Acquire) {
+            1 => free_raw(self.0),
+            SATURATED.. => {}
+            _ if count.fetch_sub(1, Ordering::AcqRel) == 1 => free_raw(self.0),
+            _ => {}
         }
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn capget(
     let sets = if number == 0 || number == ctx.thread.tid() {
         Sets::of(ctx.credentials())
     } else {
-        let thread = pid::thread(number).ok_or(Errno::ESRCH)?;
+        let thread = pid::task(number).ok_or(Errno::ESRCH)?;
         Sets::of(&thread.credentials())
     };
     for half in 0..request.halves {

@@ -45,7 +45,7 @@ pub(crate) fn get_robust_list(
     let address = if tid == 0 {
         ctx.thread.robust_list.load(Ordering::Relaxed)
     } else {
-        let thread = pid::thread(tid.cast_unsigned()).ok_or(Errno::ESRCH)?;
+        let thread = pid::task(tid.cast_unsigned()).ok_or(Errno::ESRCH)?;
         inspect::check(ctx, thread.process())?;
         thread.robust_list.load(Ordering::Relaxed)
     };

@@ -60,7 +60,7 @@ fn limited_process(ctx: &Context<'_>, number: i32) -> Result<Arc<Process>> {
         return Ok(ctx.process.clone());
     }
     let number = u32::try_from(number).map_err(|_| Errno::ESRCH)?;
-    let thread = pid::thread(number).ok_or(Errno::ESRCH)?;
+    let thread = pid::task(number).ok_or(Errno::ESRCH)?;
     let process = thread.process();
     let (own, other) = (ctx.credentials(), thread.credentials());
     let same_user = [other.uid, other.euid, other.suid]

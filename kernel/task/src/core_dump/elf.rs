@@ -149,5 +149,5 @@ pub(super) fn write(ctx: &Context<'_>, info: &SigInfo, out: &mut Output<'_>) -> 
     };
     // As on Linux, one that ended at a limit or for want of room is a core too.
     let _complete = dump.write(out);
-    !group::is_killed(ctx.thread)
+    !ctx.thread.is_killed()
 }

@@ -63,14 +63,9 @@ pub(super) fn gather(ctx: &Context<'_>, signal: Signal) -> bool {
     ctx.thread.remove_work(Work::SIGNAL);
     process.thread_gone.wait(|| {
         let resting = process.dump.arrived.load(Ordering::SeqCst);
-        (resting + 1 >= process.thread_count() || is_killed(ctx.thread)).then_some(())
+        (resting + 1 >= process.thread_count() || ctx.thread.is_killed()).then_some(())
     });
     true
-}
-
-/// Reports whether the thread that dumps its process is to stop that.
-pub(super) fn is_killed(thread: &Thread) -> bool {
-    thread.work().contains(Work::EXIT)
 }
 
 /// Returns the threads at rest.

@@ -4,7 +4,6 @@ use los_arch::hal::PAGE_SIZE;
 use mm::io::SliceSource;
 use vfs::OpenFile;
 
-use super::group;
 use crate::sched;
 use crate::thread::{Thread, Work};
 
@@ -84,7 +83,7 @@ impl Output<'_> {
         if self.thread.work().contains(Work::RESCHEDULE) {
             sched::preempt();
         }
-        if group::is_killed(self.thread) {
+        if self.thread.is_killed() {
             Err(Ended)
         } else {
             Ok(())

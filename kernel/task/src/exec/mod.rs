@@ -87,8 +87,14 @@ pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
         }
         failure.errno()
     })?;
-    let files = own_files(ctx)?;
+    let spare = own_files(ctx)?;
     exit::become_only_thread(ctx)?;
+    // Threads of the process itself have gone: then the table, with its record locks, is the program's.
+    let files = if is_shared(ctx.files()) {
+        spare
+    } else {
+        ctx.files().clone()
+    };
     exit::release_user(ctx, Afterwards::GoesOn);
     let frame = prepared.commit(ctx.thread, files);
     *ctx.frame_mut() = frame;
@@ -196,11 +202,15 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
 
 /// Returns a table of open files that no other process shares.
 fn own_files(ctx: &Context<'_>) -> Result<Arc<FdTable>, Errno> {
-    // The thread and the context hold one reference each.
-    if Arc::strong_count(ctx.files()) <= 2 {
+    if !is_shared(ctx.files()) {
         return Ok(ctx.files().clone());
     }
     Ok(Arc::new(FdTable::fork(ctx.files())?))
+}
+
+fn is_shared(files: &Arc<FdTable>) -> bool {
+    // The thread and the context hold one reference each.
+    Arc::strong_count(files) > 2
 }
 
 impl Prepared {

@@ -122,7 +122,9 @@ fn find_process(tree: &Tree, pid: Pid) -> Option<Arc<Process>> {
 }
 
 fn find_thread(tree: &Tree, tgid: Option<Pid>, tid: Pid) -> Result<Arc<Thread>, Errno> {
-    let thread = tree.thread(tid).ok_or(Errno::ESRCH)?;
+    // A process's own number stands for a living thread of it, also when the first one has ended.
+    let of_process = || tree.process(tid)?.main_thread();
+    let thread = tree.thread(tid).or_else(of_process).ok_or(Errno::ESRCH)?;
     if tgid.is_some_and(|tgid| thread.process().pid() != tgid) {
         return Err(Errno::ESRCH);
     }

@@ -3,11 +3,12 @@
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
-use los_abi::signal::{SigInfo, SigSet};
+use los_abi::signal::{SigInfo, SigSet, Signal};
 use sync::{WaitError, WaitQueue};
 
 use super::mask::{mask, recalculate};
 use crate::context::Context;
+use crate::itimer;
 use crate::thread::Thread;
 
 /// Takes a pending signal of a set, waiting for one until the deadline.
@@ -43,8 +44,12 @@ pub fn wait_for(ctx: &Context<'_>, set: SigSet, deadline_ns: Option<u64>) -> Res
 
 /// Takes a pending signal of a set, the thread's own first.
 pub(crate) fn take(thread: &Thread, set: SigSet) -> Option<SigInfo> {
-    thread
-        .pending
-        .take(set)
-        .or_else(|| thread.process().pending.take(set))
+    if let Some(info) = thread.pending.take(set) {
+        return Some(info);
+    }
+    let info = thread.process().pending.take(set)?;
+    if info.signal() == Some(Signal::ALRM) {
+        itimer::alarm_taken(thread.process());
+    }
+    Some(info)
 }

@@ -11,9 +11,10 @@ use los_abi::signal::{SIGALRM, SIGKILL};
 use los_abi::syscall::Sysno;
 use rt::{fs, io, process};
 
-use crate::cases::ended;
+use crate::cases::{ended, program};
 use crate::harness::{Failure, Outcome, catch, in_child, spawn, wait_for};
 use crate::raw::{addr_mut, call};
+use crate::thread;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -25,6 +26,7 @@ cases![
     records_are_split_and_merged,
     any_close_drops_the_records,
     children_inherit_no_records,
+    records_survive_execve_of_many_threads,
     a_record_is_waited_for,
     waiting_ends_with_a_signal,
     a_circle_is_refused,
@@ -208,6 +210,43 @@ fn children_inherit_no_records() -> Outcome {
     // The child's end does not take the parent's locks away either.
     ensure_eq!(error_in_child(|| lock(fd, F_SETLK, F_UNLCK, 0, 0))?, 0);
     ensure_eq!(error_in_child(|| lock(fd, F_SETLK, F_RDLCK, 0, 1))?, AGAIN);
+    Ok(())
+}
+
+/// What the other program does in the next case: it is killed.
+pub(crate) fn wait_to_be_killed() -> i32 {
+    rt::time::sleep_ms(60_000);
+    0
+}
+
+extern "C" fn sleep_for_ever(page: u64) -> i32 {
+    thread::wait_until_changed(page, 0);
+    0
+}
+
+fn records_survive_execve_of_many_threads() -> Outcome {
+    let page = thread::shared_page()?;
+    let file = open()?;
+    let fd = file.descriptor();
+    let pid = spawn(|| {
+        let locked = lock(fd, F_SETLK, F_WRLCK, 0, 0);
+        let started = thread::start(sleep_for_ever, page);
+        if locked.is_err() || started.is_err() {
+            return 1;
+        }
+        let words = [&b"conformance"[..], b"--helper", b"wait"].map(<[u8]>::to_vec);
+        let _errno = process::execute(&program(), &words, &[]);
+        98
+    })?;
+    let is_replaced = || {
+        rt::fs::read(&alloc::format!("/proc/{pid}/cmdline").into_bytes())
+            .is_ok_and(|line| line.ends_with(b"wait\0"))
+    };
+    thread::eventually("the program is replaced", is_replaced)?;
+    let holder = in_the_way(fd, F_GETLK, 0, 0)?;
+    process::kill(pid, SIGKILL)?;
+    wait_for(pid)?;
+    ensure_eq!((holder.l_type, holder.l_pid), (F_WRLCK, pid));
     Ok(())
 }
 

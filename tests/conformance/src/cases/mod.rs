@@ -43,6 +43,7 @@ mod names;
 mod out_of_memory;
 mod pidfd;
 mod pipes;
+mod poll_masks;
 mod proc;
 mod processes;
 mod restart;
@@ -122,6 +123,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         timers::CASES,
         timer_files::CASES,
         restart::CASES,
+        poll_masks::CASES,
         rseq::CASES,
         job_control::CASES,
         core_dump::CASES,
@@ -155,6 +157,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [what, number] if what == b"read-timer" => timer_files::helper(number),
         [what] if what == b"sleep" => timers::sleep_a_while(),
         [what, subject] if what == b"sweep" => sweep::helper(subject),
+        [what] if what == b"wait" => locks::wait_to_be_killed(),
         [first, rest @ ..] if first == b"stack" => limits::helper(rest),
         _ => exec::helper(words, environment),
     }

@@ -17,7 +17,10 @@ cases![
     exit_group_of_a_thread_ends_all,
     a_leader_may_end_first,
     execve_of_a_thread_takes_over_the_number,
+    execve_of_the_last_thread_takes_over_the_number,
     execve_ends_the_other_threads,
+    a_process_without_its_first_thread_is_known,
+    numbers_of_threads_have_groups,
     execve_of_many_threads_at_once,
     a_killed_thread_is_a_killed_process,
     numbers_of_threads,
@@ -91,6 +94,77 @@ fn execve_of_a_thread_takes_over_the_number() -> Outcome {
         wait_for_word(page)
     })?;
     ensure_eq!(ended(wait_for(pid)?), 0);
+    Ok(())
+}
+
+fn execve_of_the_last_thread_takes_over_the_number() -> Outcome {
+    let page = shared_page()?;
+    let pid = spawn(|| {
+        poke(page + 4, process::id() as u32);
+        let _thread = thread::start(execute_alone, page);
+        let _never = call(Sysno::exit, &[3]);
+        99
+    })?;
+    ensure_eq!(ended(wait_for(pid)?), 0);
+    Ok(())
+}
+
+/// Executes the helper once no other thread is left.
+extern "C" fn execute_alone(page: u64) -> i32 {
+    let is_alone = || state_of_self().is_ok_and(|state| state == b'Z');
+    match eventually("the first thread has ended", is_alone) {
+        Ok(()) => execute(page),
+        Err(_) => 97,
+    }
+}
+
+/// Returns the state of the process's first thread, as /proc tells it.
+fn state_of_self() -> Result<u8, Errno> {
+    let text = rt::fs::read(b"/proc/self/stat")?;
+    let end = text.iter().rposition(|byte| *byte == b')').ok_or(Errno::EINVAL)?;
+    text.get(end + 2).copied().ok_or(Errno::EINVAL)
+}
+
+extern "C" fn ask_for_own_process(page: u64) -> i32 {
+    let is_alone = || state_of_self().is_ok_and(|state| state == b'Z');
+    let pid = process::id() as u64;
+    let mut limit = [0_u64; 2];
+    let answers = [
+        eventually("the first thread has ended", is_alone).map_or(Err(Errno::EBUSY), |()| Ok(0)),
+        call(Sysno::prlimit64, &[pid, 7, 0, addr_mut(&mut limit)]),
+        call(Sysno::sched_getscheduler, &[pid]),
+        call(Sysno::getpriority, &[0, pid]).map(|priority| priority - 20),
+        call(Sysno::tgkill, &[pid, pid, 0]),
+    ];
+    poke(page, 1 + u32::from(answers != [Ok(0); 5]));
+    0
+}
+
+fn a_process_without_its_first_thread_is_known() -> Outcome {
+    let page = shared_page()?;
+    let pid = spawn(|| {
+        let _thread = thread::start(ask_for_own_process, page);
+        let _never = call(Sysno::exit, &[3]);
+        99
+    })?;
+    wait_for(pid)?;
+    ensure_eq!(peek::<u32>(page), 1);
+    Ok(())
+}
+
+fn numbers_of_threads_have_groups() -> Outcome {
+    let page = shared_page()?;
+    let thread = thread::start(wait_for_word, page)?;
+    let own = [call(Sysno::getpgid, &[0])?, call(Sysno::getsid, &[0])?];
+    let found = [
+        call(Sysno::getpgid, &[thread.tid]),
+        call(Sysno::getsid, &[thread.tid]),
+    ];
+    let moved = call(Sysno::setpgid, &[thread.tid, 0]);
+    publish(page, 1);
+    thread.join();
+    ensure_eq!(found, own.map(Ok));
+    ensure_eq!(moved, Err(Errno::EINVAL));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use los_abi::errno::Errno;
 use los_abi::signal::{
-    SI_TIMER, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SigEvent, SigInfo, SigSet,
+    SI_TIMER, SIGALRM, SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD_ID, SigEvent, SigInfo, SigSet, Signal,
 };
 use los_abi::syscall::Sysno;
 use rt::{process, signal, time};
@@ -28,6 +28,8 @@ cases![
     timers_count_as_queued_signals,
     virtual_and_profiling_timers,
     interval_timers_are_read,
+    the_longest_interval_is_long,
+    the_real_timer_rests_until_its_signal_is_taken,
     clocks_of_processes_and_threads,
     clocks_without_timers,
     sleeping_by_the_time_of_another_process,
@@ -367,6 +369,43 @@ fn interval_timers_are_read() -> Outcome {
 }
 
 /// The number of a clock of a process's processor time.
+fn interval_timer(interval: [i64; 2], value: [i64; 2]) -> Result<u64, Errno> {
+    call(Sysno::setitimer, &[0, addr(&[interval, value]), 0])
+}
+
+fn the_longest_interval_is_long() -> Outcome {
+    let status = in_child(|| {
+        signal::catch(SIGALRM);
+        let set = interval_timer([i64::MAX, 0], [0, 20_000]);
+        rt::time::sleep_ms(60);
+        let mut left = [[0_i64; 2]; 2];
+        let read = call(Sysno::getitimer, &[0, addr_mut(&mut left)]);
+        let is_right = set.is_ok() && read.is_ok() && signal::take(SIGALRM) && left[1][0] > 1 << 32;
+        i32::from(!is_right)
+    })?;
+    ensure_eq!(ended(status), 0);
+    Ok(())
+}
+
+fn the_real_timer_rests_until_its_signal_is_taken() -> Outcome {
+    let status = in_child(|| {
+        let blocked = SigSet::EMPTY.with(Signal::ALRM);
+        signal::set_mask(blocked);
+        signal::catch(SIGALRM);
+        let set = interval_timer([1000, 0], [0, 10_000]);
+        rt::time::sleep_ms(50);
+        let mut left = [[0_i64; 2]; 2];
+        let read = call(Sysno::getitimer, &[0, addr_mut(&mut left)]);
+        let rests = left == [[1000, 0], [0, 0]];
+        signal::set_mask(SigSet::EMPTY);
+        let again = call(Sysno::getitimer, &[0, addr_mut(&mut left)]);
+        let goes_on = signal::take(SIGALRM) && left[1][0] > 900;
+        i32::from(!(set.is_ok() && read.is_ok() && again.is_ok() && rests && goes_on))
+    })?;
+    ensure_eq!(ended(status), 0);
+    Ok(())
+}
+
 fn dynamic(pid: i32, bits: i32) -> u64 {
     i64::from((!pid << 3) | bits).cast_unsigned()
 }
