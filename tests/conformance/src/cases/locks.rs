@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::fs::{
-    F_DUPFD, F_DUPFD_QUERY, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_SETLK, F_SETLKW, F_UNLCK, F_WRLCK,
-    Flock, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, OpenFlags, SEEK_END,
+    F_DUPFD, F_DUPFD_QUERY, F_GETLK, F_OFD_GETLK, F_OFD_SETLK, F_RDLCK, F_SETFD, F_SETLK, F_SETLKW, F_UNLCK,
+    F_WRLCK, Flock, LOCK_EX, LOCK_NB, LOCK_SH, LOCK_UN, OpenFlags, SEEK_END,
 };
 use los_abi::signal::{SIGALRM, SIGKILL};
 use los_abi::syscall::Sysno;
-use rt::{fs, io, process};
+use rt::{fs, io, process, time};
 
 use crate::cases::{ended, program};
 use crate::harness::{Failure, Outcome, catch, in_child, spawn, wait_for};
@@ -215,7 +215,7 @@ fn children_inherit_no_records() -> Outcome {
 
 /// What the other program does in the next case: it is killed.
 pub(crate) fn wait_to_be_killed() -> i32 {
-    rt::time::sleep_ms(60_000);
+    time::sleep_ms(60_000);
     0
 }
 
@@ -229,7 +229,7 @@ fn records_survive_execve_of_many_threads() -> Outcome {
     let file = open()?;
     let fd = file.descriptor();
     let pid = spawn(|| {
-        let locked = lock(fd, F_SETLK, F_WRLCK, 0, 0);
+        let locked = fcntl(fd, F_SETFD, 0).and_then(|_| lock(fd, F_SETLK, F_WRLCK, 0, 0));
         let started = thread::start(sleep_for_ever, page);
         if locked.is_err() || started.is_err() {
             return 1;
@@ -239,7 +239,7 @@ fn records_survive_execve_of_many_threads() -> Outcome {
         98
     })?;
     let is_replaced = || {
-        rt::fs::read(&alloc::format!("/proc/{pid}/cmdline").into_bytes())
+        fs::read(&alloc::format!("/proc/{pid}/cmdline").into_bytes())
             .is_ok_and(|line| line.ends_with(b"wait\0"))
     };
     thread::eventually("the program is replaced", is_replaced)?;

@@ -1,6 +1,7 @@
 //! Signals that are pending when files are asked: ppoll(2), pselect(2) and epoll_pwait(2) with masks.
 
 use los_abi::errno::Errno;
+use los_abi::isa::WireEpollEvent;
 use los_abi::poll::{EPOLL_CTL_ADD, PollEvents, PollFd};
 use los_abi::signal::{SIG_BLOCK, SIGSET_SIZE, SIGUSR1, SigSet, SigSetArgument, Signal};
 use los_abi::syscall::Sysno;

@@ -377,7 +377,7 @@ fn the_longest_interval_is_long() -> Outcome {
     let status = in_child(|| {
         signal::catch(SIGALRM);
         let set = interval_timer([i64::MAX, 0], [0, 20_000]);
-        rt::time::sleep_ms(60);
+        time::sleep_ms(60);
         let mut left = [[0_i64; 2]; 2];
         let read = call(Sysno::getitimer, &[0, addr_mut(&mut left)]);
         let is_right = set.is_ok() && read.is_ok() && signal::take(SIGALRM) && left[1][0] > 1 << 32;
@@ -393,7 +393,7 @@ fn the_real_timer_rests_until_its_signal_is_taken() -> Outcome {
         signal::set_mask(blocked);
         signal::catch(SIGALRM);
         let set = interval_timer([1000, 0], [0, 10_000]);
-        rt::time::sleep_ms(50);
+        time::sleep_ms(50);
         let mut left = [[0_i64; 2]; 2];
         let read = call(Sysno::getitimer, &[0, addr_mut(&mut left)]);
         let rests = left == [[1000, 0], [0, 0]];
