@@ -355,17 +355,13 @@ impl Process {
         last.unwrap_or_else(|| Arc::new(Credentials::user(0, 0)))
     }
 
-    /// Returns the letter of /proc/PID/stat: R, S, T or Z.
+    /// Returns the letter of /proc/PID/stat: R, S, T or Z. It is the leader's, also once that has ended.
     pub fn state(&self) -> char {
-        if self.is_zombie.load(Ordering::Acquire) {
-            return 'Z';
-        }
-        if self.stop.is_stopped() {
-            return 'T';
-        }
-        match self.main_thread() {
+        let leader = self.main_thread().filter(|thread| thread.tid() == self.pid);
+        match leader {
             None => 'Z',
-            Some(thread) => sched::state_letter(&thread),
+            Some(_) if self.stop.is_stopped() => 'T',
+            Some(leader) => sched::state_letter(&leader),
         }
     }
 
