@@ -85,7 +85,7 @@ pub(super) const SWEEPS: &[Sweep] = &[
             WHO,
             values![0, 1, 2],
             values![0, 1],
-            values![0, 1023, 1024, MILLISECOND],
+            values![0, 1023, 50_000, MILLISECOND],
             values![-1, 0, 99999, 10 * MILLISECOND],
             values![-1, 0, 100_000, 10 * MILLISECOND, 5000 * MILLISECOND],
         ],
