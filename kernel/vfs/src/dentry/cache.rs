@@ -65,27 +65,29 @@ fn step(max: usize) -> bool {
 /// Drops all names that nobody uses: what looks them up again finds them in their file systems.
 pub fn drop_unused_names() {
     // A directory can go when all that is in it has gone, so its turn comes with a later round.
+    // Others may add names meanwhile, so that how many there are tells nothing.
     loop {
         let count = CLOCK.lock().len();
-        for _ in 0..count {
-            look_at_oldest();
-        }
-        if CLOCK.lock().len() >= count {
+        let dropped = (0..count).filter(|_| drop_oldest()).count();
+        if dropped == 0 {
             return;
         }
     }
 }
 
-fn look_at_oldest() {
+/// Drops the oldest name if nobody uses it.
+fn drop_oldest() -> bool {
     let Some(oldest) = CLOCK.lock().pop_front() else {
-        return;
+        return false;
     };
     let Some(dentry) = oldest.upgrade() else {
-        return;
+        return false;
     };
-    if Arc::strong_count(&dentry) > 2 {
+    let is_used = Arc::strong_count(&dentry) > 2;
+    if is_used {
         CLOCK.lock().push_back(oldest);
     } else {
         Dentry::evict(dentry);
     }
+    !is_used
 }

@@ -421,6 +421,15 @@ fn mounts_cover_and_come_off() {
     assert_eq!(world.root.mount.namespace().unwrap().mounts().len(), 1);
 }
 
+/// Drops names until one has gone: the other tests' hands may hold it for a moment.
+fn drop_until(has_gone: impl Fn() -> bool) {
+    let has_gone_now = |_| {
+        crate::drop_unused_names();
+        has_gone()
+    };
+    assert!((0..1000).any(has_gone_now));
+}
+
 #[test]
 fn unused_names_are_dropped() {
     let world = World::new();
@@ -429,15 +438,13 @@ fn unused_names_are_dropped() {
     let held = world.find("/unused").unwrap();
     let name = Arc::downgrade(&world.find("/unused/file").unwrap().dentry);
     assert!(name.upgrade().is_some());
-    crate::drop_unused_names();
-    assert!(name.upgrade().is_none());
+    drop_until(|| name.upgrade().is_none());
     assert!(Arc::ptr_eq(&held.dentry, &world.find("/unused").unwrap().dentry));
     world.find("/unused/file").unwrap();
     drop(held);
     let directory = Arc::downgrade(&world.find("/unused").unwrap().dentry);
     // What is in it goes first.
-    crate::drop_unused_names();
-    assert!(directory.upgrade().is_none());
+    drop_until(|| directory.upgrade().is_none());
     world.find("/unused/file").unwrap();
 }
 

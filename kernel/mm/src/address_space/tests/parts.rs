@@ -13,7 +13,7 @@ fn bound() -> Policy {
 
 #[test]
 fn policies_split_and_join_mappings() {
-    testing::start();
+    let _turn = testing::exclusive();
     let space = AddressSpace::new().unwrap();
     let at = START;
     map_fixed(&space, at, 4, READ_WRITE);
@@ -31,7 +31,7 @@ fn policies_split_and_join_mappings() {
 
 #[test]
 fn names_split_and_join_mappings() {
-    testing::start();
+    let _turn = testing::exclusive();
     let space = AddressSpace::new().unwrap();
     let at = START;
     map_fixed(&space, at, 4, READ_WRITE);
@@ -48,7 +48,7 @@ fn names_split_and_join_mappings() {
 
 #[test]
 fn sealed_parts_stay() {
-    testing::start();
+    let _turn = testing::exclusive();
     let space = AddressSpace::new().unwrap();
     let at = START;
     map_fixed(&space, at, 4, READ_WRITE);
