@@ -228,6 +228,10 @@ pub(crate) fn sleep_until(clock: &Clock, time_ns: u64) -> Result<(), WaitError> 
     let Some(running) = clock.cpu_process() else {
         return Ok(());
     };
+    // A process that has not run yet never would: its time does not pass while it sleeps.
+    if clock.now_ns() >= time_ns {
+        return Ok(());
+    }
     let wakeup = Arc::new(Wakeup::new());
     let Ok(timer) = PosixTimer::new(0, clock.clone(), Notify::Sleeper(wakeup.clone()), None) else {
         return Ok(());
@@ -236,7 +240,7 @@ pub(crate) fn sleep_until(clock: &Clock, time_ns: u64) -> Result<(), WaitError> 
         return Ok(());
     }
     let setting = Setting {
-        value_ns: time_ns.max(1),
+        value_ns: time_ns,
         interval_ns: 0,
     };
     timer.set(Start::Absolute, setting);
