@@ -1,13 +1,14 @@
 # Debian's own bash: what it does with processes, descriptors and signals.
 export LC_ALL=C
-cat <(echo substitution) > >(cat); sleep 0.1
+cat <(echo substitution); exec 7> >(cat); copier=$!; echo written >&7; exec 7>&-; wait $copier
 read -r x < <(echo read); echo $x; mapfile -t lines < <(seq 3); echo ${#lines[@]} ${lines[2]}
 coproc cat; echo coprocess >&"${COPROC[1]}"; read -r y <&"${COPROC[0]}"; echo $y; kill $COPROC_PID; wait $COPROC_PID 2> /dev/null; echo "cat ended with $?"
-trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo child' CHLD; true & wait; trap - CHLD
+trap 'echo usr1' USR1; kill -USR1 $$; trap 'echo child' CHLD; /bin/true; trap - CHLD
 trap 'echo exit' EXIT; (exit 7) & wait $!; echo "status $?"
 set -o pipefail; false | true; echo "pipefail $?"; echo "${PIPESTATUS[@]}"
-(for i in 1 2 3 4; do (exit $i) & done; for i in 1 2 3 4; do wait -n; echo "one ended $?"; done) | sort
-{ timeout -k 0.1 0.1 bash -c 'trap "" TERM; while :; do :; done'; } 2> /dev/null; echo "loop ended with $?"
+# By number: `wait -n` forgets what ended before it, on any kernel.
+(for i in 1 2 3 4; do (exit $i) & ended[i]=$!; done; for i in 4 2 3 1; do wait ${ended[i]}; echo "$i ended with $?"; done)
+{ timeout -k 0.1 1 bash -c 'trap "" TERM; while :; do :; done'; } 2> /dev/null; echo "loop ended with $?"
 exec 5<> file; echo data >&5; exec 5>&-; cat file; exec 6< file; read -u 6 line; echo "$line"
 (ulimit -n 20; ulimit -n; cat /dev/null {1..30} 2> /dev/null; (eval exec {3..30}"< /dev/null;") 2> /dev/null || echo "no more descriptors")
 { (ulimit -v 20000; x=$(head -c 20000000 /dev/zero | tr '\0' x)) || echo 'no memory'; } 2> /dev/null; printf '%(%Y)T\n' 0; [[ abc =~ ^a(.)c$ ]] && echo ${BASH_REMATCH[1]}

@@ -1,5 +1,5 @@
 # procps and util-linux: what they read from /proc, and sessions.
-sleep 100 & ps -o pid= -p $! | wc -l; ps -o comm= -p $!; pgrep -f 'sleep 100' | wc -l; pkill -f 'sleep 100'; wait $! 2> /dev/null; echo "ended with $?"
+sleep 100 & until pgrep -x sleep > /dev/null; do :; done; ps -o pid= -p $! | wc -l; ps -o comm= -p $!; pgrep -f 'sleep 100' | wc -l; pkill -f 'sleep 100'; wait $! 2> /dev/null; echo "ended with $?"
 ps -e -o pid,ppid,stat,comm | awk 'NR == 2 { print $1, $2 }'; ps aux | head -n 1 | tr -s ' '; free | head -n 1 | tr -s ' '; uptime | grep -c 'load average'; pmap $$ | grep -q libc.so && echo mapped; pwdx $$ | sed 's/.* //; s,.*/,,'
 sysctl -n kernel.ostype; flock lock echo locked; setsid sh -c 'ps -o sid= -p $$ | tr -d " "' | grep -c .; getopt -o ab: -- -a -b x y; rev <<< abc; namei -m /usr/bin | tail -n 1; mountpoint -q /proc && echo mounted
 findmnt -n -o FSTYPE /proc; prlimit --nofile --noheadings -o RESOURCE; taskset -p $$ | sed 's/.*current/current/; s/:.*//'; fallocate -l 1M big; stat -c %s big; mcookie | wc -c; whereis -b ls; lsns > /dev/null; hostname | wc -l; run-parts --list /etc/skel; command -v ls; tempfile=$(mktemp); ischroot; rm $tempfile; getent passwd root; dmesg > /dev/null; echo end
