@@ -15,6 +15,7 @@ mod descriptors;
 mod elf;
 mod handler;
 mod harness;
+mod inotify;
 mod raw;
 mod thread;
 mod worker;

@@ -5,9 +5,10 @@
 //! change between the look and the sleep is not missed.
 //!
 //! * `wait`, `wake`, `requeue`: sleepers of words
-//! * `lock`, `lock_requeue`: locks with priority inheritance, which `owners` keeps track of
+//! * `lock`, `lock_requeue`: locks with priority inheritance, which `owners` keeps track of; `chain` follows who waits for whom
 //! * `robust`: what a dying thread owes to the locks that it holds
 
+mod chain;
 mod key;
 mod lock;
 mod lock_requeue;

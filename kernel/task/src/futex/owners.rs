@@ -12,19 +12,15 @@ use mm::FutexKey;
 
 use super::lock::Sighting;
 use super::table::{Bucket, Table, bucket_of};
-use crate::sched;
 use crate::thread::Thread;
-
-/// Longest chain of owners that wait for each other's locks, as on Linux; a longer one counts as a circle.
-const CHAIN_MAX: usize = 1024;
 
 /// A lock that has waiters.
 pub(super) struct Lock {
     pub(super) key: FutexKey,
     /// Who holds it; nobody if the owner died.
-    owner: Option<Arc<Thread>>,
+    pub(super) owner: Option<Arc<Thread>>,
     /// Who gets it next first. Never empty.
-    waiters: Vec<Arc<Thread>>,
+    pub(super) waiters: Vec<Arc<Thread>>,
 }
 
 /// How far a change of a lock's word got.
@@ -130,76 +126,6 @@ impl Table {
             self.pass_priority_on(owner);
         }
         Ok(())
-    }
-
-    fn owner_of(&self, key: FutexKey) -> Option<Arc<Thread>> {
-        self.buckets[bucket_of(key)].lock(key)?.owner.clone()
-    }
-
-    /// Gives a thread the priority of those who wait for its locks, and so on along the chain of owners.
-    fn pass_priority_on(&mut self, owner: Arc<Thread>) {
-        let mut at = owner;
-        for _ in 0..CHAIN_MAX {
-            let priority = self.waiting_for(&at);
-            if at.entity.inherited_priority() == priority {
-                return;
-            }
-            sched::inherit_priority(&at, priority);
-            let Some(next) = self.move_in_line(&at) else {
-                return;
-            };
-            at = next;
-        }
-    }
-
-    /// Returns the highest priority among those who wait for a thread's locks.
-    fn waiting_for(&self, owner: &Arc<Thread>) -> u32 {
-        if !owner.futex.holds_locks() {
-            return 0;
-        }
-        let locks = self.buckets.iter().flat_map(|bucket| &bucket.locks);
-        locks
-            .filter(|lock| lock.is_owned_by(owner))
-            .map(|lock| lock.waiters[0].entity.priority())
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// Puts a thread whose priority has changed in its place among a lock's waiters, and returns the owner.
-    fn move_in_line(&mut self, thread: &Arc<Thread>) -> Option<Arc<Thread>> {
-        let bucket = &mut self.buckets[thread.futex.lock_bucket()?];
-        let mut locks = bucket.locks.iter_mut();
-        let lock = locks.find(|lock| lock.place_of(thread).is_some())?;
-        let place = lock.place_of(thread)?;
-        let waiter = lock.waiters.remove(place);
-        lock.insert(waiter);
-        lock.owner.clone()
-    }
-
-    /// Acts on a change of a thread's own priority.
-    pub(super) fn priority_changed(&mut self, thread: &Arc<Thread>) {
-        if let Some(owner) = self.move_in_line(thread) {
-            self.pass_priority_on(owner);
-        }
-    }
-
-    /// Reports whether a thread is, or waits for a lock of somebody who in the end is or waits for, `other`.
-    fn waits_for(&self, thread: &Arc<Thread>, other: &Arc<Thread>) -> bool {
-        let mut at = thread;
-        for _ in 0..CHAIN_MAX {
-            if Arc::ptr_eq(at, other) {
-                return true;
-            }
-            let owner = at.futex.lock_bucket().and_then(|bucket| {
-                let mut locks = self.buckets[bucket].locks.iter();
-                locks.find(|lock| lock.place_of(at).is_some())?.owner.as_ref()
-            });
-            match owner {
-                Some(owner) => at = owner,
-                None => return false,
-            }
-        }
-        true
     }
 
     /// Changes the word of a lock that a thread owns to free or to the next owner.
@@ -356,14 +282,14 @@ impl Lock {
         self.waiters.iter().for_each(|waiter| waiter.kick());
     }
 
-    fn is_owned_by(&self, thread: &Arc<Thread>) -> bool {
+    pub(super) fn is_owned_by(&self, thread: &Arc<Thread>) -> bool {
         self.owner
             .as_ref()
             .is_some_and(|owner| Arc::ptr_eq(owner, thread))
     }
 
     /// Adds a waiter behind those that are as urgent. There is room.
-    fn insert(&mut self, thread: Arc<Thread>) {
+    pub(super) fn insert(&mut self, thread: Arc<Thread>) {
         let priority = thread.entity.priority();
         let mut others = self.waiters.iter();
         let place = others.position(|other| other.entity.priority() < priority);
@@ -382,7 +308,7 @@ impl Lock {
     }
 
     /// Returns how many waiters are before a thread, if it is one.
-    fn place_of(&self, thread: &Arc<Thread>) -> Option<usize> {
+    pub(super) fn place_of(&self, thread: &Arc<Thread>) -> Option<usize> {
         self.waiters.iter().position(|waiter| Arc::ptr_eq(waiter, thread))
     }
 }
@@ -397,16 +323,16 @@ fn replace(word: UserPtr<u32>, value: u32, new: u32) -> Progress {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use crate::testing;
+    use crate::{sched, testing};
 
-    fn key(address: u64) -> FutexKey {
+    pub(in crate::futex) fn key(address: u64) -> FutexKey {
         FutexKey::Private { space: 1, address }
     }
 
     /// Makes a table in which each thread of a row waits for the lock of the one before it.
-    fn chain(threads: &[Arc<Thread>]) -> Table {
+    pub(in crate::futex) fn chain(threads: &[Arc<Thread>]) -> Table {
         let mut table = Table::new();
         for (address, pair) in (0..).zip(threads.windows(2)) {
             table.join(key(address * 4), &pair[1], Some(&pair[0])).unwrap();
@@ -414,16 +340,14 @@ mod tests {
         table
     }
 
-    #[test]
-    fn a_circle_of_any_length_is_refused() {
-        let threads = [(); 4].map(|()| testing::thread());
-        let mut table = chain(&threads);
-        let closing = table.join(key(400), &threads[0], Some(&threads[3]));
-        assert_eq!(closing, Err(Errno::EDEADLK));
-        assert!(threads[0].futex.lock_bucket().is_none());
-        // The end of the row may wait for its start.
-        let other = testing::thread();
-        assert_eq!(table.join(key(400), &other, Some(&threads[3])), Ok(()));
+    /// Makes a thread urgent.
+    pub(in crate::futex) fn real_time(thread: &Arc<Thread>, priority: u32) {
+        let schedule = sched::Schedule {
+            policy: sched::Policy::Fifo,
+            priority,
+            ..Default::default()
+        };
+        sched::set_schedule(thread, schedule).unwrap();
     }
 
     #[test]
@@ -464,26 +388,6 @@ mod tests {
         assert!(!threads[0].futex.holds_locks());
         let lock = table.bucket(key(0)).lock(key(0)).unwrap();
         assert_eq!(lock.check_word(living), Ok(()));
-    }
-
-    fn real_time(thread: &Arc<Thread>, priority: u32) {
-        let schedule = sched::Schedule {
-            policy: sched::Policy::Fifo,
-            priority,
-            ..Default::default()
-        };
-        sched::set_schedule(thread, schedule).unwrap();
-    }
-
-    #[test]
-    fn priority_goes_along_the_chain_and_back() {
-        let threads = [(); 3].map(|()| testing::thread());
-        let mut table = chain(&threads[..2]);
-        real_time(&threads[2], 7);
-        table.join(key(64), &threads[2], Some(&threads[1])).unwrap();
-        assert_eq!([0, 1].map(|at: usize| threads[at].entity.priority()), [7, 7]);
-        table.give_up(key(64), &threads[2]);
-        assert_eq!([0, 1].map(|at: usize| threads[at].entity.priority()), [0, 0]);
     }
 
     #[test]

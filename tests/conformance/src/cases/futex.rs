@@ -1,24 +1,22 @@
-//! Futexes: sleeping, waking, moving sleepers, robust lists (futex(2), futex_waitv, set_robust_list(2)).
+//! Futexes: sleeping, waking, moving sleepers (futex(2)).
 
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::futex::{
     FUTEX_BITSET_MATCH_ANY, FUTEX_CLOCK_REALTIME, FUTEX_CMP_REQUEUE, FUTEX_LOCK_PI, FUTEX_OP_ADD,
     FUTEX_OP_ANDN, FUTEX_OP_CMP_EQ, FUTEX_OP_CMP_GE, FUTEX_OP_CMP_GT, FUTEX_OP_CMP_LE, FUTEX_OP_CMP_LT,
-    FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED,
-    FUTEX_REQUEUE, FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAITERS, FUTEX_WAKE, FUTEX_WAKE_BITSET,
-    FUTEX_WAKE_OP, FUTEX2_PRIVATE, FUTEX2_SIZE_U32, FutexWaitv,
+    FUTEX_OP_CMP_NE, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_REQUEUE,
+    FUTEX_WAIT, FUTEX_WAIT_BITSET, FUTEX_WAKE, FUTEX_WAKE_BITSET, FUTEX_WAKE_OP,
 };
 use los_abi::signal::SIGUSR1;
 use los_abi::syscall::Sysno;
-use rt::{fs, time};
+use rt::time;
 
 use crate::arch::KERNEL_ADDRESS;
-use crate::cases::ended;
-use crate::harness::{Failure, Outcome, catch, in_child, spawn, wait_for};
-use crate::raw::{addr, addr_mut, call, peek, poke};
+use crate::harness::{Failure, Outcome, catch};
+use crate::raw::{addr, addr_mut, call};
 use crate::worker::{Thread, await_sleepers, futex, wake};
 use crate::{cases, ensure, ensure_eq};
 
@@ -33,21 +31,11 @@ cases![
     requeue_checks_its_numbers,
     wake_op_changes_the_word,
     wake_op_wakes_by_the_old_value,
-    shared_words_are_one_in_two_processes,
-    file_words_are_told_apart_by_offset,
-    private_and_shared_words_differ_in_shared_memory,
     a_signal_ends_the_sleep,
-    a_stop_does_not_end_the_sleep,
-    waitv_tells_which_word,
-    waitv_checks_its_arguments,
-    single_operation_calls,
-    robust_locks_are_marked_at_death,
-    robust_list_is_told,
-    words_that_nobody_can_write,
 ];
 
-const PAST: [i64; 2] = [0, 1];
-const ALL: u32 = i32::MAX as u32;
+pub(super) const PAST: [i64; 2] = [0, 1];
+pub(super) const ALL: u32 = i32::MAX as u32;
 
 fn another_value_is_eagain() -> Outcome {
     let word = AtomicU32::new(5);
@@ -129,7 +117,7 @@ fn since(begin: los_abi::time::Timespec) -> i64 {
     (now.tv_sec - begin.tv_sec) * 1_000_000_000 + now.tv_nsec - begin.tv_nsec
 }
 
-static WORDS: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
+pub(super) static WORDS: [AtomicU32; 4] = [const { AtomicU32::new(0) }; 4];
 static MASKS: AtomicU32 = AtomicU32::new(0);
 static WOKEN: AtomicU32 = AtomicU32::new(0);
 
@@ -142,13 +130,13 @@ extern "C" fn sleeper(word: u64) -> i32 {
     0
 }
 
-fn sleepers(count: usize, word: u64) -> Result<Vec<Thread>, Failure> {
+pub(super) fn sleepers(count: usize, word: u64) -> Result<Vec<Thread>, Failure> {
     let threads = (0..count).map(|_| Thread::start(sleeper, word)).collect();
     await_sleepers(&WORDS[word as usize], count as u64)?;
     threads
 }
 
-fn join_all(threads: Vec<Thread>) -> Outcome {
+pub(super) fn join_all(threads: Vec<Thread>) -> Outcome {
     threads.into_iter().try_for_each(Thread::join)
 }
 
@@ -295,60 +283,6 @@ fn wake_op_wakes_by_the_old_value() -> Outcome {
     Ok(())
 }
 
-const SHARED: u64 = 1;
-const SHARED_ANONYMOUS: u64 = 0x21;
-const READ_WRITE: u64 = 3;
-
-/// Wakes the sleepers of a word that processes share until one was there.
-fn wake_one_shared(word: u64) -> Outcome {
-    for _ in 0..100_000 {
-        if call(Sysno::futex, &[word, u64::from(FUTEX_WAKE), 1])? == 1 {
-            return Ok(());
-        }
-        crate::worker::pause();
-    }
-    Err(Failure::Wrong("nobody sleeps".into()))
-}
-
-fn sleep_shared(word: u64) -> i32 {
-    let slept = call(Sysno::futex, &[word, u64::from(FUTEX_WAIT), 0, 0]);
-    i32::from(slept != Ok(0))
-}
-
-fn shared_words_are_one_in_two_processes() -> Outcome {
-    let page = call(Sysno::mmap, &[0, 4096, READ_WRITE, SHARED_ANONYMOUS, u64::MAX, 0])?;
-    let child = spawn(|| sleep_shared(page + 8))?;
-    wake_one_shared(page + 8)?;
-    ensure_eq!(ended(wait_for(child)?), 0);
-    Ok(())
-}
-
-fn file_words_are_told_apart_by_offset() -> Outcome {
-    let flags = los_abi::fs::OpenFlags::RDWR | los_abi::fs::OpenFlags::CREAT;
-    let mut file = fs::File::open_with(b"words", flags, 0o600)?;
-    file.write_all(&[0; 8192])?;
-    let fd = file.descriptor() as u64;
-    let map = |offset| call(Sysno::mmap, &[0, 4096, READ_WRITE, SHARED, fd, offset]);
-    let (first, second, again) = (map(0)?, map(4096)?, map(4096)?);
-    let child = spawn(|| sleep_shared(second + 12))?;
-    wake_one_shared(again + 12)?;
-    ensure_eq!(call(Sysno::futex, &[first + 12, u64::from(FUTEX_WAKE), 1])?, 0);
-    ensure_eq!(ended(wait_for(child)?), 0);
-    Ok(())
-}
-
-fn private_and_shared_words_differ_in_shared_memory() -> Outcome {
-    let page = call(Sysno::mmap, &[0, 4096, READ_WRITE, SHARED_ANONYMOUS, u64::MAX, 0])?;
-    let child = spawn(|| sleep_shared(page))?;
-    for _ in 0..100 {
-        ensure_eq!(call(Sysno::futex, &[page, u64::from(FUTEX_WAKE) | 128, 1])?, 0);
-        crate::worker::pause();
-    }
-    wake_one_shared(page)?;
-    ensure_eq!(ended(wait_for(child)?), 0);
-    Ok(())
-}
-
 static TARGET: AtomicU32 = AtomicU32::new(0);
 
 /// Sends SIGUSR1 to the main thread once it sleeps.
@@ -370,233 +304,5 @@ fn a_signal_ends_the_sleep() -> Outcome {
         ensure_eq!(futex(&word, FUTEX_WAIT, 0, time, 0, 0).err(), Some(Errno::EINTR));
         thread.join()?;
     }
-    Ok(())
-}
-
-fn a_stop_does_not_end_the_sleep() -> Outcome {
-    const SIGSTOP: u64 = 19;
-    const SIGCONT: u64 = 18;
-    let page = call(Sysno::mmap, &[0, 4096, READ_WRITE, SHARED_ANONYMOUS, u64::MAX, 0])?;
-    let sleeper = spawn(|| {
-        let time = [50_i64, 0];
-        let slept = call(Sysno::futex, &[page, u64::from(FUTEX_WAIT), 0, addr(&time)]);
-        i32::from(slept != Ok(0))
-    })?;
-    for _ in 0..3 {
-        call(Sysno::kill, &[sleeper as u64, SIGSTOP])?;
-        let mut status = 0_i32;
-        const WUNTRACED: u64 = 2;
-        call(
-            Sysno::wait4,
-            &[sleeper as u64, addr_mut(&mut status), WUNTRACED, 0],
-        )?;
-        ensure_eq!(status, 0x137f);
-        call(Sysno::kill, &[sleeper as u64, SIGCONT])?;
-    }
-    wake_one_shared(page)?;
-    ensure_eq!(ended(wait_for(sleeper)?), 0);
-    Ok(())
-}
-
-fn wanted(word: &AtomicU32, value: u64) -> FutexWaitv {
-    FutexWaitv {
-        val: value,
-        uaddr: addr(word),
-        flags: FUTEX2_SIZE_U32 | FUTEX2_PRIVATE,
-        reserved: 0,
-    }
-}
-
-static WHICH: AtomicU64 = AtomicU64::new(0);
-
-/// Sleeps on three words at once.
-extern "C" fn sleeper_on_three(_: u64) -> i32 {
-    let words = [0, 1, 2].map(|index: usize| wanted(&WORDS[index], 0));
-    let result = call(Sysno::futex_waitv, &[addr(&words), 3, 0, 0, 0]);
-    WHICH.store(result.unwrap_or(99), Ordering::SeqCst);
-    0
-}
-
-fn waitv_tells_which_word() -> Outcome {
-    for which in [0, 2, 1] {
-        let thread = Thread::start(sleeper_on_three, 0)?;
-        await_sleepers(&WORDS[0], 1)?;
-        ensure_eq!(wake(&WORDS[which], ALL)?, 1);
-        thread.join()?;
-        ensure_eq!(WHICH.load(Ordering::SeqCst), which as u64);
-        for word in &WORDS {
-            ensure_eq!(wake(word, ALL)?, 0);
-        }
-    }
-    Ok(())
-}
-
-fn waitv_checks_its_arguments() -> Outcome {
-    let word = AtomicU32::new(1);
-    let wait = |list: &[FutexWaitv], count: u64, flags: u64, time: u64, clock: u64| {
-        call(Sysno::futex_waitv, &[addr(list), count, flags, time, clock]).err()
-    };
-    let good = [wanted(&word, 1), wanted(&word, 1)];
-    ensure_eq!(wait(&good, 2, 0, addr(&PAST), 0), Some(Errno::ETIMEDOUT));
-    ensure_eq!(wait(&good, 2, 0, addr(&PAST), 1), Some(Errno::ETIMEDOUT));
-    ensure_eq!(wait(&good, 2, 1, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(&good, 0, 0, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(&good, 129, 0, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(&good, 2, 0, 1, 0), Some(Errno::EFAULT));
-    ensure_eq!(wait(&good, 2, 0, 1, 7), Some(Errno::EINVAL));
-    ensure_eq!(wait(&good, 2, 0, addr(&[0_i64, -1]), 0), Some(Errno::EINVAL));
-    ensure_eq!(
-        call(Sysno::futex_waitv, &[0, 1, 0, 0, 0]).err(),
-        Some(Errno::EINVAL)
-    );
-    ensure_eq!(
-        call(Sysno::futex_waitv, &[8, 1, 0, 0, 0]).err(),
-        Some(Errno::EFAULT)
-    );
-    let change = |change: fn(&mut FutexWaitv)| {
-        let mut list = [wanted(&word, 1), wanted(&word, 1)];
-        change(&mut list[1]);
-        wait(&list, 2, 0, addr(&PAST), 0)
-    };
-    ensure_eq!(change(|entry| entry.val = 2), Some(Errno::EAGAIN));
-    ensure_eq!(change(|entry| entry.val = 1 << 32), Some(Errno::EINVAL));
-    ensure_eq!(change(|entry| entry.flags = 0), Some(Errno::EINVAL));
-    ensure_eq!(change(|entry| entry.flags |= 0x100), Some(Errno::EINVAL));
-    ensure_eq!(change(|entry| entry.reserved = 1), Some(Errno::EINVAL));
-    ensure_eq!(change(|entry| entry.uaddr += 1), Some(Errno::EINVAL));
-    ensure_eq!(change(|entry| entry.uaddr = 16), Some(Errno::EFAULT));
-    Ok(())
-}
-
-fn single_operation_calls() -> Outcome {
-    const PRIVATE: u64 = (FUTEX2_SIZE_U32 | FUTEX2_PRIVATE) as u64;
-    let word = AtomicU32::new(3);
-    let at = addr(&word);
-    let every = u64::from(u32::MAX);
-    if call(Sysno::futex_wake, &[at, every, 1, PRIVATE]) == Err(Errno::ENOSYS) {
-        return Err(Failure::Skip("before Linux 6.7"));
-    }
-    let wait = |value: u64, mask: u64, flags: u64, time: u64, clock: u64| {
-        call(Sysno::futex_wait, &[at, value, mask, flags, time, clock]).err()
-    };
-    ensure_eq!(wait(4, every, PRIVATE, 0, 0), Some(Errno::EAGAIN));
-    ensure_eq!(wait(3, 0, PRIVATE, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(1 << 32, every, PRIVATE, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(3, 1 << 32, PRIVATE, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(3, every, 0, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(wait(3, every, PRIVATE, addr(&PAST), 1), Some(Errno::ETIMEDOUT));
-    ensure_eq!(wait(3, every, PRIVATE, addr(&PAST), 5), Some(Errno::EINVAL));
-    ensure_eq!(
-        call(Sysno::futex_wake, &[at, 0, 1, PRIVATE]).err(),
-        Some(Errno::EINVAL)
-    );
-    let threads = sleepers(3, 0)?;
-    let at = addr(&WORDS[0]);
-    ensure_eq!(call(Sysno::futex_wake, &[at, every, 0, PRIVATE])?, 0);
-    ensure_eq!(call(Sysno::futex_wake, &[at, every, 1, PRIVATE])?, 1);
-    let words = [wanted(&WORDS[0], 0), wanted(&WORDS[1], 0)];
-    ensure_eq!(call(Sysno::futex_requeue, &[addr(&words), 0, 1, 1])?, 2);
-    ensure_eq!(
-        call(Sysno::futex_requeue, &[addr(&words), 1, 1, 1]).err(),
-        Some(Errno::EINVAL)
-    );
-    ensure_eq!(wake(&WORDS[1], ALL)?, 1);
-    join_all(threads)
-}
-
-/// A list of robust locks as set_robust_list(2) describes it: the head, then one entry a lock, each with the
-/// lock's word behind it.
-#[repr(C)]
-struct RobustList {
-    head: [u64; 3],
-    entries: [[u64; 2]; 4],
-}
-
-static ROBUST: AtomicU64 = AtomicU64::new(0);
-
-/// Registers the list, takes the locks in it, and dies.
-extern "C" fn robust_owner(_: u64) -> i32 {
-    let list = ROBUST.load(Ordering::SeqCst);
-    let _ = call(Sysno::set_robust_list, &[list, 24]);
-    let tid = call(Sysno::gettid, &[]).unwrap_or(0) as u32;
-    let word = |index: u64| list + 24 + index * 16 + 8;
-    poke(word(0), tid);
-    poke(word(1), tid | FUTEX_WAITERS);
-    // Another's, and one that is being taken.
-    poke(word(2), tid + 1);
-    poke(word(3), tid);
-    0
-}
-
-fn robust_locks_are_marked_at_death() -> Outcome {
-    let mut list = RobustList {
-        head: [0; 3],
-        entries: [[0; 2]; 4],
-    };
-    let at = addr_mut(&mut list);
-    let entry = |index: u64| at + 24 + index * 16;
-    poke(at, entry(0));
-    poke(at + 8, 8_u64);
-    poke(at + 16, entry(3));
-    for index in 0..2 {
-        poke(entry(index), entry(index + 1));
-    }
-    poke(entry(2), at);
-    ROBUST.store(at, Ordering::SeqCst);
-    let owner = Thread::start(robust_owner, 0)?;
-    let tid = owner.tid();
-    owner.join()?;
-    let word = |index: u64| peek::<u32>(entry(index) + 8);
-    ensure_eq!(word(0), FUTEX_OWNER_DIED);
-    ensure_eq!(word(1), FUTEX_OWNER_DIED | FUTEX_WAITERS);
-    ensure_eq!(word(2), tid + 1);
-    ensure_eq!(word(3), FUTEX_OWNER_DIED);
-    // A list that leads nowhere harms nobody.
-    let status = in_child(|| {
-        let lost = [8_u64, 8, 0];
-        i32::from(call(Sysno::set_robust_list, &[addr(&lost), 24]).is_err())
-    })?;
-    ensure_eq!(ended(status), 0);
-    Ok(())
-}
-
-fn robust_list_is_told() -> Outcome {
-    let list = [0_u64; 3];
-    call(Sysno::set_robust_list, &[addr(&list), 24])?;
-    ensure_eq!(
-        call(Sysno::set_robust_list, &[addr(&list), 25]).err(),
-        Some(Errno::EINVAL)
-    );
-    let mut answer = [0_u64; 2];
-    let (head, size) = (addr_mut(&mut answer[0]), addr_mut(&mut answer[1]));
-    let get = |tid: u64, head, size| call(Sysno::get_robust_list, &[tid, head, size]);
-    get(0, head, size)?;
-    ensure_eq!([peek::<u64>(head), peek::<u64>(size)], [addr(&list), 24]);
-    get(call(Sysno::gettid, &[])?, head, size)?;
-    ensure_eq!(get(0x3fff_ffff, head, size).err(), Some(Errno::ESRCH));
-    ensure_eq!(get(0, 8, size).err(), Some(Errno::EFAULT));
-    ensure_eq!(get(0, head, 8).err(), Some(Errno::EFAULT));
-    call(Sysno::set_robust_list, &[0, 24])?;
-    Ok(())
-}
-
-/// Without FUTEX_PRIVATE_FLAG, private memory that cannot be written has no word to wait for; a file's page has.
-fn words_that_nobody_can_write() -> Outcome {
-    const WAIT: u64 = 0;
-    const WAKE: u64 = 1;
-    const PRIVATE: u64 = 128;
-    let futex = |at: u64, operation: u64, value: u64| call(Sysno::futex, &[at, operation, value, 0, 0, 0]);
-    let anonymous = call(Sysno::mmap, &[0, 4096, 1, 0x22, u64::MAX, 0])?;
-    ensure_eq!(futex(anonymous, WAKE, 1), Err(Errno::EFAULT));
-    ensure_eq!(futex(anonymous, WAIT, 5), Err(Errno::EFAULT));
-    ensure_eq!(futex(anonymous, WAKE | PRIVATE, 1), Ok(0));
-    ensure_eq!(futex(anonymous, WAIT | PRIVATE, 5), Err(Errno::EAGAIN));
-    let mut file = fs::File::create(b"words", 0o644)?;
-    file.write_all(&[0; 4096])?;
-    let file = fs::File::open(b"words")?;
-    let fd = file.descriptor() as u64;
-    let read_only = call(Sysno::mmap, &[0, 4096, 1, 2, fd, 0])?;
-    ensure_eq!(futex(read_only, WAKE, 1), Ok(0));
-    ensure_eq!(futex(read_only, WAIT, 5), Err(Errno::EAGAIN));
     Ok(())
 }

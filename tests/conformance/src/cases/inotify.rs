@@ -1,22 +1,16 @@
-//! Watching files: inotify(7).
-
-use alloc::string::String;
-use alloc::vec::Vec;
+//! What watched files and directories tell of what happens to them (inotify(7)).
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
-use los_abi::inotify::{InotifyEvent, InotifyFlags, InotifyMask as Mask};
-use los_abi::poll::PollEvents;
+use los_abi::inotify::InotifyMask as Mask;
 use los_abi::syscall::Sysno;
-use los_abi::tty::FIONREAD;
 use rt::fs::{self, File};
-use rt::{io, process, time};
-use zerocopy::FromBytes;
+use rt::{io, process};
 
-use crate::descriptors::{is_readable, readiness, target};
 use crate::harness::{Outcome, spawn, wait_for};
+use crate::inotify::{create, event, make, read, watch};
 use crate::raw::{addr, addr_mut, call};
-use crate::{cases, ensure, ensure_eq};
+use crate::{cases, ensure_eq};
 
 cases![
     a_directory_hears_of_its_files,
@@ -31,72 +25,8 @@ cases![
     listing_is_an_access,
     attributes_and_times,
     equal_events_are_one,
-    a_watch_can_be_changed,
-    a_watch_for_one_event,
-    children_without_names_can_be_excluded,
-    links_can_be_watched_themselves,
-    only_directories,
-    a_read_waits,
-    small_buffers,
-    events_are_counted_in_bytes,
     programs_are_opened_and_closed,
-    facts_are_shown,
-    argument_checks,
 ];
-
-type Event = (i32, Mask, String);
-
-fn create() -> Result<u64, Errno> {
-    call(Sysno::inotify_init1, &[InotifyFlags::NONBLOCK.bits().into()])
-}
-
-fn watch(fd: u64, path: &[u8], mask: Mask) -> Result<i32, Errno> {
-    let mut name = path.to_vec();
-    name.push(0);
-    let wd = call(
-        Sysno::inotify_add_watch,
-        &[fd, addr(&name[..]), mask.bits().into()],
-    )?;
-    Ok(wd as i32)
-}
-
-/// Reads all events: watch, what, and name.
-fn read(fd: u64) -> Result<Vec<Event>, Errno> {
-    let mut bytes = [0xaa_u8; 4096];
-    let length = match io::read(fd as i32, &mut bytes) {
-        Err(Errno::EAGAIN) => 0,
-        length => length?,
-    };
-    let mut rest = &bytes[..length];
-    let mut events = Vec::new();
-    let mut cookie = 0;
-    while let Ok((event, behind)) = InotifyEvent::read_from_prefix(rest) {
-        let (name, next) = behind.split_at(event.len as usize);
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(name.len());
-        let mask = Mask::from_bits_retain(event.mask);
-        let is_move = mask.intersects(Mask::MOVED_FROM | Mask::MOVED_TO);
-        let is_second = mask.contains(Mask::MOVED_TO) && cookie != 0;
-        if (event.cookie != 0) != is_move || is_second && event.cookie != cookie {
-            return Err(Errno::EBADMSG);
-        }
-        if event.len % 16 != 0 || name[end..].iter().any(|byte| *byte != 0) {
-            return Err(Errno::EBADMSG);
-        }
-        cookie = event.cookie;
-        let name = String::from_utf8_lossy(&name[..end]).into_owned();
-        events.push((event.wd, mask, name));
-        rest = next;
-    }
-    Ok(events)
-}
-
-fn event(wd: i32, mask: Mask, name: &str) -> Event {
-    (wd, mask, String::from(name))
-}
-
-fn make(path: &[u8]) -> Result<File, Errno> {
-    File::open_with(path, OpenFlags::CREAT | OpenFlags::RDWR, 0o644)
-}
 
 fn a_directory_hears_of_its_files() -> Outcome {
     let fd = create()?;
@@ -360,128 +290,6 @@ fn equal_events_are_one() -> Outcome {
     Ok(())
 }
 
-fn a_watch_can_be_changed() -> Outcome {
-    let fd = create()?;
-    drop(make(b"f")?);
-    ensure_eq!(watch(fd, b"f", Mask::ATTRIB)?, 1);
-    ensure_eq!(watch(fd, b"./f", Mask::OPEN | Mask::MASK_ADD)?, 1);
-    let again = watch(fd, b"f", Mask::OPEN | Mask::MASK_CREATE);
-    ensure_eq!(again.err(), Some(Errno::EEXIST));
-    fs::set_permissions(b"f", 0o600)?;
-    drop(File::open(b"f")?);
-    ensure_eq!(read(fd)?, [event(1, Mask::ATTRIB, ""), event(1, Mask::OPEN, "")]);
-    ensure_eq!(watch(fd, b"f", Mask::OPEN)?, 1);
-    fs::set_permissions(b"f", 0o644)?;
-    ensure_eq!(read(fd)?, []);
-    call(Sysno::inotify_rm_watch, &[fd, 1])?;
-    ensure_eq!(read(fd)?, [event(1, Mask::IGNORED, "")]);
-    // Numbers are not used again.
-    ensure_eq!(watch(fd, b"f", Mask::OPEN)?, 2);
-    Ok(())
-}
-
-fn a_watch_for_one_event() -> Outcome {
-    let fd = create()?;
-    drop(make(b"f")?);
-    watch(fd, b"f", Mask::ATTRIB | Mask::ONESHOT)?;
-    fs::set_permissions(b"f", 0o600)?;
-    fs::set_permissions(b"f", 0o644)?;
-    ensure_eq!(
-        read(fd)?,
-        [event(1, Mask::ATTRIB, ""), event(1, Mask::IGNORED, "")]
-    );
-    Ok(())
-}
-
-fn children_without_names_can_be_excluded() -> Outcome {
-    let fd = create()?;
-    let file = make(b"f")?;
-    watch(fd, b".", Mask::MODIFY)?;
-    fs::remove_file(b"f")?;
-    io::write(file.descriptor(), b"x")?;
-    ensure_eq!(read(fd)?, [event(1, Mask::MODIFY, "f")]);
-    watch(fd, b".", Mask::MODIFY | Mask::EXCL_UNLINK)?;
-    io::write(file.descriptor(), b"x")?;
-    ensure_eq!(read(fd)?, []);
-    Ok(())
-}
-
-fn links_can_be_watched_themselves() -> Outcome {
-    let fd = create()?;
-    drop(make(b"f")?);
-    fs::symlink(b"f", b"l")?;
-    ensure_eq!(watch(fd, b"l", Mask::ALL_EVENTS | Mask::DONT_FOLLOW)?, 1);
-    ensure_eq!(watch(fd, b"l", Mask::ATTRIB)?, 2);
-    fs::set_permissions(b"l", 0o600)?;
-    fs::remove_file(b"l")?;
-    let expected = [
-        event(2, Mask::ATTRIB, ""),
-        event(1, Mask::ATTRIB, ""),
-        event(1, Mask::DELETE_SELF, ""),
-        event(1, Mask::IGNORED, ""),
-    ];
-    ensure_eq!(read(fd)?, expected);
-    Ok(())
-}
-
-fn only_directories() -> Outcome {
-    let fd = create()?;
-    drop(make(b"f")?);
-    let file = watch(fd, b"f", Mask::OPEN | Mask::ONLYDIR);
-    ensure_eq!(file.err(), Some(Errno::ENOTDIR));
-    watch(fd, b".", Mask::OPEN | Mask::ONLYDIR)?;
-    Ok(())
-}
-
-fn a_read_waits() -> Outcome {
-    let fd = call(Sysno::inotify_init1, &[0])?;
-    watch(fd, b".", Mask::CREATE)?;
-    ensure!(!is_readable(fd)?);
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(make(b"f").is_err())
-    })?;
-    ensure_eq!(read(fd)?, [event(1, Mask::CREATE, "f")]);
-    wait_for(child)?;
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(make(b"g").is_err())
-    })?;
-    let both = PollEvents::IN | PollEvents::RDNORM;
-    ensure_eq!(readiness(fd, both, 20_000)?, both);
-    wait_for(child)?;
-    Ok(())
-}
-
-fn small_buffers() -> Outcome {
-    let fd = create()?;
-    watch(fd, b".", Mask::CREATE)?;
-    let mut bytes = [0; 64];
-    // Without an event the size does not matter.
-    ensure_eq!(io::read(fd as i32, &mut bytes[..1]), Err(Errno::EAGAIN));
-    drop((make(b"a")?, make(b"b")?));
-    ensure_eq!(io::read(fd as i32, &mut bytes[..31]), Err(Errno::EINVAL));
-    ensure_eq!(io::read(fd as i32, &mut bytes[..33]), Ok(32));
-    ensure_eq!(io::read(fd as i32, &mut bytes), Ok(32));
-    drop(make(b"fifteen-letters")?);
-    ensure_eq!(io::read(fd as i32, &mut bytes), Ok(32));
-    drop(make(b"sixteen-letters-")?);
-    ensure_eq!(io::read(fd as i32, &mut bytes), Ok(48));
-    Ok(())
-}
-
-fn events_are_counted_in_bytes() -> Outcome {
-    let fd = create()?;
-    watch(fd, b".", Mask::CREATE)?;
-    let mut length = -1_i32;
-    call(Sysno::ioctl, &[fd, FIONREAD.into(), addr_mut(&mut length)])?;
-    ensure_eq!(length, 0);
-    drop((make(b"a")?, make(b"b")?));
-    call(Sysno::ioctl, &[fd, FIONREAD.into(), addr_mut(&mut length)])?;
-    ensure_eq!(length, 64);
-    Ok(())
-}
-
 fn programs_are_opened_and_closed() -> Outcome {
     let fd = create()?;
     let path = super::program();
@@ -498,59 +306,5 @@ fn programs_are_opened_and_closed() -> Outcome {
     let found = read(fd)?;
     ensure_eq!(found.first(), Some(&event(1, Mask::OPEN, "")));
     ensure_eq!(found.last(), Some(&event(1, Mask::CLOSE_NOWRITE, "")));
-    Ok(())
-}
-
-fn facts_are_shown() -> Outcome {
-    let fd = create()?;
-    ensure_eq!(target(fd)?, b"anon_inode:inotify");
-    drop(make(b"f")?);
-    watch(fd, b"f", Mask::MODIFY | Mask::ONESHOT)?;
-    let text = fs::read(alloc::format!("/proc/self/fdinfo/{fd}").as_bytes())?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    ensure!(text.contains("\ninotify wd:1 ino:"), "{text}");
-    ensure!(text.contains(" mask:80000002 ignored_mask:0"), "{text}");
-    for name in ["max_queued_events", "max_user_instances", "max_user_watches"] {
-        let value = fs::read(alloc::format!("/proc/sys/fs/inotify/{name}").as_bytes())?;
-        let number: Option<u64> = String::from_utf8_lossy(&value).trim().parse().ok();
-        ensure!(number.is_some_and(|number| number > 100), "{name}");
-    }
-    Ok(())
-}
-
-fn argument_checks() -> Outcome {
-    ensure_eq!(call(Sysno::inotify_init1, &[1]).err(), Some(Errno::EINVAL));
-    let fd = call(Sysno::inotify_init1, &[InotifyFlags::CLOEXEC.bits().into()])?;
-    ensure_eq!(call(Sysno::fcntl, &[fd, 1, 0]), Ok(1));
-    ensure_eq!(watch(fd, b".", Mask::empty()).err(), Some(Errno::EINVAL));
-    let unknown = Mask::from_bits_retain(0x1000);
-    ensure_eq!(watch(999, b".", unknown).err(), Some(Errno::EINVAL));
-    let both = Mask::OPEN | Mask::MASK_ADD | Mask::MASK_CREATE;
-    ensure_eq!(watch(999, b".", both).err(), Some(Errno::EBADF));
-    ensure_eq!(watch(fd, b".", both).err(), Some(Errno::EINVAL));
-    ensure_eq!(watch(fd, b"nothing", Mask::OPEN).err(), Some(Errno::ENOENT));
-    let (reader, _writer) = process::pipe()?;
-    let other = reader.descriptor() as u64;
-    ensure_eq!(watch(other, b"nothing", Mask::OPEN).err(), Some(Errno::EINVAL));
-    ensure_eq!(
-        call(Sysno::inotify_add_watch, &[fd, 16, 1]).err(),
-        Some(Errno::EFAULT)
-    );
-    ensure_eq!(call(Sysno::inotify_rm_watch, &[fd, 1]).err(), Some(Errno::EINVAL));
-    ensure_eq!(
-        call(Sysno::inotify_rm_watch, &[other, 1]).err(),
-        Some(Errno::EINVAL)
-    );
-    ensure_eq!(call(Sysno::inotify_rm_watch, &[999, 1]).err(), Some(Errno::EBADF));
-    ensure_eq!(io::write(fd as i32, b"x"), Err(Errno::EBADF));
-    // Only what may be read may be watched.
-    drop(make(b"secret")?);
-    fs::set_permissions(b"secret", 0)?;
-    let child = spawn(|| {
-        let refused =
-            call(Sysno::setresuid, &[1000, 1000, 1000]).and_then(|_| watch(fd, b"secret", Mask::OPEN));
-        i32::from(refused != Err(Errno::EACCES))
-    })?;
-    ensure_eq!(process::shell_status(wait_for(child)?), 0);
     Ok(())
 }

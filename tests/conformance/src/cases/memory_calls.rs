@@ -8,8 +8,7 @@ use alloc::vec::Vec;
 use los_abi::errno::Errno;
 use los_abi::fs::{IoVec, OpenFlags};
 use los_abi::mm::{
-    Cachestat, CachestatRange, MADV_COLD, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_GUARD_INSTALL,
-    MADV_GUARD_REMOVE, MADV_NORMAL, MADV_POPULATE_READ, MapFlags,
+    Cachestat, CachestatRange, MADV_COLD, MADV_DONTNEED, MADV_DONTNEED_LOCKED, MADV_NORMAL, MapFlags,
 };
 use los_abi::prctl::{
     PR_GET_AUXV, PR_GET_MDWE, PR_MCE_KILL, PR_MCE_KILL_EARLY, PR_MCE_KILL_GET, PR_MCE_KILL_SET, PR_SET_MDWE,
@@ -41,9 +40,6 @@ cases![
     rules_for_executable_memory_are_checked,
     the_auxiliary_vector_is_told,
     broken_pages,
-    guards_are_not_touched,
-    guards_move_and_go_with_their_memory,
-    guards_are_checked,
 ];
 
 const READ: u64 = 1;
@@ -120,7 +116,7 @@ fn seals_are_checked() -> Outcome {
 }
 
 /// Makes a file whose pages are numbered, and maps it shared.
-fn numbered(pages: u64) -> Result<(File, u64), Errno> {
+pub(super) fn numbered(pages: u64) -> Result<(File, u64), Errno> {
     let mut file = File::open_with(b"f", OpenFlags::RDWR | OpenFlags::CREAT, 0o644)?;
     for number in 0..pages {
         file.write_all(&vec![number as u8; PAGE as usize])?;
@@ -406,85 +402,5 @@ fn broken_pages() -> Outcome {
     ensure_eq!(control(PR_MCE_KILL, [2, 0, 0, 0]), Err(Errno::EINVAL));
     ensure_eq!(control(PR_MCE_KILL, [0, 0, 1, 0]), Err(Errno::EINVAL));
     ensure_eq!(control(PR_MCE_KILL_GET, [1, 0, 0, 0]), Err(Errno::EINVAL));
-    Ok(())
-}
-
-const SEGV: i32 = 128 + 11;
-
-/// Tells whether touching an address ends a process.
-fn is_guarded(at: u64) -> Result<bool, Failure> {
-    let status = ended(in_child(|| i32::from(peek::<u8>(at) > 250))?);
-    ensure!(status == 0 || status == SEGV, "status {status}");
-    Ok(status == SEGV)
-}
-
-/// Returns memory of four pages, all of them touched, the second of which is guarded.
-fn guarded() -> Result<u64, Failure> {
-    let at = map(4 * PAGE, READ | WRITE)?;
-    (0..4).for_each(|page| poke(at + page * PAGE, page as u8 + 1));
-    match advise(at + PAGE, MADV_GUARD_INSTALL) {
-        Err(Errno::EINVAL) => Err(Failure::Skip("an older Linux")),
-        other => {
-            other?;
-            Ok(at)
-        }
-    }
-}
-
-fn guards_are_not_touched() -> Outcome {
-    let at = guarded()?;
-    let is = [0, 1, 2, 3].map(|page| is_guarded(at + page * PAGE));
-    for (page, is) in is.into_iter().enumerate() {
-        ensure_eq!((page, is?), (page, page == 1));
-    }
-    // Not by the kernel either.
-    let (_reader, writer) = rt::process::pipe()?;
-    let write = |from: u64| call(Sysno::write, &[writer.descriptor() as u64, from, 2]);
-    ensure_eq!(write(at + PAGE), Err(Errno::EFAULT));
-    ensure_eq!(advise(at + PAGE, MADV_POPULATE_READ), Err(Errno::EFAULT));
-    ensure_eq!(advise(at + PAGE, MADV_DONTNEED), Ok(0));
-    ensure_eq!(is_guarded(at + PAGE)?, true);
-    ensure_eq!(advise(at + PAGE, MADV_GUARD_REMOVE), Ok(0));
-    ensure_eq!(
-        [0, 1, 2, 3].map(|page| peek::<u8>(at + page * PAGE)),
-        [1, 0, 3, 4]
-    );
-    Ok(())
-}
-
-fn guards_move_and_go_with_their_memory() -> Outcome {
-    let at = guarded()?;
-    let room = map(4 * PAGE, 0)?;
-    ensure_eq!(call(Sysno::mremap, &[at, 4 * PAGE, 4 * PAGE, 3, room]), Ok(room));
-    ensure_eq!(is_guarded(room + PAGE)?, true);
-    ensure_eq!(is_guarded(room + 2 * PAGE)?, false);
-    let fixed = u64::from((MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED).bits());
-    call(
-        Sysno::mmap,
-        &[room + PAGE, PAGE, READ | WRITE, fixed, u64::MAX, 0],
-    )?;
-    ensure_eq!(is_guarded(room + PAGE)?, false);
-    // A file's pages are no nearer.
-    let (_file, at) = numbered(4)?;
-    if advise(at + PAGE, MADV_GUARD_INSTALL).is_ok() {
-        ensure_eq!(peek::<u8>(at), 0);
-        ensure_eq!(is_guarded(at + PAGE)?, true);
-        ensure_eq!(peek::<u8>(at + 2 * PAGE), 2);
-        ensure_eq!(advise(at, MADV_GUARD_REMOVE), Ok(0));
-        ensure_eq!(is_guarded(at + PAGE)?, true);
-        ensure_eq!(advise(at + PAGE, MADV_GUARD_REMOVE), Ok(0));
-        ensure_eq!(peek::<u8>(at + PAGE), 1);
-    }
-    Ok(())
-}
-
-fn guards_are_checked() -> Outcome {
-    let at = guarded()?;
-    call(Sysno::mlock, &[at + 2 * PAGE, PAGE])?;
-    ensure_eq!(advise(at + 2 * PAGE, MADV_GUARD_INSTALL), Err(Errno::EINVAL));
-    ensure_eq!(advise(at + 2 * PAGE, MADV_GUARD_REMOVE), Ok(0));
-    ensure_eq!(advise(at + 1, MADV_GUARD_INSTALL), Err(Errno::EINVAL));
-    call(Sysno::munmap, &[at + 2 * PAGE, PAGE])?;
-    ensure_eq!(advise(at + 2 * PAGE, MADV_GUARD_INSTALL), Err(Errno::ENOMEM));
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! All cases, by subject, and what they share.
 
+mod affinity;
 mod aslr;
 mod bad_input;
 mod bombs;
 mod bombs_of_execve;
 mod bombs_of_memory;
 mod capabilities;
+mod clocks;
 mod clone;
 mod core_dump;
 mod credentials;
@@ -25,9 +27,13 @@ mod files;
 mod foreign;
 mod founding;
 mod futex;
+mod futex2;
 mod futex_chains;
 mod futex_pi;
+mod futex_shared;
+mod guards;
 mod inotify;
+mod inotify_watches;
 mod job_control;
 mod limits;
 mod locks;
@@ -40,6 +46,7 @@ mod memory_maps;
 mod memory_policy;
 mod mremap;
 mod names;
+mod nice;
 mod out_of_memory;
 mod pidfd;
 mod pipes;
@@ -47,6 +54,7 @@ mod poll_masks;
 mod proc;
 mod processes;
 mod restart;
+mod robust_list;
 mod rseq;
 mod schedule;
 mod shared_memory;
@@ -86,6 +94,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         waitid::CASES,
         epoll::CASES,
         inotify::CASES,
+        inotify_watches::CASES,
         exec::CASES,
         exec_image::CASES,
         aslr::CASES,
@@ -95,6 +104,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memory_maps::CASES,
         memory_policy::CASES,
         memory_calls::CASES,
+        guards::CASES,
         madvise::CASES,
         memfd::CASES,
         shared_memory::CASES,
@@ -111,6 +121,9 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         storage::CASES,
         extended_attributes::CASES,
         futex::CASES,
+        futex_shared::CASES,
+        futex2::CASES,
+        robust_list::CASES,
         futex_pi::CASES,
         futex_chains::CASES,
         thread_stress::CASES,
@@ -121,6 +134,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         faults::CASES,
         time::CASES,
         timers::CASES,
+        clocks::CASES,
         timer_files::CASES,
         restart::CASES,
         poll_masks::CASES,
@@ -132,6 +146,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         file_capabilities::CASES,
         limits::CASES,
         schedule::CASES,
+        nice::CASES,
+        affinity::CASES,
         deadline::CASES,
         vdso::CASES,
         sweep::CASES,

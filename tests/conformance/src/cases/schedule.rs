@@ -1,30 +1,24 @@
-//! When and where threads run: policies, priorities, nice values and CPUs (sched(7)).
+//! When threads run: policies and priorities (sched(7)).
 
 use los_abi::errno::Errno;
 use los_abi::prctl::{PR_GET_TIMERSLACK, PR_SET_TIMERSLACK};
 use los_abi::resource::{RLIMIT_NICE, RLIMIT_RTPRIO, Rlimit64};
 use los_abi::schedule::{
-    IOPRIO_CLASS_BE, IOPRIO_CLASS_RT, IOPRIO_CLASS_SHIFT, IOPRIO_WHO_PGRP, IOPRIO_WHO_PROCESS,
-    IOPRIO_WHO_USER, PRIO_PGRP, PRIO_PROCESS, PRIO_USER, SCHED_ATTR_SIZE_VER0, SCHED_BATCH, SCHED_FIFO,
-    SCHED_FLAG_KEEP_PARAMS, SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RESET_ON_FORK, SCHED_IDLE, SCHED_NORMAL,
-    SCHED_RESET_ON_FORK, SCHED_RR, SchedAttr, SchedParam,
+    PRIO_PROCESS, SCHED_ATTR_SIZE_VER0, SCHED_BATCH, SCHED_FIFO, SCHED_FLAG_KEEP_PARAMS,
+    SCHED_FLAG_KEEP_POLICY, SCHED_FLAG_RESET_ON_FORK, SCHED_IDLE, SCHED_NORMAL, SCHED_RESET_ON_FORK,
+    SCHED_RR, SchedAttr, SchedParam,
 };
 use los_abi::syscall::Sysno;
 use los_abi::time::Timespec;
 use rt::process;
 
+use super::nice::{nice, set_nice};
 use crate::cases::ended;
-use crate::harness::{Failure, Outcome, in_child, spawn, spawn_sleeper, wait_for};
+use crate::harness::{Failure, Outcome, in_child, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
 cases![
-    getcpu_is_in_the_affinity,
-    affinity_round_trip,
-    affinity_argument_checks,
-    nice_values_of_all_forms,
-    nice_values_need_rights,
-    nice_limit_is_a_right,
     policies_and_priorities,
     policies_need_rights,
     real_time_limit_is_a_right,
@@ -33,110 +27,14 @@ cases![
     attributes_of_other_sizes,
     round_robin_interval,
     real_time_goes_first,
-    io_priorities,
     timer_slack_is_inherited,
 ];
 
-const USER: u64 = 1234;
-const NOBODY: u64 = 0x3fff_ffff;
-const MINUS_ONE: u64 = u64::MAX;
+pub(super) const USER: u64 = 1234;
+pub(super) const NOBODY: u64 = 0x3fff_ffff;
+pub(super) const MINUS_ONE: u64 = u64::MAX;
 
-fn getcpu_is_in_the_affinity() -> Outcome {
-    let mut mask = [0_u64; 128];
-    let size = size_of_val(&mask) as u64;
-    call(Sysno::sched_getaffinity, &[0, size, addr_mut(&mut mask)])?;
-    let (mut cpu, mut node) = (u32::MAX, u32::MAX);
-    call(Sysno::getcpu, &[addr_mut(&mut cpu), addr_mut(&mut node), 0])?;
-    ensure!(
-        mask[cpu as usize / 64] & 1 << (cpu % 64) != 0,
-        "cpu {cpu} is not in {mask:x?}"
-    );
-    ensure_eq!(node, 0);
-    call(Sysno::getcpu, &[0, 0, 0])?;
-    ensure_eq!(call(Sysno::getcpu, &[8, 0, 0]).err(), Some(Errno::EFAULT));
-    Ok(())
-}
-
-fn affinity_round_trip() -> Outcome {
-    let mut mask = [0_u64; 128];
-    let size = size_of_val(&mask) as u64;
-    call(Sysno::sched_setaffinity, &[0, 1, addr(&[1_u8])])?;
-    call(Sysno::sched_getaffinity, &[0, size, addr_mut(&mut mask)])?;
-    ensure_eq!(mask[0], 1);
-    let status = in_child(|| {
-        let mut mask = [0_u64; 128];
-        let _ = call(Sysno::sched_getaffinity, &[0, size, addr_mut(&mut mask)]);
-        i32::from(mask[0] != 1)
-    })?;
-    ensure_eq!(ended(status), 0);
-    // CPUs that are not there do no harm beside one that is.
-    call(Sysno::sched_setaffinity, &[0, 128, addr(&[u64::MAX; 16])])?;
-    Ok(())
-}
-
-fn affinity_argument_checks() -> Outcome {
-    let set = |pid, size, mask| call(Sysno::sched_setaffinity, &[pid, size, mask]).err();
-    ensure_eq!(set(0, 8, addr(&[0_u64])), Some(Errno::EINVAL));
-    ensure_eq!(set(0, 0, 0), Some(Errno::EINVAL));
-    ensure_eq!(set(0, 8, 8), Some(Errno::EFAULT));
-    ensure_eq!(set(NOBODY, 8, addr(&[1_u64])), Some(Errno::ESRCH));
-    ensure_eq!(set(MINUS_ONE, 8, addr(&[1_u64])), Some(Errno::ESRCH));
-    let status = in_child(|| {
-        let _ = call(Sysno::setresuid, &[USER, USER, USER]);
-        i32::from(set(1, 8, addr(&[1_u64])) != Some(Errno::EPERM))
-    })?;
-    ensure_eq!(ended(status), 0);
-    Ok(())
-}
-
-fn nice(which: i32, who: u64) -> Result<u64, Errno> {
-    call(Sysno::getpriority, &[which as u64, who])
-}
-
-fn set_nice(which: i32, who: u64, nice: i64) -> Result<u64, Errno> {
-    call(Sysno::setpriority, &[which as u64, who, nice as u64])
-}
-
-fn nice_values_of_all_forms() -> Outcome {
-    // The call tells 20 minus the nice value.
-    set_nice(PRIO_PROCESS, 0, 5)?;
-    ensure_eq!(nice(PRIO_PROCESS, 0), Ok(15));
-    let status = in_child(|| i32::from(nice(PRIO_PROCESS, 0) != Ok(15)))?;
-    ensure_eq!(ended(status), 0);
-    set_nice(PRIO_PROCESS, 0, 99)?;
-    ensure_eq!(nice(PRIO_PROCESS, 0), Ok(1));
-    set_nice(PRIO_PROCESS, 0, -99)?;
-    ensure_eq!(nice(PRIO_PROCESS, 0), Ok(40));
-    set_nice(PRIO_PROCESS, 0, 5)?;
-    // The group is the case's own.
-    let pid = spawn_sleeper(|| {})?;
-    set_nice(PRIO_PROCESS, pid as u64, 3)?;
-    ensure_eq!(nice(PRIO_PGRP, 0), Ok(17));
-    set_nice(PRIO_PGRP, process::group() as u64, 7)?;
-    ensure_eq!(nice(PRIO_PROCESS, pid as u64), Ok(13));
-    ensure_eq!(nice(PRIO_PROCESS, 0), Ok(13));
-    process::kill(pid, los_abi::signal::SIGKILL)?;
-    let _ = wait_for(pid)?;
-    call(Sysno::setresuid, &[54_321, 0, 0])?;
-    ensure_eq!(nice(PRIO_USER, 0), Ok(13));
-    set_nice(PRIO_USER, 54_321, 9)?;
-    ensure_eq!(nice(PRIO_USER, 54_321), Ok(11));
-    for (which, who, errno) in [
-        (PRIO_PROCESS, NOBODY, Errno::ESRCH),
-        (PRIO_PGRP, NOBODY, Errno::ESRCH),
-        (PRIO_USER, NOBODY, Errno::ESRCH),
-        (PRIO_PROCESS, MINUS_ONE, Errno::ESRCH),
-        (PRIO_PGRP, MINUS_ONE, Errno::ESRCH),
-        (3, 0, Errno::EINVAL),
-        (-1, 0, Errno::EINVAL),
-    ] {
-        ensure_eq!(nice(which, who).err(), Some(errno));
-        ensure_eq!(set_nice(which, who, 0).err(), Some(errno));
-    }
-    Ok(())
-}
-
-fn limit(resource: u32, limit: u64) -> Result<u64, Errno> {
+pub(super) fn limit(resource: u32, limit: u64) -> Result<u64, Errno> {
     let both = Rlimit64 {
         rlim_cur: limit,
         rlim_max: limit,
@@ -145,33 +43,11 @@ fn limit(resource: u32, limit: u64) -> Result<u64, Errno> {
 }
 
 /// Raises a limit, which even a superuser may not do where CAP_SYS_RESOURCE is not given.
-fn raise_limit(resource: u32, to: u64) -> Outcome {
+pub(super) fn raise_limit(resource: u32, to: u64) -> Outcome {
     match limit(resource, to) {
         Err(Errno::EPERM) => Err(Failure::Skip("user 0 may not raise limits here")),
         result => Ok(result.map(drop)?),
     }
-}
-
-fn nice_values_need_rights() -> Outcome {
-    limit(RLIMIT_NICE, 0)?;
-    set_nice(PRIO_PROCESS, 0, 10)?;
-    call(Sysno::setresuid, &[USER, USER, USER])?;
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 9).err(), Some(Errno::EACCES));
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 10), Ok(0));
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 11), Ok(0));
-    ensure_eq!(set_nice(PRIO_PROCESS, 1, 10).err(), Some(Errno::EPERM));
-    Ok(())
-}
-
-fn nice_limit_is_a_right() -> Outcome {
-    raise_limit(RLIMIT_NICE, 18)?;
-    set_nice(PRIO_PROCESS, 0, 10)?;
-    call(Sysno::setresuid, &[USER, USER, USER])?;
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 1).err(), Some(Errno::EACCES));
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 2), Ok(0));
-    limit(RLIMIT_NICE, 0)?;
-    ensure_eq!(set_nice(PRIO_PROCESS, 0, 1).err(), Some(Errno::EACCES));
-    Ok(())
 }
 
 fn set_policy(policy: u32, sched_priority: i32) -> Result<u64, Errno> {
@@ -488,50 +364,6 @@ fn real_time_goes_first() -> Outcome {
     let mut order = [0; 4];
     ensure_eq!(rt::io::Read::read(&mut report, &mut order)?, 4);
     ensure_eq!(order, *b"1123");
-    Ok(())
-}
-
-fn io_priorities() -> Outcome {
-    let get = |which: i32, who: u64| call(Sysno::ioprio_get, &[which as u64, who]);
-    let set = |which: i32, who: u64, class: u32, level: u32| {
-        let priority = class << IOPRIO_CLASS_SHIFT | level;
-        call(Sysno::ioprio_set, &[which as u64, who, u64::from(priority)])
-    };
-    let best_effort = |level: u64| u64::from(IOPRIO_CLASS_BE << IOPRIO_CLASS_SHIFT) | level;
-    set_nice(PRIO_PROCESS, 0, 0)?;
-    set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_BE, 6)?;
-    ensure_eq!(get(IOPRIO_WHO_PROCESS, 0), Ok(best_effort(6)));
-    let status = in_child(|| i32::from(get(IOPRIO_WHO_PROCESS, 0) != Ok(best_effort(6))))?;
-    ensure_eq!(ended(status), 0);
-    set(IOPRIO_WHO_PGRP, 0, IOPRIO_CLASS_BE, 5)?;
-    ensure_eq!(get(IOPRIO_WHO_PGRP, 0), Ok(best_effort(5)));
-    call(Sysno::setresuid, &[54_322, 0, 0])?;
-    ensure_eq!(get(IOPRIO_WHO_USER, 0), Ok(best_effort(5)));
-    set(IOPRIO_WHO_USER, 54_322, IOPRIO_CLASS_BE, 4)?;
-    ensure_eq!(get(IOPRIO_WHO_PROCESS, 0), Ok(best_effort(4)));
-    set(IOPRIO_WHO_PROCESS, 0, 0, 0)?;
-    // What was not set follows the nice value where it counts.
-    ensure_eq!(get(IOPRIO_WHO_PROCESS, 0), Ok(0));
-    ensure_eq!(get(IOPRIO_WHO_USER, 0), Ok(best_effort(4)));
-    ensure_eq!(set(IOPRIO_WHO_PROCESS, 0, 0, 1).err(), Some(Errno::EINVAL));
-    ensure_eq!(set(IOPRIO_WHO_PROCESS, 0, 4, 0).err(), Some(Errno::EINVAL));
-    ensure_eq!(
-        set(IOPRIO_WHO_PROCESS, NOBODY, IOPRIO_CLASS_BE, 0).err(),
-        Some(Errno::ESRCH)
-    );
-    ensure_eq!(set(9, 0, IOPRIO_CLASS_BE, 0).err(), Some(Errno::EINVAL));
-    ensure_eq!(get(9, 0).err(), Some(Errno::EINVAL));
-    ensure_eq!(get(IOPRIO_WHO_USER, 99_999).err(), Some(Errno::ESRCH));
-    set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_RT, 0)?;
-    call(Sysno::setresuid, &[54_322, 54_322, 54_322])?;
-    ensure_eq!(
-        set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_RT, 0).err(),
-        Some(Errno::EPERM)
-    );
-    ensure_eq!(
-        set(IOPRIO_WHO_PROCESS, 1, IOPRIO_CLASS_BE, 0).err(),
-        Some(Errno::EPERM)
-    );
     Ok(())
 }
 
