@@ -132,7 +132,6 @@ fn dump(ctx: &Context<'_>, info: &SigInfo, destination: &Destination) -> bool {
     };
     let limits = ctx.process.limits();
     let mut out = Output {
-        thread: ctx.thread,
         file: &file,
         has_holes,
         limit: if has_holes {

@@ -4,9 +4,6 @@ use los_arch::hal::PAGE_SIZE;
 use mm::io::SliceSource;
 use vfs::OpenFile;
 
-use crate::sched;
-use crate::thread::{Thread, Work};
-
 /// Takes the bytes of a dump in their order.
 pub(super) trait Emit {
     /// Takes bytes.
@@ -33,7 +30,6 @@ impl Emit for Counter {
 
 /// A dump that is being written.
 pub(super) struct Output<'a> {
-    pub(super) thread: &'a Thread,
     pub(super) file: &'a OpenFile,
     /// Whether what was not written reads as zeros.
     pub(super) has_holes: bool,
@@ -53,7 +49,7 @@ impl Output<'_> {
     pub(super) fn skip(&mut self, bytes: u64) -> Result<(), Ended> {
         static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
         if self.has_holes {
-            self.give_way()?;
+            give_way()?;
             self.position += bytes;
             return Ok(());
         }
@@ -77,23 +73,16 @@ impl Output<'_> {
         }
         Ok(())
     }
+}
 
-    /// Lets others run when they should: a dump can take long.
-    fn give_way(&self) -> Result<(), Ended> {
-        if self.thread.work().contains(Work::RESCHEDULE) {
-            sched::preempt();
-        }
-        if self.thread.is_killed() {
-            Err(Ended)
-        } else {
-            Ok(())
-        }
-    }
+/// Lets others run when they should: a dump can take long.
+fn give_way() -> Result<(), Ended> {
+    if sync::give_way() { Ok(()) } else { Err(Ended) }
 }
 
 impl Emit for Output<'_> {
     fn emit(&mut self, bytes: &[u8]) -> Result<(), Ended> {
-        self.give_way()?;
+        give_way()?;
         let written = self.written + bytes.len() as u64;
         if written > self.limit {
             return Err(Ended);
