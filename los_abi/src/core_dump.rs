@@ -7,6 +7,8 @@ use crate::time::Timeval;
 pub const ELF_IDENT: [u8; 16] = [0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 /// `e_type` of a core dump.
 pub const ET_CORE: u16 = 4;
+/// `e_phnum` of a file whose number of segments stands in its first section header instead.
+pub const PN_XNUM: u16 = 0xffff;
 /// Kind of a segment of memory.
 pub const PT_LOAD: u32 = 1;
 /// Kind of a segment of notes.
@@ -27,7 +29,7 @@ constants! {
     /// Kinds of notes.
     NOTE_KINDS: u32 {
         NT_PRSTATUS = 1, "A thread and its general registers.";
-        NT_FPREGSET = 2, "Its floating-point registers.";
+        NT_PRFPREG = 2, "Its floating-point registers.";
         NT_PRPSINFO = 3, "The process.";
         NT_AUXV = 6, "The auxiliary vector.";
         NT_X86_XSTATE = 0x202, "The area of XSAVE.";
@@ -53,7 +55,7 @@ wire! {
         e_entry: u64,
         /// Where the program headers are.
         e_phoff: u64,
-        /// Where the section headers are; 0.
+        /// Where the section headers are; 0 without them.
         e_shoff: u64,
         /// Flags of the machine.
         e_flags: u32,
@@ -89,6 +91,30 @@ wire! {
         p_memsz: u64,
         /// What the offset is aligned to.
         p_align: u64,
+    }
+
+    /// A section. The first one has what does not fit into the [`ElfHeader`].
+    SectionHeader {
+        /// Name.
+        sh_name: u32,
+        /// Kind.
+        sh_type: u32,
+        /// Flags.
+        sh_flags: u64,
+        /// Where it was in memory.
+        sh_addr: u64,
+        /// Where it is in the file.
+        sh_offset: u64,
+        /// Bytes; of the first one, the number of sections.
+        sh_size: u64,
+        /// Another section; of the first one, that of names.
+        sh_link: u32,
+        /// More; of the first one, the number of segments.
+        sh_info: u32,
+        /// What the address is aligned to.
+        sh_addralign: u64,
+        /// Bytes of an entry.
+        sh_entsize: u64,
     }
 
     /// Start of a note; name and contents follow, each filled up to four bytes.

@@ -1,7 +1,7 @@
 //! The registers of a thread as a core dump has them: `elf_gregset_t`, `user_fpsimd_state`, the thread pointers and
 //! the system call's number (Linux's regsets).
 
-use los_abi::core_dump::{NT_ARM_SYSTEM_CALL, NT_ARM_TLS, NT_FPREGSET, NT_PRSTATUS};
+use los_abi::core_dump::{NT_ARM_SYSTEM_CALL, NT_ARM_TLS, NT_PRFPREG, NT_PRSTATUS};
 
 use hal::trap::{RegisterNote, TrapFrame as _};
 
@@ -17,7 +17,7 @@ pub fn visit(frame: &TrapFrame, state: &UserState, visit: &mut dyn FnMut(Registe
     let control = [state.fpsr as u32, state.fpcr as u32, 0, 0].map(u32::to_le_bytes);
     note(
         "CORE",
-        NT_FPREGSET,
+        NT_PRFPREG,
         &[vectors.as_flattened(), control.as_flattened()],
     );
     // The second thread pointer is that of processors with SME.
@@ -50,7 +50,7 @@ mod tests {
             sizes,
             [
                 (NT_PRSTATUS, 34 * 8),
-                (NT_FPREGSET, 528),
+                (NT_PRFPREG, 528),
                 (NT_ARM_TLS, 16),
                 (NT_ARM_SYSTEM_CALL, 4)
             ]

@@ -1,7 +1,7 @@
 //! The registers of a thread as a core dump has them: `elf_gregset_t`, the FXSAVE area and the XSAVE area (Linux's
 //! regsets).
 
-use los_abi::core_dump::{NT_FPREGSET, NT_PRSTATUS, NT_X86_XSTATE};
+use los_abi::core_dump::{NT_PRFPREG, NT_PRSTATUS, NT_X86_XSTATE};
 
 use hal::trap::RegisterNote;
 
@@ -28,7 +28,7 @@ pub(crate) fn visit(frame: &Frame, state: &UserState, visit: &mut dyn FnMut(Regi
     let Some((legacy, rest)) = area.split_at_checked(LEGACY_BYTES) else {
         return;
     };
-    note("CORE", NT_FPREGSET, &[legacy]);
+    note("CORE", NT_PRFPREG, &[legacy]);
     let features = state.layout().features;
     if features != 0 {
         let software = SOFTWARE_OFFSET..SOFTWARE_OFFSET + size_of_val(&features);
@@ -72,7 +72,7 @@ mod tests {
         let sizes: Vec<_> = found.iter().map(|(kind, bytes)| (*kind, bytes.len())).collect();
         assert_eq!(
             sizes,
-            [(NT_PRSTATUS, 216), (NT_FPREGSET, 512), (NT_X86_XSTATE, 832)]
+            [(NT_PRSTATUS, 216), (NT_PRFPREG, 512), (NT_X86_XSTATE, 832)]
         );
         assert_eq!(found[0].1[16 * 8..][..8], 0x1000_u64.to_le_bytes());
         assert_eq!(found[0].1[21 * 8..][..8], 0x77_u64.to_le_bytes());

@@ -28,7 +28,9 @@ pub(crate) fn headers(isa: Isa) -> &'static Headers {
 impl Headers {
     fn read(directory: PathBuf) -> Self {
         let mut constants = HashMap::new();
-        for module in ["general", "errno", "ioctl", "prctl", "ptrace", "system", "auxvec"] {
+        for module in [
+            "general", "errno", "ioctl", "prctl", "ptrace", "system", "auxvec", "elf_uapi",
+        ] {
             let text = fs::read_to_string(directory.join(format!("{module}.rs"))).unwrap();
             constants.extend(text.lines().filter_map(parse_constant));
         }
@@ -40,8 +42,8 @@ impl Headers {
         self.constants.get(name).copied()
     }
 
-    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl` and `system` are in
-    /// scope.
+    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl`, `system` and
+    /// `elf_uapi` are in scope.
     ///
     /// Both machines have 64-bit longs and pointers, so the host's compiler lays out the structures of
     /// either.
@@ -85,7 +87,7 @@ impl Headers {
             text += &format!("pub type {name} = {definition};\n");
         }
         text += "}\n";
-        for module in ["general", "ioctl", "system"] {
+        for module in ["general", "ioctl", "system", "elf_uapi"] {
             let path = self.directory.join(format!("{module}.rs"));
             text += &format!("#[path = {path:?}] mod {module};\n");
         }
@@ -97,8 +99,7 @@ impl Headers {
     }
 }
 
-/// Reads `pub const NAME: TYPE = NUMBER;`.
-/// Reads the line of a constant, or of a member of an enumeration.
+/// Reads the line of a constant (`pub const NAME: TYPE = NUMBER;`), or of a member of an enumeration.
 fn parse_constant(line: &str) -> Option<(String, i128)> {
     let line = line.trim();
     let (name, value) = match line.strip_prefix("pub const ") {

@@ -4,7 +4,8 @@ use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::{
-    Isa, auxv, credentials, fs, futex, inotify, mm, poll, resource, schedule, signal, system, task, time, tty,
+    Isa, auxv, core_dump, credentials, fs, futex, inotify, mm, poll, resource, schedule, signal, system,
+    task, time, tty,
 };
 
 use crate::headers::headers;
@@ -51,6 +52,7 @@ fn compare(isa: Isa, comparisons: &[Comparison]) {
 fn common() -> Vec<Comparison> {
     let mut all = files();
     all.extend(tasks());
+    all.extend(dumps());
     all.extend(comparisons! {
         time::Timespec as "general::timespec" { tv_sec, tv_nsec }
         time::Timeval as "general::timeval" { tv_sec, tv_usec }
@@ -92,6 +94,22 @@ fn files() -> Vec<Comparison> {
         fs::Dirent64Header as "general::linux_dirent64" { d_ino, d_off, d_reclen, d_type, d_name }
         poll::PollFd as "general::pollfd" { fd, events, revents }
         poll::FdSet as "general::__kernel_fd_set" {}
+    }
+}
+
+fn dumps() -> Vec<Comparison> {
+    comparisons! {
+        core_dump::ElfHeader as "elf_uapi::elf64_hdr" {
+            e_ident, e_type, e_machine, e_version, e_entry, e_phoff, e_shoff, e_flags, e_ehsize, e_phentsize,
+            e_phnum, e_shentsize, e_shnum, e_shstrndx,
+        }
+        core_dump::ProgramHeader as "elf_uapi::elf64_phdr" {
+            p_type, p_flags, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align,
+        }
+        core_dump::SectionHeader as "elf_uapi::elf64_shdr" {
+            sh_name, sh_type, sh_flags, sh_addr, sh_offset, sh_size, sh_link, sh_info, sh_addralign, sh_entsize,
+        }
+        core_dump::NoteHeader as "elf_uapi::elf64_note" { n_namesz, n_descsz, n_type }
     }
 }
 

@@ -7,8 +7,8 @@ use bitflags::Flags;
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::syscall::Sysno;
 use los_abi::{
-    Errno, Isa, auxv, credentials, fs, futex, inotify, mm, poll, prctl, resource, schedule, signal, system,
-    task, time, tty,
+    Errno, Isa, auxv, core_dump, credentials, fs, futex, inotify, mm, poll, prctl, resource, schedule,
+    signal, system, task, time, tty,
 };
 
 use crate::headers::headers;
@@ -141,7 +141,7 @@ fn errors() {
 #[test]
 fn constants_of_both_machines() {
     check_families!(Isa::ALL;
-        auxv::AUX_TYPES, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS, fs::OWNER_KINDS,
+        auxv::AUX_TYPES, core_dump::NOTE_KINDS, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS, fs::OWNER_KINDS,
         fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, mm::MEMBARRIER_COMMANDS, poll::EPOLL_OPERATIONS,
         signal::SIGNALS, signal::PROCMASK_OPERATIONS, signal::STACK_FLAGS, signal::SIGNAL_CODES,
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,
@@ -195,6 +195,13 @@ fn single_constants() {
             ("CAP_LAST_CAP", u64::from(credentials::CAP_LAST_CAP)),
             ("__NEW_UTS_LEN", system::UTS_LEN as u64),
             ("NCCS", tty::NCCS as u64),
+            ("ET_CORE", u64::from(core_dump::ET_CORE)),
+            ("PN_XNUM", u64::from(core_dump::PN_XNUM)),
+            ("PT_LOAD", u64::from(core_dump::PT_LOAD)),
+            ("PT_NOTE", u64::from(core_dump::PT_NOTE)),
+            ("PF_R", u64::from(core_dump::PF_R)),
+            ("PF_W", u64::from(core_dump::PF_W)),
+            ("PF_X", u64::from(core_dump::PF_X)),
         ];
         complaints.extend(
             constants

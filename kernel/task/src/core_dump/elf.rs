@@ -1,10 +1,13 @@
 //! The file of a dump: an ELF header, a program header for the notes and one for each mapping, the notes, and the
-//! memory (elf(5), core(5)).
+//! memory (elf(5), core(5)). One of so many mappings that their number does not fit into the ELF header ends with a
+//! section header that has it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use los_abi::core_dump::{ELF_IDENT, ET_CORE, ElfHeader, PT_LOAD, PT_NOTE, ProgramHeader};
+use los_abi::core_dump::{
+    ELF_IDENT, ET_CORE, ElfHeader, PN_XNUM, PT_LOAD, PT_NOTE, ProgramHeader, SectionHeader,
+};
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi as _;
 use los_abi::signal::SigInfo;
@@ -61,7 +64,9 @@ impl<'a> Dump<'a> {
         let notes_offset = (size_of::<ElfHeader>() + count * size_of::<ProgramHeader>()) as u64;
         let notes_bytes = self.notes.length();
         let data_offset = (notes_offset + notes_bytes).next_multiple_of(PAGE_BYTES);
-        out.emit(file_header(count).as_bytes())?;
+        let dumped: u64 = self.segments.iter().map(|segment| segment.dumped).sum();
+        let (header, section) = file_headers(count, data_offset + dumped);
+        out.emit(header.as_bytes())?;
         let notes = ProgramHeader {
             p_type: PT_NOTE,
             p_offset: notes_offset,
@@ -83,6 +88,10 @@ impl<'a> Dump<'a> {
             for at in (segment.start..segment.start + segment.dumped).step_by(PAGE_SIZE) {
                 is_hole = !write_page(memory, at, &mut self.page, out)?;
             }
+        }
+        if let Some(section) = section {
+            out.emit(section.as_bytes())?;
+            is_hole = false;
         }
         out.finish(is_hole)
     }
@@ -111,8 +120,10 @@ fn write_page(
     Ok(is_there)
 }
 
-fn file_header(segments: usize) -> ElfHeader {
-    ElfHeader {
+/// Returns the ELF header, and the section header that has the number of segments if that is too large for the
+/// first, with where it is in the file.
+fn file_headers(segments: usize, section_offset: u64) -> (ElfHeader, Option<SectionHeader>) {
+    let header = ElfHeader {
         e_ident: ELF_IDENT,
         e_type: ET_CORE,
         e_machine: CurrentAbi::ELF_MACHINE,
@@ -120,9 +131,26 @@ fn file_header(segments: usize) -> ElfHeader {
         e_phoff: size_of::<ElfHeader>() as u64,
         e_ehsize: size_of::<ElfHeader>() as u16,
         e_phentsize: size_of::<ProgramHeader>() as u16,
-        // There are never as many mappings as do not fit.
-        e_phnum: segments as u16,
         ..ElfHeader::default()
+    };
+    match u16::try_from(segments) {
+        Ok(e_phnum) if e_phnum < PN_XNUM => (ElfHeader { e_phnum, ..header }, None),
+        _ => {
+            let header = ElfHeader {
+                e_phnum: PN_XNUM,
+                e_shoff: section_offset,
+                e_shentsize: size_of::<SectionHeader>() as u16,
+                e_shnum: 1,
+                ..header
+            };
+            let section = SectionHeader {
+                sh_size: 1,
+                // The largest `vm.max_map_count` fits.
+                sh_info: u32::try_from(segments).unwrap_or(u32::MAX),
+                ..SectionHeader::default()
+            };
+            (header, Some(section))
+        }
     }
 }
 
@@ -150,4 +178,34 @@ pub(super) fn write(ctx: &Context<'_>, info: &SigInfo, out: &mut Output<'_>) -> 
     // As on Linux, one that ended at a limit or for want of room is a core too.
     let _complete = dump.write(out);
     !ctx.thread.is_killed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_segments_that_fit_stand_in_the_header() {
+        for segments in [1_u16, 0xfffe] {
+            let (header, section) = file_headers(segments.into(), 0x5000);
+            assert_eq!(header.e_phnum, segments);
+            assert_eq!([header.e_shoff, header.e_shnum.into()], [0, 0]);
+            assert!(section.is_none());
+        }
+    }
+
+    #[test]
+    fn larger_numbers_of_segments_stand_in_a_section_header() {
+        for segments in [0xffff_u32, 0x1_0000, i32::MAX.cast_unsigned()] {
+            let (header, section) = file_headers(segments as usize, 0x5000);
+            assert_eq!(header.e_phnum, PN_XNUM);
+            assert_eq!(
+                (header.e_shoff, header.e_shnum, header.e_shentsize),
+                (0x5000, 1, 64)
+            );
+            let section = section.unwrap();
+            assert_eq!((section.sh_size, section.sh_info), (1, segments));
+            assert_eq!((section.sh_type, section.sh_link), (0, 0));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use los_abi::auxv::AT_PAGESZ;
 use los_abi::core_dump::{
-    ELF_IDENT, NT_AUXV, NT_FILE, NT_FPREGSET, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, PrPsInfo, PrStatus,
+    ELF_IDENT, NT_AUXV, NT_FILE, NT_PRFPREG, NT_PRPSINFO, NT_PRSTATUS, NT_SIGINFO, PrPsInfo, PrStatus,
 };
 use los_abi::errno::Errno;
 use los_abi::mm::{MADV_DODUMP, MADV_DONTDUMP};
@@ -104,14 +104,7 @@ fn a_core_tells_of_the_process() -> Outcome {
     ensure_eq!(found.permissions(), 0o600);
     let core = Core::read()?;
     let kinds: Vec<u32> = core.notes.iter().map(|note| note.1).collect();
-    let first = [
-        NT_PRSTATUS,
-        NT_PRPSINFO,
-        NT_SIGINFO,
-        NT_AUXV,
-        NT_FILE,
-        NT_FPREGSET,
-    ];
+    let first = [NT_PRSTATUS, NT_PRPSINFO, NT_SIGINFO, NT_AUXV, NT_FILE, NT_PRFPREG];
     ensure!(kinds.starts_with(&first), "{kinds:x?}");
     ensure!(core.notes[..6].iter().all(|note| note.0 == b"CORE"));
     let thread: PrStatus = value(core.note(NT_PRSTATUS)?, 0)?;
@@ -183,7 +176,7 @@ fn every_thread_is_recorded() -> Outcome {
     ensure!(has_core(status), "{status:?}");
     let core = Core::read()?;
     ensure_eq!(core.all(NT_PRSTATUS).count(), 4);
-    ensure_eq!(core.all(NT_FPREGSET).count(), 4);
+    ensure_eq!(core.all(NT_PRFPREG).count(), 4);
     for (place, _) in threads {
         let [tid, stack]: [u64; 2] = [crate::raw::peek(place), crate::raw::peek(place + 8)];
         let mut notes = core.all(NT_PRSTATUS);
