@@ -28,14 +28,22 @@ pub fn spawn(name: &str, main: impl FnOnce() + Send + 'static) -> Result<Arc<Thr
         crate::exit::finish_kernel_thread();
     });
     let thread = Thread::new(kernel_thread(&process, number.get(), name), main)?;
-    {
-        let mut tree = pid::tree();
-        process.add_thread(&thread)?;
-        tree.insert_process(&process, 0, 0, 0)?;
-        tree.insert_thread(&thread);
-    }
+    enter(&thread)?;
     sched::start(&thread);
     Ok(thread)
+}
+
+/// Enters the only thread of a new process that is nobody's child, and the process with it.
+///
+/// # Errors
+/// ENOMEM.
+pub(crate) fn enter(thread: &Arc<Thread>) -> Result<(), Errno> {
+    let process = thread.process();
+    let mut tree = pid::tree();
+    process.add_thread(thread)?;
+    tree.insert_process(process, 0, 0, 0)?;
+    tree.insert_thread(thread);
+    Ok(())
 }
 
 /// Makes the running code this CPU's idle thread, which is in no table.

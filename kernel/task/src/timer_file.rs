@@ -87,11 +87,9 @@ pub fn open(ctx: &Context<'_>, clock_number: i32, flags: TimerfdFlags) -> Result
     if !TimerfdFlags::all().contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let timer = {
-        clock_of(clock_number)?;
-        check_permission(clock_number, ctx.credentials())?;
-        TimerFile::new(clock_number)?
-    };
+    let clock = clock_of(clock_number)?;
+    check_permission(clock_number, ctx.credentials())?;
+    let timer = TimerFile::new(clock_number, clock)?;
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
     // The bits of the flags are those of the open flags.
     let status = OpenFlags::from_bits_retain((flags & TimerfdFlags::NONBLOCK).bits());
@@ -132,11 +130,10 @@ pub fn get(ctx: &Context<'_>, fd: Fd) -> Result<Setting, Errno> {
 }
 
 impl TimerFile {
-    fn new(clock_number: i32) -> Result<Self, Errno> {
+    fn new(clock_number: i32, clock: Clock) -> Result<Self, Errno> {
         if !mm::frames::headroom() {
             return Err(Errno::ENOMEM);
         }
-        let clock = clock_of(clock_number)?;
         let is_real = matches!(clock, Clock::Real(_));
         let slot = timer::reserve()?;
         let core = Arc::new_cyclic(|this: &Weak<Core>| Core {

@@ -1,7 +1,6 @@
 //! Programs that take dumps on their standard input: patterns that start with a pipe sign (core(5), "Piping core
 //! dumps to a program").
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -9,21 +8,15 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::resource::{RLIMIT_CORE, Rlimit64};
-use los_abi::signal::{SigSet, Signal};
-use los_arch::Current;
-use los_arch::hal::prelude::Cpu as _;
 use sync::WaitQueue;
-use vfs::{Credentials, FsContext, OpenFile};
+use vfs::{FsContext, OpenFile};
 
 use super::LIMIT_OF_HELPERS;
-use crate::exec;
+use crate::exec::user_mode::{self, UserModeProcess};
 use crate::fd_table::{FdTable, OnExec};
-use crate::fs_sharing::FsUse;
 use crate::pid::{self, INIT, NewPid};
-use crate::process::{Image, NewProcess, Process};
 use crate::rlimit::RaiseHard;
-use crate::signal::actions::SignalActions;
-use crate::thread::{Name, NewThread, Thread};
+use crate::thread::Thread;
 use crate::{sched, user_loop};
 
 /// Mode bits that files of such a program lack.
@@ -96,33 +89,14 @@ fn make(arguments: Vec<Vec<u8>>, files: FdTable, launch: Arc<Launch>) -> Result<
         rlim_max: LIMIT_OF_HELPERS,
     };
     limits.set(RLIMIT_CORE, no_core, RaiseHard::Allowed)?;
-    let number = NewPid::allocate()?;
-    let process = Process::new(NewProcess {
-        pid: number.get(),
-        is_kernel: false,
-        exit_signal: Signal::CHLD.number(),
-        memory: None,
-        image: Arc::new(Image::default()),
-        actions: Arc::new(SignalActions::new()),
+    let process = UserModeProcess {
+        number: NewPid::allocate()?,
+        name: "core helper",
         limits,
-    })?;
-    let new = NewThread {
-        tid: number.get(),
-        process: process.clone(),
-        name: Name::new(b"core helper"),
-        mask: SigSet::EMPTY,
-        credentials: Arc::new(Credentials::root()),
-        files: Some(Arc::new(files)),
-        fs: Some(FsUse::new(fs.clone())),
-        user_state: Current::initial_user_state(),
-        is_user: true,
+        files,
+        fs: fs.clone(),
     };
-    let thread = Thread::new(new, Box::new(move || run(&arguments, fs, &launch)))?;
-    let mut tree = pid::tree();
-    process.add_thread(&thread)?;
-    tree.insert_process(&process, 0, 0, 0)?;
-    tree.insert_thread(&thread);
-    Ok(thread)
+    process.make(move || run(&arguments, fs, &launch))
 }
 
 /// First code of the helper.
@@ -130,7 +104,7 @@ fn run(arguments: &[Vec<u8>], fs: FsContext, launch: &Launch) {
     let Some(thread) = sched::current() else { return };
     let words = arguments.iter().map(Vec::as_slice);
     let path = arguments.first().map_or(&b""[..], Vec::as_slice);
-    match exec::load_first(&thread, &fs, path, words, &[]) {
+    match user_mode::load(&thread, &fs, path, words, &[]) {
         Ok(frame) => {
             drop(fs);
             launch.tell(Ok(()));

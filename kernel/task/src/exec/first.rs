@@ -1,26 +1,18 @@
 //! The first process: number 1, made by the kernel itself.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use los_abi::resource::RLIMIT_STACK;
-use los_abi::signal::{SigSet, Signal};
 use los_abi::syscall::Fd;
-use los_arch::hal::prelude::Cpu;
-use los_arch::{Current, TrapFrame};
-use vfs::{At, Caller, Credentials, FsContext, Lookup, OpenFile};
+use los_arch::TrapFrame;
+use vfs::{FsContext, OpenFile};
 
-use super::identity::Sharing;
-use super::{Budget, ExecRequest, Failure, Prepared, StringList, open, prepare};
+use super::user_mode::{UserModeProcess, load};
 use crate::fd_table::{FdTable, OnExec};
-use crate::fs_sharing::FsUse;
-use crate::pid::{self, NewPid};
-use crate::process::{Image, NewProcess, Process};
+use crate::pid::NewPid;
 use crate::rlimit::Limits;
-use crate::signal::actions::SignalActions;
-use crate::thread::{KernelMain, Name, NewThread, Thread};
+use crate::thread::Thread;
 use crate::{sched, user_loop};
 
 /// What the first process is to be.
@@ -43,35 +35,14 @@ pub struct FirstProgram {
 /// # Errors
 /// EAGAIN when there is a process 1; ENOMEM.
 pub fn start_first_program(first: FirstProgram) -> Result<(), Errno> {
-    let number = NewPid::init()?;
-    let process = Process::new(NewProcess {
-        pid: number.get(),
-        is_kernel: false,
-        exit_signal: Signal::CHLD.number(),
-        memory: None,
-        image: Arc::new(Image::default()),
-        actions: Arc::new(SignalActions::new()),
+    let process = UserModeProcess {
+        number: NewPid::init()?,
+        name: "init",
         limits: Limits::new(processes_max()),
-    })?;
-    let new = NewThread {
-        tid: number.get(),
-        process: process.clone(),
-        name: Name::new(b"init"),
-        mask: SigSet::EMPTY,
-        credentials: Arc::new(Credentials::root()),
-        files: Some(Arc::new(open_console(first.console.as_ref())?)),
-        fs: Some(FsUse::new(first.fs.clone())),
-        user_state: Current::initial_user_state(),
-        is_user: true,
+        files: open_console(first.console.as_ref())?,
+        fs: first.fs.clone(),
     };
-    let main: KernelMain = Box::new(move || run(first));
-    let thread = Thread::new(new, main)?;
-    {
-        let mut tree = pid::tree();
-        process.add_thread(&thread)?;
-        tree.insert_process(&process, 0, 0, 0)?;
-        tree.insert_thread(&thread);
-    }
+    let thread = process.make(move || run(first))?;
     sched::start(&thread);
     Ok(())
 }
@@ -113,45 +84,9 @@ fn run(first: FirstProgram) {
 
 fn start(first: &FirstProgram, thread: &Arc<Thread>, path: &[u8]) -> Result<TrapFrame, Errno> {
     let arguments = core::iter::once(path).chain(first.arguments.iter().map(Vec::as_slice));
-    let frame = load_first(thread, &first.fs, path, arguments, &first.environment)?;
+    let frame = load(thread, &first.fs, path, arguments, &first.environment)?;
     log::info!("Run {} as init process", text(path));
     Ok(frame)
-}
-
-/// Gives a thread, the first of a process that the kernel makes, its program.
-///
-/// # Errors
-/// Those of execve.
-pub(crate) fn load_first<'a>(
-    thread: &Arc<Thread>,
-    fs: &FsContext,
-    path: &[u8],
-    arguments: impl Iterator<Item = &'a [u8]>,
-    environment: &[Vec<u8>],
-) -> Result<TrapFrame, Errno> {
-    let credentials = thread.credentials();
-    let caller = Caller {
-        credentials: &credentials,
-        root: fs.root.clone(),
-        cwd: fs.cwd.clone(),
-        umask: fs.umask,
-    };
-    let process = thread.process();
-    let mut budget = Budget::new(process.limits().soft(RLIMIT_STACK));
-    let arguments = StringList::from_slices(arguments, &mut budget)?;
-    let environment = environment.iter().map(Vec::as_slice);
-    let environment = StringList::from_slices(environment, &mut budget)?;
-    let request = ExecRequest {
-        file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,
-        is_unreachable: false,
-        path: path.to_vec(),
-        arguments,
-        environment,
-        budget,
-    };
-    let prepared: Prepared = prepare(&caller, thread, request, Sharing::Own).map_err(Failure::errno)?;
-    let files = thread.files().ok_or(Errno::ESRCH)?;
-    Ok(prepared.commit(thread, files))
 }
 
 /// Says why a candidate was passed over; that it does not exist is no news.

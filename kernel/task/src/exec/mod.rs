@@ -12,6 +12,7 @@ mod layout;
 mod load;
 mod script;
 mod stack;
+pub(crate) mod user_mode;
 pub(crate) mod vdso;
 
 use alloc::sync::Arc;
@@ -25,7 +26,6 @@ use los_arch::{Current, TrapFrame};
 use vfs::{At, Caller, Lookup, OpenFile};
 
 pub use arguments::{Budget, StringList};
-pub(crate) use first::load_first;
 pub use first::{FirstProgram, start_first_program};
 pub use layout::{randomization, set_randomization};
 

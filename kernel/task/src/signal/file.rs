@@ -175,6 +175,8 @@ impl FileOps for SignalFile {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use los_abi::signal::{SI_QUEUE, Signal};
     use mm::io::VecSink;
     use zerocopy::FromBytes;
@@ -196,8 +198,6 @@ mod tests {
         let record = |bytes: &[u8]| SignalfdSiginfo::read_from_bytes(bytes).unwrap();
         Ok(bytes.chunks(RECORD_BYTES).map(record).collect())
     }
-
-    use alloc::vec::Vec;
 
     #[test]
     fn gives_the_signals_of_its_set_to_who_reads() {

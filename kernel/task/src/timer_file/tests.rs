@@ -11,7 +11,7 @@ const ABSTIME: TimerfdSetFlags = TimerfdSetFlags::ABSTIME;
 
 fn timer(clock: i32) -> TimerFile {
     mm::testing::start();
-    TimerFile::new(clock).unwrap()
+    TimerFile::new(clock, clock_of(clock).unwrap()).unwrap()
 }
 
 fn set(timer: &TimerFile, flags: TimerfdSetFlags, value_ns: u64, interval_ns: u64) -> Setting {
