@@ -239,7 +239,7 @@ fn other_timer_argument_checks() -> Outcome {
     ensure_eq!(set(nothing, addr(&good), 0), Some(Errno::EINVAL));
     ensure_eq!(set(id, addr(&good), 8), Some(Errno::EFAULT));
     for bad in [
-        [0, 0, 0, -1],
+        [0_i64, 0, 0, -1],
         [0, 1_000_000_000, 0, 0],
         [0, 0, -1, 0],
         [-1, 0, 1, 0],
