@@ -56,8 +56,8 @@ const MOST_BYTES: usize = RECORDS + FPSIMD_BYTES + ESR_BYTES + TERMINATOR_BYTES 
 const WORD_BYTES: usize = 8;
 const RECORD_ALIGNMENT: usize = 16;
 
-/// Builds the frame of a handler and sends `frame` into it.
-pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+/// Builds the frame of a handler.
+pub fn build(frame: &TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
     let top = setup.stack_top.wrapping_sub(FRAME_RECORD_BYTES as u64) & !(STACK_ALIGNMENT - 1);
     let address = top.wrapping_sub(FRAME_BYTES);
     let has_syndrome = setup.fault.code != 0;
@@ -86,7 +86,6 @@ pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &Signa
     words[record_at / WORD_BYTES] = frame.x[FRAME_POINTER];
     words[record_at / WORD_BYTES + 1] = frame.x[LINK];
 
-    enter_handler(frame, setup, address, address.wrapping_add(record_at as u64));
     let bytes = words.as_bytes()[..used].to_vec();
     SignalFrame { address, bytes }
 }
@@ -96,7 +95,7 @@ pub fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &Signa
 /// # Errors
 /// EFAULT from `read`; EINVAL for a misaligned stack pointer, another mode than EL0, or records that
 /// Linux would refuse.
-pub fn restore_signal_frame(
+pub fn restore(
     frame: &mut TrapFrame,
     state: &mut UserState,
     read: ReadUser<'_>,
@@ -131,11 +130,13 @@ pub fn restore_signal_frame(
 }
 
 /// Sets the registers that a handler starts with.
-fn enter_handler(frame: &mut TrapFrame, setup: &SignalSetup<'_>, address: u64, record: u64) {
+pub fn enter_handler(frame: &mut TrapFrame, setup: &SignalSetup<'_>, signal: &SignalFrame) {
+    let address = signal.address;
+    let record_at = signal.bytes.len() - FRAME_RECORD_BYTES;
     frame.x[0] = i64::from(setup.number).cast_unsigned();
     frame.x[1] = address.wrapping_add(INFO as u64);
     frame.x[2] = address.wrapping_add(CONTEXT as u64);
-    frame.x[FRAME_POINTER] = record;
+    frame.x[FRAME_POINTER] = address.wrapping_add(record_at as u64);
     frame.x[LINK] = setup.restorer;
     frame.sp = address;
     frame.pc = setup.handler;

@@ -86,8 +86,12 @@ impl Traps for Aarch64 {
         }
     }
 
-    fn push_signal_frame(frame: &mut TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
-        signal::push_signal_frame(frame, state, setup)
+    fn build_signal_frame(frame: &TrapFrame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+        signal::build(frame, state, setup)
+    }
+
+    fn enter_handler(frame: &mut TrapFrame, setup: &SignalSetup<'_>, signal_frame: &SignalFrame) {
+        signal::enter_handler(frame, setup, signal_frame);
     }
 
     fn begin_handler(_state: &mut UserState) -> bool {
@@ -107,7 +111,7 @@ impl Traps for Aarch64 {
         state: &mut UserState,
         read: ReadUser<'_>,
     ) -> Result<SignalReturn, Errno> {
-        signal::restore_signal_frame(frame, state, read)
+        signal::restore(frame, state, read)
     }
 }
 

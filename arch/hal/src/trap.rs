@@ -182,13 +182,15 @@ pub trait Traps: crate::cpu::Cpu {
     /// registers saved in `frame` and interrupts enabled. The active address space is the program's.
     fn run_user(frame: &mut Self::Frame) -> UserExit;
 
-    /// Builds the stack frame of a signal handler and sends `frame` into the handler. The caller copies
-    /// the bytes; on failure it drops both and kills the program.
-    fn push_signal_frame(
-        frame: &mut Self::Frame,
+    /// Builds the stack frame of a signal handler, which the caller copies to user memory.
+    fn build_signal_frame(
+        frame: &Self::Frame,
         state: &Self::UserState,
         setup: &SignalSetup<'_>,
     ) -> SignalFrame;
+
+    /// Sends `frame` into the handler, when the signal frame is where it belongs.
+    fn enter_handler(frame: &mut Self::Frame, setup: &SignalSetup<'_>, signal_frame: &SignalFrame);
 
     /// Gives `state` the registers outside of the frame that a handler starts with; false when they are
     /// those of the interrupted code.
@@ -210,7 +212,8 @@ pub trait Traps: crate::cpu::Cpu {
     /// Everything from user memory is sanitised: no privileged bit is taken over.
     ///
     /// # Errors
-    /// EFAULT from `read`, EINVAL for a malformed frame; the caller then kills the program.
+    /// EFAULT from `read`, EINVAL for a malformed frame; the caller then kills the program. `frame` is
+    /// what it was.
     fn restore_signal_frame(
         frame: &mut Self::Frame,
         state: &mut Self::UserState,

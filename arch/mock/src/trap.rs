@@ -83,21 +83,19 @@ impl Traps for Mock {
         step.expect("the mock's script of user mode is over")(frame)
     }
 
-    fn push_signal_frame(
-        frame: &mut MockFrame,
-        _state: &MockUserState,
-        setup: &SignalSetup<'_>,
-    ) -> SignalFrame {
+    fn build_signal_frame(frame: &MockFrame, _state: &MockUserState, setup: &SignalSetup<'_>) -> SignalFrame {
         let mut words = frame.words().to_vec();
         let (stack, flags, size) = setup.alternate_stack;
         words.extend([setup.mask, stack, i64::from(flags).cast_unsigned(), size]);
-        let address = setup.stack_top.wrapping_sub(SIGNAL_WORDS as u64 * 8) & !15;
-        *frame = MockFrame::new_user(setup.handler, address);
-        frame.arguments[0] = i64::from(setup.number).cast_unsigned();
         SignalFrame {
-            address,
+            address: setup.stack_top.wrapping_sub(SIGNAL_WORDS as u64 * 8) & !15,
             bytes: words.iter().flat_map(|word| word.to_le_bytes()).collect(),
         }
+    }
+
+    fn enter_handler(frame: &mut MockFrame, setup: &SignalSetup<'_>, signal_frame: &SignalFrame) {
+        *frame = MockFrame::new_user(setup.handler, signal_frame.address);
+        frame.arguments[0] = i64::from(setup.number).cast_unsigned();
     }
 
     fn begin_handler(_state: &mut MockUserState) -> bool {

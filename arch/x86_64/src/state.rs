@@ -6,10 +6,9 @@ extern crate alloc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Bytes of the FXSAVE area, with which every extended area begins (SDM volume 1, 10.5.1).
+/// Bytes of the FXSAVE area, with which every extended area begins (SDM volume 1, 10.5.1). Behind it stands
+/// XSAVE's header: XSTATE_BV, XCOMP_BV and 48 reserved bytes (SDM volume 1, 13.4.2).
 pub(crate) const LEGACY_BYTES: usize = 512;
-/// Where XSAVE's header stands: XSTATE_BV, XCOMP_BV and 48 reserved bytes (SDM volume 1, 13.4.2).
-pub(crate) const HEADER_OFFSET: usize = LEGACY_BYTES;
 /// Bytes of XSAVE's header.
 pub(crate) const HEADER_BYTES: usize = 64;
 /// Where MXCSR stands.
@@ -102,7 +101,7 @@ mod tests {
         assert_eq!(area.as_ptr().align_offset(64), 0);
         assert_eq!(area[..2], [0x7f, 0x03]);
         assert_eq!(area[24..28], [0x80, 0x1f, 0, 0]);
-        assert!(area[HEADER_OFFSET..].iter().all(|&byte| byte == 0));
+        assert!(area[LEGACY_BYTES..].iter().all(|&byte| byte == 0));
     }
 
     #[test]

@@ -125,8 +125,12 @@ impl Traps for X86_64 {
         UserExit::Syscall
     }
 
-    fn push_signal_frame(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
-        signal::push(frame, state, setup)
+    fn build_signal_frame(frame: &Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+        signal::build(frame, state, setup)
+    }
+
+    fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, signal_frame: &SignalFrame) {
+        signal::enter_handler(frame, setup, signal_frame.address);
     }
 
     fn begin_handler(state: &mut UserState) -> bool {

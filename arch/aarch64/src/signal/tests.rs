@@ -54,7 +54,10 @@ fn reader(signal: &SignalFrame) -> impl FnMut(u64, &mut [u8]) -> Result<(), Errn
 
 fn pushed(fault: (u64, u64)) -> (TrapFrame, UserState, SignalFrame) {
     let (mut frame, state) = registers();
-    let signal = push_signal_frame(&mut frame, &state, &setup(&[0xab; 128], fault));
+    let info = [0xab; 128];
+    let setup = setup(&info, fault);
+    let signal = build(&frame, &state, &setup);
+    enter_handler(&mut frame, &setup, &signal);
     (frame, state, signal)
 }
 
@@ -91,7 +94,7 @@ fn going_there_and_back_restores_everything() {
     for fault in [(0, 0), (0x1000, 0x9200_0047)] {
         let (mut frame, state, signal) = pushed(fault);
         let mut restored = UserState::new();
-        let back = restore_signal_frame(&mut frame, &mut restored, &mut reader(&signal));
+        let back = restore(&mut frame, &mut restored, &mut reader(&signal));
         let back = back.expect("a frame of our own is accepted");
         assert_eq!((back.mask, back.alternate_stack), (0xf0f0, (0x5000, 2, 0x4000)));
         let (mut original, _) = registers();
@@ -115,7 +118,7 @@ fn malformed_frames_are_refused_and_change_nothing() {
         let (mut frame, mut state, mut signal) = pushed((0, 0));
         put(&mut signal.bytes, at, bytes);
         let before = frame.clone();
-        let result = restore_signal_frame(&mut frame, &mut state, &mut reader(&signal));
+        let result = restore(&mut frame, &mut state, &mut reader(&signal));
         assert_eq!(result.err(), Some(Errno::EINVAL), "at {at}");
         assert_eq!(frame, before);
     }
@@ -125,10 +128,10 @@ fn malformed_frames_are_refused_and_change_nothing() {
 fn unreadable_and_misaligned_frames_are_refused() {
     let (mut frame, mut state, signal) = pushed((0, 0));
     frame.sp += 8;
-    let result = restore_signal_frame(&mut frame, &mut state, &mut reader(&signal));
+    let result = restore(&mut frame, &mut state, &mut reader(&signal));
     assert_eq!(result.err(), Some(Errno::EINVAL));
     frame.sp = 16;
-    let result = restore_signal_frame(&mut frame, &mut state, &mut reader(&signal));
+    let result = restore(&mut frame, &mut state, &mut reader(&signal));
     assert_eq!(result.err(), Some(Errno::EFAULT));
 }
 
@@ -142,7 +145,7 @@ fn the_room_is_enough_on_any_stack() {
             stack_top,
             ..setup(&[0; 128], (1, 2))
         };
-        let signal = push_signal_frame(&mut frame.clone(), &state, &setup);
+        let signal = build(&frame, &state, &setup);
         assert!(stack_top - signal.address <= FRAME_BYTES_MAX as u64);
     }
 }

@@ -20,7 +20,7 @@ use zerocopy::{FromBytes, IntoBytes, transmute};
 
 use super::{Frame, NO_SYSCALL, RETURN_BY_IRET, RFLAGS_DIRECTION, RFLAGS_RESUME, RFLAGS_TRAP};
 use super::{USER_CODE_SELECTOR, USER_DATA_SELECTOR};
-use crate::state::{ExtendedLayout, HEADER_BYTES, HEADER_OFFSET, LEGACY_BYTES, UserState};
+use crate::state::{ExtendedLayout, HEADER_BYTES, LEGACY_BYTES, UserState};
 
 /// What XSAVE needs, and so where programs may expect the image.
 const EXTENDED_ALIGNMENT: u64 = 64;
@@ -30,8 +30,8 @@ const RETURN_ADDRESS_BYTES: u64 = 8;
 /// What the image's MXCSR may hold on any processor (SDM volume 1, 10.2.3).
 const MXCSR_DEFINED: u32 = 0xffff;
 
-/// Builds the frame and sends `frame` into the handler.
-pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+/// Builds the frame.
+pub(crate) fn build(frame: &Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
     let layout = state.layout();
     let magic_bytes = if layout.features != 0 { size_of::<u32>() } else { 0 };
     let image_bytes = (layout.bytes + magic_bytes) as u64;
@@ -52,8 +52,6 @@ pub(crate) fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>
     bytes.extend_from_slice(setup.info);
     bytes.resize((image_at.wrapping_sub(address)) as usize, 0);
     append_image(&mut bytes, state);
-
-    enter_handler(frame, setup, address);
     SignalFrame { address, bytes }
 }
 
@@ -64,7 +62,8 @@ pub(crate) fn max_bytes(layout: ExtendedLayout) -> usize {
     (image + record).next_multiple_of(STACK_ALIGNMENT as usize)
 }
 
-fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, address: u64) {
+/// Sends `frame` into the handler, whose signal frame is at this address.
+pub(crate) fn enter_handler(frame: &mut Frame, setup: &SignalSetup<'_>, address: u64) {
     frame.rdi = i64::from(setup.number).cast_unsigned();
     frame.rsi = address + core::mem::offset_of!(RtSigFrame, info) as u64;
     frame.rdx = address + core::mem::offset_of!(RtSigFrame, uc) as u64;
@@ -240,41 +239,34 @@ fn restore_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) ->
 /// XRSTOR would not accept is an error, as it is for Linux, which lets it try.
 fn read_extended(state: &mut UserState, image_at: u64, read: ReadUser<'_>) -> Result<(), Errno> {
     let layout = state.layout();
-    let image = state.extended_mut();
-    let mut legacy = [0; LEGACY_BYTES];
-    read(image_at, &mut legacy)?;
-    let fp = FpState::read_from_bytes(&legacy).map_err(|_| Errno::EINVAL)?;
+    let (legacy, rest) = state.extended_mut().split_at_mut(LEGACY_BYTES);
+    read(image_at, legacy)?;
+    let fp = FpState::mut_from_bytes(legacy).map_err(|_| Errno::EINVAL)?;
     if fp.mxcsr & !MXCSR_DEFINED != 0 {
         return Err(Errno::EINVAL);
     }
-    let software = SoftwareReserved(fp.software_reserved);
-    let whole = software.announces(layout) && read_whole_image(image, image_at, read)?;
-    // The second read must not bring back what another thread changed meanwhile.
-    image[..LEGACY_BYTES].copy_from_slice(&legacy);
+    let software = SoftwareReserved(core::mem::take(&mut fp.software_reserved));
+    let rest_at = image_at.wrapping_add(LEGACY_BYTES as u64);
+    let whole = software.announces(layout) && read_rest(rest, rest_at, read)?;
     if !whole {
-        image[LEGACY_BYTES..].fill(0);
+        rest.fill(0);
     }
     if layout.features != 0 {
         let wanted = whole.then(|| software.features() & layout.features);
-        check_header(
-            &mut image[HEADER_OFFSET..][..HEADER_BYTES],
-            layout.features,
-            wanted,
-        )?;
+        check_header(&mut rest[..HEADER_BYTES], layout.features, wanted)?;
     }
-    image[SOFTWARE_RESERVED_OFFSET..LEGACY_BYTES].fill(0);
     Ok(())
 }
 
-/// Reads the image with its last magic number; false when that is not there.
-fn read_whole_image(image: &mut [u8], image_at: u64, read: ReadUser<'_>) -> Result<bool, Errno> {
-    let end = image_at.checked_add(image.len() as u64).ok_or(Errno::EFAULT)?;
+/// Reads what is behind the legacy registers, with the last magic number; false when that is not there.
+fn read_rest(rest: &mut [u8], rest_at: u64, read: ReadUser<'_>) -> Result<bool, Errno> {
+    let end = rest_at.checked_add(rest.len() as u64).ok_or(Errno::EFAULT)?;
     let mut magic = [0; 4];
     read(end, &mut magic)?;
     if u32::from_le_bytes(magic) != FP_XSTATE_MAGIC2 {
         return Ok(false);
     }
-    read(image_at, image)?;
+    read(rest_at, rest)?;
     Ok(true)
 }
 

@@ -109,8 +109,7 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
     let thread = ctx.thread;
     let flags = SaFlags::from_bits_retain(action.sa_flags);
     let blocked = mask(thread);
-    let mut frame = ctx.frame().clone();
-    let stack_pointer = frame.stack_pointer();
+    let stack_pointer = ctx.frame().stack_pointer();
     let alternate = *thread.alternate_stack.lock();
     let stack_top = if flags.contains(SaFlags::ONSTACK) {
         alternate.top_for(stack_pointer)
@@ -135,14 +134,14 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         fault: thread.last_fault(),
     };
     let signal_frame =
-        thread.with_saved_user_state(|state| Current::push_signal_frame(&mut frame, state, &setup));
+        thread.with_saved_user_state(|state| Current::build_signal_frame(&ctx.frame(), state, &setup));
     if alternate.overflows(stack_top, signal_frame.address) {
         return None;
     }
     ctx.memory()
         .write_bytes(signal_frame.address, &signal_frame.bytes)
         .ok()?;
-    *ctx.frame_mut() = frame;
+    Current::enter_handler(&mut ctx.frame_mut(), &setup, &signal_frame);
     thread.begin_handler();
     // As on Linux, whatever stack the handler runs on.
     if alternate.disarms() {
@@ -174,7 +173,7 @@ fn fail_delivery(ctx: &Context<'_>, signal: Signal) {
 /// None: a broken frame sends SIGSEGV.
 pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
     let thread = ctx.thread;
-    let mut frame = ctx.frame().clone();
+    let mut frame = ctx.frame_mut();
     let restored = thread.with_user_state(|state| {
         Current::restore_signal_frame(&mut frame, state, &mut |address, bytes| {
             ctx.memory().read_bytes(address, bytes)
@@ -196,9 +195,7 @@ pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
         }
         Err(_) => send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL)),
     }
-    let result = frame.syscall_result();
-    *ctx.frame_mut() = frame;
-    Ok(result as usize)
+    Ok(frame.syscall_result() as usize)
 }
 
 /// Winds an interrupted call back if the handler that will run wants that; else it returns EINTR.

@@ -28,7 +28,7 @@ fn example_state(layout: ExtendedLayout) -> UserState {
     let area = state.extended_mut();
     area[160..176].fill(0x5a);
     if layout.features != 0 {
-        area[HEADER_OFFSET] = 0b110;
+        area[LEGACY_BYTES] = 0b110;
         area[576] = 0x77;
     }
     state
@@ -74,6 +74,13 @@ fn context_offset(field: usize) -> usize {
 fn image_offset(frame: &SignalFrame) -> usize {
     let record = RtSigFrame::read_from_prefix(&frame.bytes).unwrap().0;
     usize::try_from(record.uc.uc_mcontext.fpstate - frame.address).unwrap()
+}
+
+/// Sends `frame` into the handler and returns what is on its stack then.
+fn push(frame: &mut Frame, state: &UserState, setup: &SignalSetup<'_>) -> SignalFrame {
+    let pushed = build(frame, state, setup);
+    enter_handler(frame, setup, pushed.address);
+    pushed
 }
 
 /// Pushes a frame, lets `tamper` at it, returns from the handler.
@@ -190,9 +197,9 @@ fn foreign_selectors_are_refused() {
 fn an_image_that_the_processor_would_refuse_is_refused() {
     let changes: [(usize, &[u8]); 4] = [
         (24, &[0, 0, 1, 0]),
-        (HEADER_OFFSET, &[8]),
-        (HEADER_OFFSET + 15, &[0x80]),
-        (HEADER_OFFSET + 16, &[1]),
+        (LEGACY_BYTES, &[8]),
+        (LEGACY_BYTES + 15, &[0x80]),
+        (LEGACY_BYTES + 16, &[1]),
     ];
     for (at, bytes) in changes {
         let (_, state, result) = round_trip(LAYOUT, |pushed| {
@@ -224,8 +231,8 @@ fn whatever_a_program_writes_there_the_processor_accepts_what_is_left() {
         assert_eq!(frame.rflags & !0x0005_0dd5, 0x202);
         let area = state.extended();
         assert_eq!(area[26..28], [0, 0], "no undefined bit of MXCSR");
-        assert_eq!(area[HEADER_OFFSET] & !7, 0);
-        assert!(area[HEADER_OFFSET + 1..][..63].iter().all(|&byte| byte == 0));
+        assert_eq!(area[LEGACY_BYTES] & !7, 0);
+        assert!(area[LEGACY_BYTES + 1..][..63].iter().all(|&byte| byte == 0));
     }
 }
 
@@ -243,7 +250,7 @@ fn a_wrong_magic_number_leaves_the_legacy_registers_only() {
         });
         assert!(result.is_ok());
         assert_eq!(state.extended()[160..176], [0x5a; 16]);
-        assert_eq!(state.extended()[HEADER_OFFSET..][..8], 3u64.to_le_bytes());
+        assert_eq!(state.extended()[LEGACY_BYTES..][..8], 3u64.to_le_bytes());
         assert_eq!(state.extended()[576], 0);
     }
 }
@@ -286,7 +293,7 @@ fn the_room_is_enough_on_any_stack() {
         },
     ] {
         for stack_top in 0x7000_0000..0x7000_0040 {
-            let pushed = push(&mut example_frame(), &example_state(layout), &setup(stack_top));
+            let pushed = build(&example_frame(), &example_state(layout), &setup(stack_top));
             assert!(stack_top - pushed.address <= max_bytes(layout) as u64);
         }
     }
