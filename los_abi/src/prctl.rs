@@ -1,6 +1,6 @@
 //! Options of prctl(2), equal on both machines; those of arch_prctl(2) are in [`crate::isa`].
 
-use crate::macros::constants;
+use crate::macros::{constants, wire};
 
 constants! {
     /// Options of prctl(2).
@@ -15,6 +15,10 @@ constants! {
         PR_SET_TIMING = 14, "Sets how processor time is measured.";
         PR_SET_NAME = 15, "Sets the thread's name.";
         PR_GET_NAME = 16, "Reads the thread's name.";
+        PR_GET_TSC = 25, "Reads whether the cycle counter can be read.";
+        PR_SET_TSC = 26, "Sets whether the cycle counter can be read.";
+        PR_SET_IO_FLUSHER = 57, "Sets whether the process serves storage.";
+        PR_GET_IO_FLUSHER = 58, "Reads whether the process serves storage.";
         PR_GET_SECCOMP = 21, "Reads the seccomp mode.";
         PR_SET_SECCOMP = 22, "Sets the seccomp mode.";
         PR_CAPBSET_READ = 23, "Reads a bit of the bounding set.";
@@ -64,6 +68,31 @@ constants! {
         PR_SPEC_NOT_AFFECTED = 0, "Nothing to protect from.";
     }
 
+    /// What PR_SET_TSC sets.
+    COUNTER_ACCESS: u32 {
+        PR_TSC_ENABLE = 1, "The cycle counter can be read.";
+        PR_TSC_SIGSEGV = 2, "Who reads it gets SIGSEGV.";
+    }
+
+    /// Operations of PR_SET_MM.
+    MM_OPERATIONS: u64 {
+        PR_SET_MM_START_CODE = 1, "Where the code starts.";
+        PR_SET_MM_END_CODE = 2, "Where the code ends.";
+        PR_SET_MM_START_DATA = 3, "Where the data starts.";
+        PR_SET_MM_END_DATA = 4, "Where the data ends.";
+        PR_SET_MM_START_STACK = 5, "Where the stack starts.";
+        PR_SET_MM_START_BRK = 6, "Where the break area starts.";
+        PR_SET_MM_BRK = 7, "Where the break area ends.";
+        PR_SET_MM_ARG_START = 8, "Where the arguments start.";
+        PR_SET_MM_ARG_END = 9, "Where the arguments end.";
+        PR_SET_MM_ENV_START = 10, "Where the environment starts.";
+        PR_SET_MM_ENV_END = 11, "Where the environment ends.";
+        PR_SET_MM_AUXV = 12, "The auxiliary vector.";
+        PR_SET_MM_EXE_FILE = 13, "The program's file.";
+        PR_SET_MM_MAP = 14, "All of it.";
+        PR_SET_MM_MAP_SIZE = 15, "Reads the size of the structure for all of it.";
+    }
+
     /// Operations of PR_SET_VMA.
     VMA_OPERATIONS: u64 {
         PR_SET_VMA_ANON_NAME = 0, "Names anonymous memory.";
@@ -75,5 +104,40 @@ constants! {
         PR_CAP_AMBIENT_RAISE = 2, "Adds a capability.";
         PR_CAP_AMBIENT_LOWER = 3, "Takes a capability away.";
         PR_CAP_AMBIENT_CLEAR_ALL = 4, "Empties the set.";
+    }
+}
+
+wire! {
+    /// What PR_SET_MM_MAP sets (`struct prctl_mm_map`).
+    #[derive(PartialEq, Eq)]
+    PrctlMmMap {
+        /// Where the code starts.
+        start_code: u64,
+        /// Where the code ends.
+        end_code: u64,
+        /// Where initialised data starts.
+        start_data: u64,
+        /// Where initialised data ends.
+        end_data: u64,
+        /// Where the break area starts.
+        start_brk: u64,
+        /// Where the break area ends.
+        brk: u64,
+        /// Where the stack starts.
+        start_stack: u64,
+        /// Where the argument strings start.
+        arg_start: u64,
+        /// Where the argument strings end.
+        arg_end: u64,
+        /// Where the environment strings start.
+        env_start: u64,
+        /// Where the environment strings end.
+        env_end: u64,
+        /// Address of the auxiliary vector.
+        auxv: u64,
+        /// Its size in bytes, 0 to leave what is there.
+        auxv_size: u32,
+        /// Descriptor of the program's file, all ones to leave what is there.
+        exe_fd: u32,
     }
 }

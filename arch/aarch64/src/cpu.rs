@@ -11,7 +11,7 @@ use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTKCTL_EL1, CPACR_EL1, DAIF, ID_AA64ISAR0_EL1, ID_AA64ISAR1_EL1, ID_AA64MMFR1_EL1,
     ID_AA64MMFR2_EL1, ID_AA64PFR0_EL1, ID_AA64PFR1_EL1, MDSCR_EL1, MIDR_EL1, TPIDR_EL0, TPIDRRO_EL0,
 };
-use aarch64_cpu::registers::{Readable, Writeable};
+use aarch64_cpu::registers::{ReadWriteable, Readable, Writeable};
 use hal::cpu::{ContextEntry, Cpu};
 
 use crate::features::IdRegisters;
@@ -107,6 +107,9 @@ impl Cpu for Aarch64 {
 
     fn load_user_state(state: &UserState) {
         TPIDR_EL0.set(state.thread_pointer);
+        if CNTKCTL_EL1.is_set(CNTKCTL_EL1::EL0VCTEN) != state.reads_counter {
+            CNTKCTL_EL1.modify(CNTKCTL_EL1::EL0VCTEN.val(state.reads_counter.into()));
+        }
         // SAFETY: the structure has the layout that `load_fp` reads; the kernel uses none of the registers.
         unsafe { load_fp(state) }
     }
@@ -126,6 +129,14 @@ impl Cpu for Aarch64 {
 
     fn set_second_thread_pointer(_state: &mut UserState, _address: u64) -> bool {
         false
+    }
+
+    fn reads_counter(state: &UserState) -> bool {
+        state.reads_counter
+    }
+
+    fn set_reads_counter(state: &mut UserState, allowed: bool) {
+        state.reads_counter = allowed;
     }
 
     fn hardware_capabilities() -> (u64, u64) {

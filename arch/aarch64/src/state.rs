@@ -13,6 +13,8 @@ pub struct UserState {
     pub(crate) fpcr: u64,
     /// TPIDR_EL0.
     pub(crate) thread_pointer: u64,
+    /// Whether the program may read CNTVCT_EL0.
+    pub(crate) reads_counter: bool,
 }
 
 impl UserState {
@@ -23,6 +25,7 @@ impl UserState {
             fpsr: 0,
             fpcr: 0,
             thread_pointer: 0,
+            reads_counter: true,
         }
     }
 }

@@ -25,6 +25,16 @@ const CLASS_STEP: u64 = 0x32;
 const CLASS_WATCHPOINT: u64 = 0x34;
 const CLASS_BRK: u64 = 0x3c;
 
+/// Of a trapped MRS or MSR: the register and the direction, without the general register (Arm ARM, ISS encoding for
+/// an exception from MSR, MRS or System instruction execution).
+const REGISTER_MASK: u64 = 0x3f_fc1f;
+/// Reads of CNTVCT_EL0, CNTVCTSS_EL0 and CNTFRQ_EL0.
+const COUNTER_READS: [u64; 3] = [
+    register_read([3, 3, 14, 0, 2]),
+    register_read([3, 3, 14, 0, 6]),
+    register_read([3, 3, 14, 0, 0]),
+];
+
 const WRITE_NOT_READ: u64 = 1 << 6;
 const CACHE_MAINTENANCE: u64 = 1 << 8;
 const STATUS_MASK: u64 = 0x3f;
@@ -90,6 +100,9 @@ pub fn user_cause(syndrome: u64, fault_address: u64, frame: &TrapFrame) -> Cause
     let other = Some(told(0, syndrome));
     match class(syndrome) {
         CLASS_SVC64 => Cause::Exit(UserExit::Syscall),
+        CLASS_SYSTEM_REGISTER if COUNTER_READS.contains(&(syndrome & REGISTER_MASK)) => {
+            exception(ExceptionKind::Protection, pc, None)
+        }
         CLASS_UNKNOWN | CLASS_SYSTEM_REGISTER => Cause::Refused,
         CLASS_WAIT => Cause::Wait,
         CLASS_INSTRUCTION_ABORT | CLASS_DATA_ABORT => {
@@ -113,6 +126,11 @@ pub fn user_cause(syndrome: u64, fault_address: u64, frame: &TrapFrame) -> Cause
         CLASS_BRK => exception(ExceptionKind::Breakpoint(TRAP_BRKPT), pc, None),
         _ => exception(ExceptionKind::IllegalInstruction(ILL_ILLOPC), pc, other),
     }
+}
+
+/// Returns the syndrome of a trapped read of the register with these op0, op1, CRn, CRm and op2.
+const fn register_read([op0, op1, crn, crm, op2]: [u64; 5]) -> u64 {
+    op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | 1
 }
 
 /// Returns the syndrome as signal handlers see it: of the kernel's half they only learn that it is not theirs.
@@ -261,6 +279,24 @@ mod tests {
             address,
             record: None,
         }))
+    }
+
+    #[test]
+    fn hidden_counters_are_no_illegal_instructions() {
+        let at = VirtAddr::new(PC);
+        let exception = Exception {
+            kind: ExceptionKind::Protection,
+            address: at,
+            record: None,
+        };
+        // mrs x3, cntvct_el0; mrs x3, cntpct_el0; msr cntvct_el0, x3.
+        let syndrome = register_read([3, 3, 14, 0, 2]) | 3 << 5;
+        assert_eq!(syndrome, 0x34_f861);
+        let hidden = Cause::Exit(UserExit::Exception(exception));
+        assert_eq!(exit(CLASS_SYSTEM_REGISTER, syndrome, 0), hidden);
+        let physical = register_read([3, 3, 14, 0, 1]);
+        assert_eq!(exit(CLASS_SYSTEM_REGISTER, physical, 0), Cause::Refused);
+        assert_eq!(exit(CLASS_SYSTEM_REGISTER, syndrome & !1, 0), Cause::Refused);
     }
 
     #[test]

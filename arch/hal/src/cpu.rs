@@ -64,6 +64,13 @@ pub trait Cpu {
     /// Sets the second thread pointer; false when there is none or the address is refused.
     fn set_second_thread_pointer(state: &mut Self::UserState, address: u64) -> bool;
 
+    /// Reports whether the program may read the cycle counter (RDTSC, CNTVCT_EL0).
+    fn reads_counter(state: &Self::UserState) -> bool;
+
+    /// Sets whether the program may read the cycle counter; who may not gets
+    /// [`Protection`](crate::trap::ExceptionKind::Protection).
+    fn set_reads_counter(state: &mut Self::UserState, allowed: bool);
+
     /// Returns AT_HWCAP and AT_HWCAP2.
     fn hardware_capabilities() -> (u64, u64);
 

@@ -44,7 +44,7 @@ pub struct MockContext {
 }
 
 /// The user registers outside of the frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MockUserState {
     /// The thread pointer.
     pub thread_pointer: u64,
@@ -52,6 +52,19 @@ pub struct MockUserState {
     pub second_thread_pointer: u64,
     /// Stands for all FP registers.
     pub registers: u64,
+    /// Whether the program may read the cycle counter.
+    pub reads_counter: bool,
+}
+
+impl Default for MockUserState {
+    fn default() -> Self {
+        Self {
+            thread_pointer: 0,
+            second_thread_pointer: 0,
+            registers: 0,
+            reads_counter: true,
+        }
+    }
 }
 
 impl Mock {
@@ -156,6 +169,14 @@ impl Cpu for Mock {
     fn set_second_thread_pointer(state: &mut MockUserState, address: u64) -> bool {
         state.second_thread_pointer = address;
         true
+    }
+
+    fn reads_counter(state: &MockUserState) -> bool {
+        state.reads_counter
+    }
+
+    fn set_reads_counter(state: &mut MockUserState, allowed: bool) {
+        state.reads_counter = allowed;
     }
 
     fn hardware_capabilities() -> (u64, u64) {

@@ -2,12 +2,14 @@
 
 use core::arch::{asm, global_asm};
 use core::fmt;
+use core::sync::atomic::Ordering;
 
 use hal::cpu::{ContextEntry, Cpu};
 use hal::paging::Paging;
 use x86_64::VirtAddr as CanonicalAddress;
 use x86_64::instructions::random::RdRand;
 use x86_64::instructions::{hlt, interrupts};
+use x86_64::registers::control::{Cr4, Cr4Flags};
 use x86_64::registers::model_specific::{FsBase, GsBase, KernelGsBase};
 
 use crate::percpu::{self, CPUS};
@@ -102,6 +104,7 @@ impl Cpu for X86_64 {
     fn load_user_state(state: &UserState) {
         FsBase::write(CanonicalAddress::new_truncate(state.fs_base));
         KernelGsBase::write(CanonicalAddress::new_truncate(state.gs_base));
+        show_counter(state.reads_counter);
         load_extended(state);
     }
 
@@ -119,6 +122,14 @@ impl Cpu for X86_64 {
 
     fn set_second_thread_pointer(state: &mut UserState, address: u64) -> bool {
         set_base(&mut state.gs_base, address)
+    }
+
+    fn reads_counter(state: &UserState) -> bool {
+        state.reads_counter
+    }
+
+    fn set_reads_counter(state: &mut UserState, allowed: bool) {
+        state.reads_counter = allowed;
     }
 
     fn hardware_capabilities() -> (u64, u64) {
@@ -179,6 +190,17 @@ fn set_base(base: &mut u64, address: u64) -> bool {
         *base = address;
     }
     accepted
+}
+
+/// Lets programs execute RDTSC and RDTSCP, or has them trap (SDM volume 3, 2.5, CR4.TSD).
+fn show_counter(shown: bool) {
+    let hides = &percpu::this_cpu().hides_counter;
+    if hides.load(Ordering::Relaxed) != shown {
+        return;
+    }
+    hides.store(!shown, Ordering::Relaxed);
+    // SAFETY: the bit only says what user mode may execute.
+    unsafe { Cr4::update(|flags| flags.set(Cr4Flags::TIMESTAMP_DISABLE, !shown)) };
 }
 
 fn save_extended(state: &mut UserState) {

@@ -3,7 +3,7 @@
 use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use hal::cpu::MAX_CPUS;
 use spin::Once;
@@ -32,6 +32,8 @@ pub(crate) struct PerCpu {
     pub(crate) tss: UnsafeCell<TaskStateSegment>,
     /// The descriptor table, made by `gdt::init`.
     pub(crate) gdt: Once<GlobalDescriptorTable<GDT_ENTRIES>>,
+    /// Whether CR4.TSD keeps programs from RDTSC.
+    pub(crate) hides_counter: AtomicBool,
 }
 
 // SAFETY: only the CPU itself uses the one field that is not atomic, and only with interrupts masked.
@@ -59,6 +61,7 @@ impl PerCpu {
             padding: 0,
             tss: UnsafeCell::new(TaskStateSegment::new()),
             gdt: Once::new(),
+            hides_counter: AtomicBool::new(false),
         }
     }
 

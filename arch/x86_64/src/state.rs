@@ -40,6 +40,8 @@ pub struct UserState {
     layout: ExtendedLayout,
     pub(crate) fs_base: u64,
     pub(crate) gs_base: u64,
+    /// Whether the program may execute RDTSC.
+    pub(crate) reads_counter: bool,
 }
 
 impl UserState {
@@ -51,6 +53,7 @@ impl UserState {
             layout,
             fs_base: 0,
             gs_base: 0,
+            reads_counter: true,
         };
         state.reset_extended();
         state

@@ -22,6 +22,9 @@ pub struct ThreadAttributes {
     memory_policy: SpinLock<Policy>,
     /// When a broken page ends the process (PR_MCE_KILL), plus one; 0 is the system's choice.
     broken_page_policy: AtomicU64,
+    /// Whether the thread serves storage, so that memory for it must not wait for storage (PR_SET_IO_FLUSHER); kept and
+    /// told, since no memory is made free by writing.
+    is_io_flusher: AtomicBool,
 }
 
 /// Linux's default of PR_SET_TIMERSLACK.
@@ -37,6 +40,7 @@ impl ThreadAttributes {
             default_timer_slack_ns: AtomicU64::new(TIMER_SLACK_NS),
             memory_policy: SpinLock::new(Rank::Thread, Policy::DEFAULT),
             broken_page_policy: AtomicU64::new(0),
+            is_io_flusher: AtomicBool::new(false),
         }
     }
 
@@ -49,6 +53,17 @@ impl ThreadAttributes {
         self.timer_slack_ns.store(slack_ns, Ordering::Relaxed);
         self.set_memory_policy(parent.memory_policy());
         self.set_broken_page_policy(parent.broken_page_policy());
+        self.set_io_flusher(parent.is_io_flusher());
+    }
+
+    /// Reports whether the thread serves storage.
+    pub fn is_io_flusher(&self) -> bool {
+        self.is_io_flusher.load(Ordering::Relaxed)
+    }
+
+    /// Sets whether the thread serves storage.
+    pub fn set_io_flusher(&self, is_one: bool) {
+        self.is_io_flusher.store(is_one, Ordering::Relaxed);
     }
 
     /// Returns what the process has chosen to happen when a page breaks.

@@ -1,5 +1,6 @@
 //! The process: a thread group with what its threads share, from birth until it is waited for.
 
+pub mod description;
 mod image;
 
 use alloc::sync::Arc;

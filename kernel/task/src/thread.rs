@@ -345,6 +345,16 @@ impl Thread {
         })
     }
 
+    /// Reports whether the program may read the cycle counter. Called by the thread itself.
+    pub fn reads_counter(&self) -> bool {
+        self.with_saved_user_state(Current::reads_counter)
+    }
+
+    /// Sets whether the program may read the cycle counter. Called by the thread itself.
+    pub fn set_reads_counter(&self, allowed: bool) {
+        self.with_user_state(|state| Current::set_reads_counter(state, allowed));
+    }
+
     /// Shows the user registers outside of the frame. Called by the thread itself.
     pub(crate) fn with_saved_user_state<R>(&self, look: impl FnOnce(&UserState) -> R) -> R {
         let mut state = self.user_state.lock();

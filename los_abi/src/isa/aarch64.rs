@@ -13,6 +13,7 @@ impl IsaAbi for Abi {
     const ISA: Isa = Isa::Aarch64;
     const MACHINE: &str = "aarch64";
     const MACHINE_32: Option<&str> = None;
+    const AUXV_WORDS: usize = 54;
     const ELF_MACHINE: u16 = 183;
     const OPEN_FLAGS: OpenFlagBits = OpenFlagBits {
         directory: O_DIRECTORY,

@@ -41,6 +41,8 @@ pub trait IsaAbi {
     const MACHINE_32: Option<&str>;
     /// `e_machine` of the machine's ELF files.
     const ELF_MACHINE: u16;
+    /// Words of the auxiliary vector that a process can have (`AT_VECTOR_SIZE`).
+    const AUXV_WORDS: usize;
     /// Places of the open flags that differ.
     const OPEN_FLAGS: OpenFlagBits;
     /// `MINSIGSTKSZ`: smallest alternate stack that sigaltstack(2) takes.

@@ -13,6 +13,7 @@ impl IsaAbi for Abi {
     const ISA: Isa = Isa::X86_64;
     const MACHINE: &str = "x86_64";
     const MACHINE_32: Option<&str> = Some("i686");
+    const AUXV_WORDS: usize = 56;
     const ELF_MACHINE: u16 = 62;
     const OPEN_FLAGS: OpenFlagBits = OpenFlagBits {
         directory: O_DIRECTORY,

@@ -255,7 +255,7 @@ macro_rules! for_each_syscall {
             { futex_wait, x86_64: 455, aarch64: 455, (word: UserPtr<u32>, value: u64, mask: u64, flags: u32, timeout: UserPtr<Timespec>, clock: i32), Full, "" }
             { futex_requeue, x86_64: 456, aarch64: 456, (waiters: UserPtr<FutexWaitv>, flags: u32, wake: i32, limit: i32), Full, "" }
             { arch_prctl, x86_64: 158, aarch64: none, (code: i32, address: u64), Partial, "no ARCH_GET_XCOMP_SUPP and its relatives" }
-            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "PR_SET_MM changes nothing; no seccomp or PR_SET_TSC" }
+            { prctl, x86_64: 157, aarch64: 167, (option: i32, arg2: u64, arg3: u64, arg4: u64, arg5: u64), Partial, "no seccomp, no PR_SET_TAGGED_ADDR_CTRL and no PR_SET_SYSCALL_USER_DISPATCH" }
             // Signals.
             { kill, x86_64: 62, aarch64: 129, (pid: i32, signal: i32), Full, "" }
             { tkill, x86_64: 200, aarch64: 130, (tid: i32, signal: i32), Full, "" }

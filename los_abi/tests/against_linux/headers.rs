@@ -42,7 +42,7 @@ impl Headers {
         self.constants.get(name).copied()
     }
 
-    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl`, `system` and
+    /// Evaluates expressions of type `usize` in which the modules `general`, `ioctl`, `prctl`, `system` and
     /// `elf_uapi` are in scope.
     ///
     /// Both machines have 64-bit longs and pointers, so the host's compiler lays out the structures of
@@ -87,7 +87,7 @@ impl Headers {
             text += &format!("pub type {name} = {definition};\n");
         }
         text += "}\n";
-        for module in ["general", "ioctl", "system", "elf_uapi"] {
+        for module in ["general", "ioctl", "prctl", "system", "elf_uapi"] {
             let path = self.directory.join(format!("{module}.rs"));
             text += &format!("#[path = {path:?}] mod {module};\n");
         }

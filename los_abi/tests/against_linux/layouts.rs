@@ -4,8 +4,8 @@ use std::mem::{offset_of, size_of};
 
 use los_abi::isa::{aarch64, x86_64};
 use los_abi::{
-    Isa, auxv, core_dump, credentials, fs, futex, inotify, mm, poll, resource, schedule, signal, system,
-    task, time, tty,
+    Isa, auxv, core_dump, credentials, fs, futex, inotify, mm, poll, prctl, resource, schedule, signal,
+    system, task, time, tty,
 };
 
 use crate::headers::headers;
@@ -120,6 +120,10 @@ fn tasks() -> Vec<Comparison> {
         resource::Rusage as "general::rusage" {
             ru_utime, ru_stime, ru_maxrss, ru_ixrss, ru_idrss, ru_isrss, ru_minflt, ru_majflt, ru_nswap,
             ru_inblock, ru_oublock, ru_msgsnd, ru_msgrcv, ru_nsignals, ru_nvcsw, ru_nivcsw,
+        }
+        prctl::PrctlMmMap as "prctl::prctl_mm_map" {
+            start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start, arg_end, env_start,
+            env_end, auxv, auxv_size, exe_fd,
         }
         task::CloneArgs as "general::clone_args" {
             flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup,

@@ -148,7 +148,7 @@ fn constants_of_both_machines() {
         signal::CHILD_CODES, signal::POLL_CODES, signal::SIGEV_KINDS, task::WAIT_ID_TYPES, resource::RESOURCES, resource::RUSAGE_WHO,
         futex::FUTEX_OPERATIONS, futex::FUTEX_FLAGS, futex::FUTEX_OPS,
         futex::FUTEX_COMPARISONS, futex::FUTEX2_FLAGS, prctl::PRCTL_OPTIONS, prctl::AMBIENT_OPERATIONS, prctl::MCE_OPERATIONS,
-        prctl::MDWE_FLAGS, prctl::SPECULATION, prctl::VMA_OPERATIONS,
+        prctl::MDWE_FLAGS, prctl::COUNTER_ACCESS, prctl::MM_OPERATIONS, prctl::SPECULATION, prctl::VMA_OPERATIONS,
         system::REBOOT_COMMANDS, system::REBOOT_MAGICS, schedule::SCHED_POLICIES, schedule::SCHED_FLAGS,
         schedule::PRIORITY_WHO, credentials::CAPABILITY_VERSIONS, credentials::FILE_CAPABILITIES,
         time::CLOCKS, time::TIMER_FLAGS, time::TIMERFD_IOCTLS, time::INTERVAL_TIMERS, tty::CONTROL_CHARACTERS,

@@ -20,6 +20,7 @@ const SKIPPED: i32 = 77;
 /// Cases and groups that QEMU's user mode answers unlike Linux, which it stands on: it emulates the calls itself.
 const NOT_UNDER_QEMU_USER: &[&str] = &[
     "founding::hello_elf_runs",
+    "prctl::",
     "processes::vfork_shares_until_exit",
     "exec::arguments_and_environment_arrive",
     "exec::script_with_interpreter",

@@ -59,7 +59,7 @@ fn read_memory(process: &Process, (start, end): (u64, u64)) -> Result<Vec<u8>, E
 
 pub(super) fn auxiliary_vector(task: &Task, text: &mut Text) -> Done {
     if task.process().memory().is_some() {
-        for word in &task.process().image().auxv {
+        for word in task.process().image().auxv() {
             text.bytes(&word.to_ne_bytes());
         }
     }

@@ -81,6 +81,13 @@ impl AddressSpace {
         (inner.break_start, inner.break_end)
     }
 
+    /// Reports whether there is a mapping at an address or above it.
+    pub fn is_any_mapped_from(&self, address: u64) -> bool {
+        let inner = self.inner.lock();
+        let above = address..Self::USER_END;
+        inner.mappings.overlapping(above).next().is_some()
+    }
+
     /// Returns what the space holds.
     pub fn statistics(&self) -> SpaceStatistics {
         let mut inner = self.inner.lock();

@@ -127,6 +127,12 @@ impl AddressSpace {
         (inner.break_start, inner.break_end) = (start, start);
     }
 
+    /// Says where the break area is, and changes no mapping.
+    pub fn set_break_range(&self, start: u64, end: u64) {
+        let mut inner = self.inner.lock();
+        (inner.break_start, inner.break_end) = (start, end);
+    }
+
     /// Moves the end of the break area and returns it; where it was when it cannot be moved there.
     pub fn set_break(&self, end: u64) -> u64 {
         let (new, locked) = self.with(|inner, flush| {

@@ -121,7 +121,7 @@ fn check_speculation(kind: u64) -> Result<()> {
 /// Copies as much of the vector as fits, and returns the length of all of it.
 fn auxiliary_vector(ctx: &Context<'_>, address: u64, length: u64) -> Result<usize> {
     let image = ctx.process.image();
-    let bytes = image.auxv.as_bytes();
+    let bytes = image.auxv_words().as_bytes();
     let count = bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
     ctx.memory().write_bytes(address, &bytes[..count])?;
     Ok(bytes.len())

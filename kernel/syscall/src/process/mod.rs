@@ -3,6 +3,7 @@
 mod birth;
 mod capabilities;
 mod credentials;
+mod description;
 mod exec;
 mod foreign;
 mod futex;

@@ -18,7 +18,7 @@ use task::cred::{self, SecureBits, capabilities};
 use task::thread::ThreadPointer;
 use vfs::{Capability, Credentials};
 
-use super::memory_options;
+use super::{description, memory_options};
 
 pub(crate) fn prctl(
     ctx: &Context<'_>,
@@ -73,11 +73,22 @@ pub(crate) fn prctl(
         abi::PR_SET_TIMING => none(&[arg2]),
         abi::PR_SET_TIMERSLACK => set_timer_slack(ctx, arg2),
         abi::PR_GET_TIMERSLACK => Ok(timer_slack(ctx) as usize),
-        // The memory's description is what execve made it.
-        abi::PR_SET_MM if ctx.credentials().capable(Capability::SysResource) || arg5 != 0 => {
-            Err(Errno::EINVAL.into())
+        abi::PR_SET_MM => description::set(ctx, arg2, rest),
+        abi::PR_GET_TSC => write(ctx, arg2, &counter_access(ctx)),
+        abi::PR_SET_TSC => set_counter_access(ctx, arg2),
+        // There is no other mode than that without a filter.
+        abi::PR_GET_SECCOMP => Ok(0),
+        abi::PR_SET_IO_FLUSHER => {
+            check_storage_server(ctx)?;
+            none(&rest)?;
+            ctx.thread.attributes.set_io_flusher(flag(arg2)?);
+            Ok(0)
         }
-        abi::PR_SET_MM => Err(Errno::EPERM.into()),
+        abi::PR_GET_IO_FLUSHER => {
+            check_storage_server(ctx)?;
+            none(&[arg2, arg3, arg4, arg5])?;
+            Ok(usize::from(ctx.thread.attributes.is_io_flusher()))
+        }
         _ => credentials(ctx, option, arg2, rest),
     }
 }
@@ -182,6 +193,32 @@ fn set_name(ctx: &Context<'_>, address: u64) -> Result<usize> {
     let length = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
     ctx.thread.set_name(&name[..length]);
     Ok(0)
+}
+
+fn counter_access(ctx: &Context<'_>) -> u32 {
+    if ctx.thread.reads_counter() {
+        abi::PR_TSC_ENABLE
+    } else {
+        abi::PR_TSC_SIGSEGV
+    }
+}
+
+fn set_counter_access(ctx: &Context<'_>, access: u64) -> Result<usize> {
+    // As Linux, which looks at half of the argument.
+    match access as u32 {
+        abi::PR_TSC_ENABLE => ctx.thread.set_reads_counter(true),
+        abi::PR_TSC_SIGSEGV => ctx.thread.set_reads_counter(false),
+        _ => return Err(Errno::EINVAL.into()),
+    }
+    Ok(0)
+}
+
+fn check_storage_server(ctx: &Context<'_>) -> Result<()> {
+    if ctx.credentials().capable(Capability::SysResource) {
+        Ok(())
+    } else {
+        Err(Errno::EPERM.into())
+    }
 }
 
 fn set_parent_death_signal(ctx: &Context<'_>, number: u64) -> Result<usize> {

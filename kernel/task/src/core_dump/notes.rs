@@ -105,7 +105,7 @@ impl Notes<'_> {
         let contents: [(u32, &[u8]); 4] = [
             (NT_PRPSINFO, process.as_bytes()),
             (NT_SIGINFO, self.info.as_bytes()),
-            (NT_AUXV, image.auxv.as_slice().as_bytes()),
+            (NT_AUXV, image.auxv().as_bytes()),
             (NT_FILE, &self.files),
         ];
         for (kind, bytes) in contents {

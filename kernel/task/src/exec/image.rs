@@ -122,7 +122,7 @@ impl Start<'_> {
         let auxv = self.auxv(&placed, loader.as_ref(), vdso);
         let mut image = Image {
             executable: Some(self.file.clone()),
-            _unwritable: Some(unwritable),
+            _unwritable: Some(Arc::new(unwritable)),
             code: placed.code,
             data: placed.data,
             ..Image::default()
@@ -234,7 +234,9 @@ impl Start<'_> {
         image.stack_start = stack.pointer;
         image.arguments = stack.arguments;
         image.environment = stack.environment;
-        image.auxv = stack.auxv;
+        let mut auxv = stack.auxv;
+        auxv.resize(CurrentAbi::AUXV_WORDS, 0);
+        image.auxv = auxv.into();
         Ok(stack.pointer)
     }
 }

@@ -244,7 +244,11 @@ impl Prepared {
         *thread.alternate_stack.lock() = AlternateStack::DISABLED;
         thread.restart.lock().take();
         thread.rseq.clear();
-        thread.with_user_state(|state| *state = Current::initial_user_state());
+        thread.with_user_state(|state| {
+            let reads_counter = Current::reads_counter(state);
+            *state = Current::initial_user_state();
+            Current::set_reads_counter(state, reads_counter);
+        });
         process.has_execed.store(true, Ordering::Relaxed);
         process
             .exit_signal

@@ -8,6 +8,8 @@ use alloc::vec::Vec;
 
 use los_abi::auxv::{AT_EXECFN, AT_NULL, AT_PLATFORM, AT_RANDOM};
 use los_abi::errno::Errno;
+use los_abi::isa::IsaAbi;
+use los_arch::CurrentAbi;
 
 use super::arguments::StringList;
 
@@ -41,7 +43,7 @@ pub(crate) struct StackImage {
     pub(crate) arguments: (u64, u64),
     /// First and one past the last address of the environment strings.
     pub(crate) environment: (u64, u64),
-    /// The auxiliary vector with the addresses filled in.
+    /// The auxiliary vector with the addresses filled in, and room for as many words as a process can have.
     pub(crate) auxv: Vec<u64>,
 }
 
@@ -85,7 +87,7 @@ impl StackContents<'_> {
     fn fill_auxv(&self, file_name: u64, platform: u64, random: u64) -> Result<Vec<u64>, Errno> {
         let mut words = Vec::new();
         words
-            .try_reserve(2 * (self.auxv.len() + 1))
+            .try_reserve_exact(CurrentAbi::AUXV_WORDS)
             .map_err(|_| Errno::ENOMEM)?;
         for (key, value) in self.auxv {
             let value = match *key {

@@ -68,6 +68,14 @@ pub(crate) fn thread_pointer() -> u64 {
     pointer
 }
 
+/// Reads the cycle counter.
+pub(crate) fn cycles() -> u64 {
+    let count: u64;
+    // SAFETY: reads a counter, or raises an exception.
+    unsafe { asm!("mrs {}, cntvct_el0", out(reg) count) };
+    count
+}
+
 /// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
 /// `argument` on the stack that the call has set, and ends the thread with its result.
 pub(crate) fn call_branching(

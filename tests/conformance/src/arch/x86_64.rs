@@ -70,6 +70,14 @@ pub(crate) fn thread_pointer() -> u64 {
     asked.map_or(0, |_| pointer)
 }
 
+/// Reads the cycle counter.
+pub(crate) fn cycles() -> u64 {
+    let (low, high): (u32, u32);
+    // SAFETY: reads a counter, or raises an exception.
+    unsafe { asm!("rdtsc", out("eax") low, out("edx") high) };
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// Makes a system call that may return twice, as clone(2) does: where it returns 0, calls `function` with
 /// `argument` on the stack that the call has set, and ends the thread with its result.
 pub(crate) fn call_branching(

@@ -51,6 +51,7 @@ mod out_of_memory;
 mod pidfd;
 mod pipes;
 mod poll_masks;
+mod prctl;
 mod proc;
 mod processes;
 mod restart;
@@ -86,6 +87,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         founding::CASES,
         proc::CASES,
         processes::CASES,
+        prctl::CASES,
         clone::CASES,
         execveat::CASES,
         foreign::CASES,
