@@ -217,7 +217,7 @@ impl FdTable {
         Some((Fd(index as i32), slots.files[index].clone()?))
     }
 
-    /// Returns the number of slots in use or free below the highest one in use (`FDSize` of /proc).
+    /// Returns the number of slots in use or free, a power of two (`FDSize` of /proc): no number is as high.
     pub fn size(&self) -> usize {
         self.slots.lock().files.len().max(WORD_BITS)
     }
@@ -310,8 +310,9 @@ impl Slots {
         if count <= self.files.len() {
             return Ok(());
         }
-        let words = count.div_ceil(WORD_BITS);
-        let slots = words * WORD_BITS;
+        // Programs see the size: select(2) looks no further, and /proc tells it.
+        let slots = count.next_power_of_two().max(WORD_BITS);
+        let words = slots / WORD_BITS;
         let missing = slots - self.files.len();
         self.files.try_reserve(missing).map_err(|_| Errno::ENOMEM)?;
         for map in [&mut self.used, &mut self.close_on_exec] {

@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use arrayvec::ArrayVec;
 use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
-use los_abi::poll::{FD_SETSIZE, PollEvents, PollFd};
+use los_abi::poll::{PollEvents, PollFd};
 use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::signal::{SIGSET_SIZE, SigSet, SigSetArgument};
 use los_abi::syscall::{Fd, UserPtr};
@@ -225,9 +225,115 @@ const ASKED: [PollEvents; 3] = [
     PollEvents::SELECT_EXCEPT,
 ];
 
-/// What the three sets have, one bit a descriptor.
-type Sets = [[u64; SET_WORDS]; 3];
-const SET_WORDS: usize = FD_SETSIZE / WORD_BITS;
+/// Words of a set of this many descriptors are kept on the stack, three asked and three answered.
+const FEW_WORDS: usize = 16;
+/// Words whose descriptors are looked up at a time.
+const PIECE_WORDS: usize = PIECE / WORD_BITS;
+
+/// The three sets of a call, one bit a descriptor, and what each answers.
+struct Sets<'a> {
+    asked: [&'a mut [u64]; 3],
+    found: [&'a mut [u64]; 3],
+}
+
+impl<'a> Sets<'a> {
+    /// Makes empty sets of so many words in storage that has six times as many.
+    fn new(storage: &'a mut [u64], words: usize) -> Self {
+        let (asked, found) = storage.split_at_mut(3 * words);
+        Self {
+            asked: thirds(asked, words),
+            found: thirds(found, words),
+        }
+    }
+
+    fn words(&self) -> usize {
+        self.asked[0].len()
+    }
+
+    /// Removes the descriptors from `count` on, which is in the last word or right behind it.
+    fn cut_off(&mut self, count: usize) {
+        if !count.is_multiple_of(WORD_BITS) {
+            for set in &mut self.asked {
+                set[count / WORD_BITS] &= (1 << (count % WORD_BITS)) - 1;
+            }
+        }
+    }
+
+    /// Returns the descriptors of one word that are in any set.
+    fn any(&self, word: usize) -> u64 {
+        self.asked.iter().fold(0, |any, set| any | set[word])
+    }
+
+    fn members(&self) -> usize {
+        (0..self.words())
+            .map(|word| self.any(word).count_ones() as usize)
+            .sum()
+    }
+
+    /// Makes an item for each descriptor that is in any set, in ascending order.
+    fn items(&self, ctx: &Context<'_>, mut store: impl FnMut(PollItem)) -> Result<()> {
+        // In pieces, since the table is locked for each.
+        for first in (0..self.words()).step_by(PIECE_WORDS) {
+            let files = ctx.files().view();
+            for word in first..self.words().min(first + PIECE_WORDS) {
+                for bit in bits_of(self.any(word)) {
+                    let fd = word * WORD_BITS + bit.trailing_zeros() as usize;
+                    let file = files.get(Fd(fd as i32)).cloned().ok_or(Errno::EBADF)?;
+                    store(PollItem {
+                        file: Some(file),
+                        wanted: self.wanted(word, bit),
+                        found: PollEvents::empty(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what the sets ask of the descriptor of one bit.
+    fn wanted(&self, word: usize, bit: u64) -> PollEvents {
+        let asking = self
+            .asked
+            .iter()
+            .zip(ASKED)
+            .filter(|(set, _)| set[word] & bit != 0);
+        asking.fold(PollEvents::empty(), |all, (_, events)| all | events)
+    }
+
+    /// Puts the answers of the items that [`items`](Self::items) made into the sets, and returns how many bits are
+    /// set.
+    fn collect(&mut self, items: &[PollItem]) -> usize {
+        let mut items = items.iter();
+        let mut ready = 0;
+        for word in 0..self.words() {
+            for (bit, item) in bits_of(self.any(word)).zip(&mut items) {
+                if item.found.is_empty() {
+                    continue;
+                }
+                for ((asked, found), events) in self.asked.iter().zip(&mut self.found).zip(ASKED) {
+                    if asked[word] & bit != 0 && item.found.intersects(events) {
+                        found[word] |= bit;
+                        ready += 1;
+                    }
+                }
+            }
+        }
+        ready
+    }
+}
+
+fn thirds(words: &mut [u64], each: usize) -> [&mut [u64]; 3] {
+    let (first, rest) = words.split_at_mut(each);
+    let (second, third) = rest.split_at_mut(each);
+    [first, second, third]
+}
+
+/// Returns the bits of a word one by one, each at its place, from the lowest.
+fn bits_of(word: u64) -> impl Iterator<Item = u64> {
+    let rest = |left: &u64| Some(left & (left - 1)).filter(|&rest| rest != 0);
+    let first = Some(word).filter(|&word| word != 0);
+    core::iter::successors(first, rest).map(|left| left & left.wrapping_neg())
+}
 
 fn select_until(
     ctx: &Context<'_>,
@@ -235,144 +341,92 @@ fn select_until(
     places: [UserPtr<u64>; 3],
     deadline_ns: Option<u64>,
 ) -> Result<usize> {
-    let count = usize::try_from(count).map_err(|_| Errno::EINVAL)?.min(FD_SETSIZE);
+    // Beyond its table of files a process has no descriptors, and Linux does not look there.
+    let count = usize::try_from(count)
+        .map_err(|_| Errno::EINVAL)?
+        .min(ctx.files().size());
     let words = count.div_ceil(WORD_BITS);
-    let mut wanted: Sets = [[0; SET_WORDS]; 3];
-    for (place, wanted) in places
-        .iter()
-        .zip(&mut wanted)
-        .filter(|(place, _)| !place.is_null())
-    {
-        ctx.memory().read_values(*place, &mut wanted[..words])?;
+    let mut few = [0; 6 * FEW_WORDS];
+    let mut many = Vec::new();
+    let storage = if words <= FEW_WORDS {
+        &mut few[..6 * words]
+    } else {
+        many.try_reserve_exact(6 * words).map_err(|_| Errno::ENOMEM)?;
+        many.resize(6 * words, 0);
+        &mut many[..]
+    };
+    let mut sets = Sets::new(storage, words);
+    for (place, asked) in places.iter().zip(&mut sets.asked) {
+        if !place.is_null() {
+            ctx.memory().read_values(*place, asked)?;
+        }
     }
-    cut_off(&mut wanted, count);
+    sets.cut_off(count);
     let mut few = ArrayVec::<PollItem, FEW>::new();
     let mut many = Vec::new();
-    let members: usize = (0..words)
-        .map(|word| any(&wanted, word).count_ones() as usize)
-        .sum();
+    let members = sets.members();
     let items = if members <= FEW {
-        select_items(ctx, &wanted, words, |item| few.push(item))?;
+        sets.items(ctx, |item| few.push(item))?;
         &mut few[..]
     } else {
         many.try_reserve_exact(members).map_err(|_| Errno::ENOMEM)?;
-        select_items(ctx, &wanted, words, |item| many.push(item))?;
+        sets.items(ctx, |item| many.push(item))?;
         &mut many[..]
     };
     wait(items, deadline_ns)?;
-    let mut found: Sets = [[0; SET_WORDS]; 3];
-    let ready = collect(&wanted, words, items, &mut found);
-    for (place, found) in places.iter().zip(&found).filter(|(place, _)| !place.is_null()) {
-        ctx.memory().write_values(*place, &found[..words])?;
+    let ready = sets.collect(items);
+    for (place, found) in places.iter().zip(&sets.found) {
+        if !place.is_null() {
+            ctx.memory().write_values(*place, found)?;
+        }
     }
     Ok(ready)
-}
-
-/// Removes the descriptors from `count` on.
-fn cut_off(sets: &mut Sets, count: usize) {
-    if !count.is_multiple_of(WORD_BITS) {
-        for set in sets {
-            set[count / WORD_BITS] &= (1 << (count % WORD_BITS)) - 1;
-        }
-    }
-}
-
-/// Returns the descriptors of one word that are in any set.
-fn any(sets: &Sets, word: usize) -> u64 {
-    sets[0][word] | sets[1][word] | sets[2][word]
-}
-
-/// Makes an item for each descriptor that is in any set, in ascending order.
-fn select_items(
-    ctx: &Context<'_>,
-    wanted: &Sets,
-    words: usize,
-    mut store: impl FnMut(PollItem),
-) -> Result<()> {
-    let files = ctx.files().view();
-    for word in 0..words {
-        let mut left = any(wanted, word);
-        while left != 0 {
-            let fd = word * WORD_BITS + left.trailing_zeros() as usize;
-            let bit = left & left.wrapping_neg();
-            left ^= bit;
-            let mut asked = PollEvents::empty();
-            for (set, events) in wanted.iter().zip(ASKED) {
-                if set[word] & bit != 0 {
-                    asked |= events;
-                }
-            }
-            let file = files.get(Fd(fd as i32)).cloned().ok_or(Errno::EBADF)?;
-            store(PollItem {
-                file: Some(file),
-                wanted: asked,
-                found: PollEvents::empty(),
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Puts the answers of the items that [`select_items`] made into the sets, and returns how many bits are set.
-fn collect(wanted: &Sets, words: usize, items: &[PollItem], found: &mut Sets) -> usize {
-    let mut items = items.iter();
-    let mut ready = 0;
-    for word in 0..words {
-        let mut left = any(wanted, word);
-        while left != 0
-            && let Some(item) = items.next()
-        {
-            let bit = left & left.wrapping_neg();
-            left ^= bit;
-            if item.found.is_empty() {
-                continue;
-            }
-            for (index, events) in ASKED.into_iter().enumerate() {
-                if wanted[index][word] & bit != 0 && item.found.intersects(events) {
-                    found[index][word] |= bit;
-                    ready += 1;
-                }
-            }
-        }
-    }
-    ready
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sets(read: u64, write: u64) -> Sets {
-        let mut sets: Sets = [[0; SET_WORDS]; 3];
-        sets[0][0] = read;
-        sets[1][1] = write;
+    fn sets(storage: &mut [u64; 12], read: u64, write: u64) -> Sets<'_> {
+        let sets = Sets::new(storage, 2);
+        sets.asked[0][0] = read;
+        sets.asked[1][1] = write;
         sets
     }
 
     #[test]
     fn descriptors_from_the_count_on_are_cut_off() {
         let cut = |count| {
-            let mut sets = sets(u64::MAX, u64::MAX);
-            cut_off(&mut sets, count);
-            (sets[0][0], sets[1][1])
+            let mut storage = [0; 12];
+            let mut sets = sets(&mut storage, u64::MAX, u64::MAX);
+            sets.cut_off(count);
+            (sets.asked[0][0], sets.asked[1][1])
         };
         assert_eq!(cut(3), (7, u64::MAX));
         assert_eq!(cut(64), (u64::MAX, u64::MAX));
         assert_eq!(cut(65), (u64::MAX, 1));
-        assert_eq!(cut(FD_SETSIZE), (u64::MAX, u64::MAX));
+        assert_eq!(cut(128), (u64::MAX, u64::MAX));
     }
 
     #[test]
     fn answers_go_to_the_sets_that_asked() {
-        let wanted = sets(0b1010, 0b1);
+        let mut storage = [0; 12];
+        let mut sets = sets(&mut storage, 0b1010, 0b1);
         let answers = [PollEvents::OUT, PollEvents::IN, PollEvents::OUT];
         let items = answers.map(|found| PollItem {
             file: None,
             wanted: PollEvents::empty(),
             found,
         });
-        let mut found: Sets = [[0; SET_WORDS]; 3];
-        assert_eq!(collect(&wanted, 2, &items, &mut found), 2);
-        assert_eq!((found[0][0], found[1][1]), (0b1000, 0b1));
+        assert_eq!(sets.members(), 3);
+        assert_eq!(sets.collect(&items), 2);
+        assert_eq!((sets.found[0][0], sets.found[1][1]), (0b1000, 0b1));
+    }
+
+    #[test]
+    fn bits_are_told_apart() {
+        assert_eq!(bits_of(0).count(), 0);
+        assert_eq!(bits_of(1 << 63 | 0b101).collect::<Vec<_>>(), [1, 4, 1 << 63]);
+        assert_eq!(bits_of(u64::MAX).count(), 64);
     }
 }

@@ -58,6 +58,7 @@ mod restart;
 mod robust_list;
 mod rseq;
 mod schedule;
+mod select;
 mod shared_memory;
 mod signal_files;
 mod signal_queue;
@@ -140,6 +141,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         timer_files::CASES,
         restart::CASES,
         poll_masks::CASES,
+        select::CASES,
         rseq::CASES,
         job_control::CASES,
         core_dump::CASES,
