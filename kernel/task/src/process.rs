@@ -413,13 +413,6 @@ impl Process {
         }
     }
 
-    /// Tells the memory the limits that it observes. To be called after every change of limits.
-    pub fn apply_limits(&self) {
-        if let Some(memory) = self.memory() {
-            memory.set_limits(self.limits.of_memory());
-        }
-    }
-
     /// Adds a thread that is not running yet.
     ///
     /// # Errors

@@ -33,20 +33,6 @@ impl AddressSpace {
     /// # Errors
     /// EINVAL for more than 1024 ranges or a negative length, EFAULT, ENOMEM.
     pub fn io_vectors(&self, vectors: UserPtr<IoVec>, count: usize) -> Result<UserIoVec<'_>, Errno> {
-        self.io_vectors_of(self, vectors, count)
-    }
-
-    /// Reads an array of ranges from this space whose addresses are those of another one, as
-    /// process_vm_readv(2) has it.
-    ///
-    /// # Errors
-    /// As [`io_vectors`](Self::io_vectors).
-    pub fn io_vectors_of<'a>(
-        &self,
-        other: &'a AddressSpace,
-        vectors: UserPtr<IoVec>,
-        count: usize,
-    ) -> Result<UserIoVec<'a>, Errno> {
         if count > MAX_VECTORS {
             return Err(Errno::EINVAL);
         }
@@ -64,7 +50,7 @@ impl AddressSpace {
             ranges.push(range);
         }
         Ok(UserIoVec {
-            space: other,
+            space: self,
             ranges,
             at: 0,
             left,
@@ -72,7 +58,13 @@ impl AddressSpace {
     }
 }
 
-impl UserIoVec<'_> {
+impl<'a> UserIoVec<'a> {
+    /// Takes the addresses for those of another space, as process_vm_readv(2) has it.
+    #[must_use]
+    pub fn of(self, other: &'a AddressSpace) -> Self {
+        Self { space: other, ..self }
+    }
+
     /// Returns the ranges.
     pub fn ranges(&self) -> &[IoVec] {
         &self.ranges

@@ -3,11 +3,11 @@
 use los_abi::errno::Errno;
 use los_abi::fs::IoVec;
 use los_abi::syscall::UserPtr;
-use mm::AddressSpace;
-use mm::io::{Sink, Source};
+use mm::UserIoVec;
+use mm::io::Source;
 use sync::Result;
+use task::Context;
 use task::inspect::{self, Resource};
-use task::{Context, Process};
 
 pub(crate) fn process_vm_readv(
     ctx: &Context<'_>,
@@ -18,17 +18,8 @@ pub(crate) fn process_vm_readv(
     remote_count: usize,
     flags: u64,
 ) -> Result<usize> {
-    if flags != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let mut into = ctx.memory().io_vectors(local, local_count)?;
-    if Sink::remaining(&into) == 0 {
-        return Ok(0);
-    }
-    transfer(ctx, pid, remote, remote_count, |memory| {
-        let mut from = ctx.memory().io_vectors_of(memory, remote, remote_count)?;
-        Ok(inspect::copy(&mut from, &mut into)?)
-    })
+    let vectors = [(local, local_count), (remote, remote_count)];
+    transfer(ctx, pid, vectors, flags, |own, other| inspect::copy(other, own))
 }
 
 pub(crate) fn process_vm_writev(
@@ -40,38 +31,34 @@ pub(crate) fn process_vm_writev(
     remote_count: usize,
     flags: u64,
 ) -> Result<usize> {
-    if flags != 0 {
-        return Err(Errno::EINVAL.into());
-    }
-    let mut from = ctx.memory().io_vectors(local, local_count)?;
-    if Source::remaining(&from) == 0 {
-        return Ok(0);
-    }
-    transfer(ctx, pid, remote, remote_count, |memory| {
-        let mut into = ctx.memory().io_vectors_of(memory, remote, remote_count)?;
-        Ok(inspect::copy(&mut from, &mut into)?)
-    })
+    let vectors = [(local, local_count), (remote, remote_count)];
+    transfer(ctx, pid, vectors, flags, |own, other| inspect::copy(own, other))
 }
 
-/// Finds the other process's memory and lets `copy` work with it, if there is anything to do.
+/// Lets `copy` work with the caller's memory and the other process's, if there is anything to do.
 fn transfer(
     ctx: &Context<'_>,
     pid: i32,
-    remote: UserPtr<IoVec>,
-    remote_count: usize,
-    copy: impl FnOnce(&AddressSpace) -> Result<usize>,
+    [(local, local_count), (remote, remote_count)]: [(UserPtr<IoVec>, usize); 2],
+    flags: u64,
+    copy: impl FnOnce(&mut UserIoVec<'_>, &mut UserIoVec<'_>) -> core::result::Result<usize, Errno>,
 ) -> Result<usize> {
-    let looked = ctx.memory().io_vectors(remote, remote_count)?;
-    if Source::remaining(&looked) == 0 {
+    if flags != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut own = ctx.memory().io_vectors(local, local_count)?;
+    if Source::remaining(&own) == 0 {
+        return Ok(0);
+    }
+    // Read once: another thread may change it.
+    let other = ctx.memory().io_vectors(remote, remote_count)?;
+    if Source::remaining(&other) == 0 {
         return Ok(0);
     }
     let process = inspect::find(pid)?;
     inspect::check(ctx, &process)?;
-    copy(&*memory_of(&process)?)
-}
-
-fn memory_of(process: &Process) -> Result<alloc::sync::Arc<AddressSpace>> {
-    Ok(process.memory().ok_or(Errno::ESRCH)?)
+    let memory = process.memory().ok_or(Errno::ESRCH)?;
+    Ok(copy(&mut own, &mut other.of(&memory))?)
 }
 
 pub(crate) fn kcmp(
