@@ -12,26 +12,29 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
-use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, PollEvents};
-use sync::{Mutex, Rank, SpinLock, Unpark, WaitError, Waiter};
+use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, PollEvents};
+use sync::{Mutex, Rank, SpinLock, WaitError};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
 use crate::file::OpenFile;
 use crate::inode::FileOps;
 use crate::poll::PollTable;
-use ready::{After, Key, Mark, Ready};
+use crate::user_limits::{Limit, Resource, Share, limit};
+use interest::{Interest, Taken};
+use ready::{Key, Ready};
 
+pub(crate) use interest::Memberships;
+
+mod interest;
 mod ready;
 
 /// Sets that may stand in each other, as in Linux.
 const NESTING_MAX: usize = 5;
 /// Bits that may stand beside `EPOLLEXCLUSIVE` (epoll_ctl(2)).
 const EXCLUSIVE_COMPANIONS: u32 = 0x1f | EPOLLET | los_abi::poll::EPOLLWAKEUP | EPOLLEXCLUSIVE;
-/// Bits that say how something is wanted; a one-shot has only these after its report.
-const MANNER: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | los_abi::poll::EPOLLWAKEUP;
-/// Members from which on a set is searched for files that are gone.
-const SWEEP_FROM: usize = 64;
+/// What a member costs, with its places in the queues and in the sets of its file.
+pub(crate) const MEMBER_BYTES: usize = interest::BYTES;
 
 /// What a program wants to know of one file, or learns of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,37 +58,29 @@ pub enum Change {
 
 /// A set of files.
 pub struct Epoll {
-    /// Held by who changes the set and by who takes events, as one event is for one of them. Inside: at how many
-    /// members to search for files that are gone.
-    turn: Mutex<usize>,
+    this: Weak<Self>,
+    /// Whose members they are counted as.
+    user: u32,
+    /// Held by who changes the set and by who takes events, as one event is for one of them.
+    turn: Mutex<()>,
     members: SpinLock<BTreeMap<Key, Arc<Interest>>>,
     /// The latest check of nesting that came here, and how deep that was.
     looked: AtomicU64,
     ready: Arc<Ready>,
 }
 
-/// One file of a set.
-struct Interest {
-    file: Weak<OpenFile>,
-    /// Whether the file is a set itself.
-    is_set: bool,
-    /// Changed by who has the set's turn.
-    wanted: SpinLock<Event>,
-    mark: Arc<Mark>,
-    /// Keeps the mark in the file's queues.
-    _places: Waiter,
-}
-
-/// Makes an empty set.
+/// Makes an empty set of a user's.
 ///
 /// # Errors
 /// ENOMEM.
-pub fn create() -> Result<Arc<OpenFile>, Errno> {
+pub fn create(user: u32) -> Result<Arc<OpenFile>, Errno> {
     if !mm::frames::headroom() {
         return Err(Errno::ENOMEM);
     }
-    let epoll = Arc::new(Epoll {
-        turn: Mutex::new(Rank::Inode, SWEEP_FROM),
+    let epoll = Arc::new_cyclic(|this| Epoll {
+        this: this.clone(),
+        user,
+        turn: Mutex::new(Rank::Inode, ()),
         members: SpinLock::new(Rank::FileSystem, BTreeMap::new()),
         looked: AtomicU64::new(0),
         ready: Ready::new(),
@@ -105,7 +100,8 @@ impl Epoll {
     ///
     /// # Errors
     /// EPERM for a file that cannot be waited for; EINVAL for the set itself and for `EPOLLEXCLUSIVE` where it
-    /// cannot be; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOMEM.
+    /// cannot be; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOSPC when the user has too many members;
+    /// ENOMEM.
     pub fn change(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
         if !file.ops()?.is_pollable() {
             return Err(Errno::EPERM);
@@ -161,9 +157,9 @@ impl Epoll {
     fn inner_sets(&self) -> Result<Vec<Arc<OpenFile>>, Errno> {
         let mut sets = Vec::new();
         let members = self.members.lock();
-        for interest in members.values().filter(|interest| interest.is_set) {
+        for interest in members.values().filter(|interest| interest.is_set()) {
             sets.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-            sets.extend(interest.file.upgrade());
+            sets.extend(interest.file());
         }
         drop(members);
         Ok(sets)
@@ -171,47 +167,33 @@ impl Epoll {
 
     fn change_member(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
         let key = Key::new(fd, file);
-        let mut sweep_at = self.turn.lock();
+        let _turn = self.turn.lock();
         match (change, self.find(key)) {
             (Change::Add(_), Some(_)) => Err(Errno::EEXIST),
             (Change::Modify(_) | Change::Remove, None) => Err(Errno::ENOENT),
             (Change::Modify(event), Some(interest)) => interest.modify(file, event),
             (Change::Add(event), None) => {
-                let count = self.sweep(&mut sweep_at) + 1;
+                let most = limit(Limit::EpollWatches);
+                let share = Share::take_one(self.user, Resource::EpollWatches, most).ok_or(Errno::ENOSPC)?;
+                let count = self.members.lock().len() + 1;
                 self.ready.reserve(count)?;
-                let added = Interest::new(key, file, event, &self.ready)?;
+                let added = Interest::new(self, key, file, event, share)?;
                 self.members.lock().insert(key, added);
                 Ok(())
             }
-            (Change::Remove, Some(interest)) => {
-                self.remove(key, &interest);
+            (Change::Remove, Some(_)) => {
+                self.remove(key);
                 Ok(())
             }
         }
-    }
-
-    /// Removes the files that are gone, if there are many members, and returns how many are left.
-    fn sweep(&self, sweep_at: &mut usize) -> usize {
-        let mut members = self.members.lock();
-        if members.len() >= *sweep_at {
-            members.retain(|_, interest| {
-                let stays = interest.file.strong_count() > 0;
-                if !stays {
-                    interest.mark.leave();
-                }
-                stays
-            });
-            *sweep_at = SWEEP_FROM.max(members.len() * 2);
-        }
-        members.len()
     }
 
     fn find(&self, key: Key) -> Option<Arc<Interest>> {
         self.members.lock().get(&key).cloned()
     }
 
-    fn remove(&self, key: Key, interest: &Interest) {
-        interest.mark.leave();
+    fn remove(&self, key: Key) {
+        // Its end takes locks as this one is.
         let removed = self.members.lock().remove(&key);
         drop(removed);
     }
@@ -269,7 +251,6 @@ impl Epoll {
                     first_reported.get_or_insert(key);
                 }
                 Ok(Taken::Nothing) => {}
-                Ok(Taken::Gone) => self.remove(key, &interest),
                 Err(errno) => outcome = Err(errno),
             }
             if count == max || outcome.is_err() {
@@ -299,108 +280,6 @@ impl Epoll {
         }
         false
     }
-}
-
-/// What a look at a member of the list found.
-enum Taken {
-    Event,
-    Nothing,
-    /// The file is gone.
-    Gone,
-}
-
-impl Interest {
-    fn new(key: Key, file: &Arc<OpenFile>, event: Event, ready: &Arc<Ready>) -> Result<Arc<Self>, Errno> {
-        if !mm::frames::headroom() {
-            return Err(Errno::ENOMEM);
-        }
-        let mark = Mark::new(ready, key);
-        let mut places = Waiter::for_thread(mark.clone());
-        let mut table = PollTable::new(Some(&mut places));
-        let event = with_failures(event);
-        let found = conditions(file, event, &mut table);
-        if let Err(errno) = table.finish() {
-            mark.leave();
-            return Err(errno);
-        }
-        if !found.is_empty() {
-            mark.unpark();
-        }
-        Ok(Arc::new(Self {
-            file: Arc::downgrade(file),
-            is_set: of(file).is_some(),
-            wanted: SpinLock::new(Rank::FileSystem, event),
-            mark,
-            _places: places,
-        }))
-    }
-
-    fn wanted(&self) -> Event {
-        *self.wanted.lock()
-    }
-
-    fn modify(&self, file: &OpenFile, event: Event) -> Result<(), Errno> {
-        if self.wanted().events & EPOLLEXCLUSIVE != 0 {
-            return Err(Errno::EINVAL);
-        }
-        let event = with_failures(event);
-        *self.wanted.lock() = event;
-        if !conditions(file, event, &mut PollTable::new(None)).is_empty() {
-            self.mark.unpark();
-        }
-        Ok(())
-    }
-
-    /// Reports the conditions that hold, and takes the member off the list unless they are to be reported again.
-    fn take(&self, report: impl FnOnce(Event) -> Result<(), Errno>) -> Result<Taken, Errno> {
-        let seen = self.mark.news();
-        let Some(file) = self.file.upgrade() else {
-            return Ok(Taken::Gone);
-        };
-        let wanted = self.wanted();
-        let found = conditions(&file, wanted, &mut PollTable::new(None));
-        if found.is_empty() {
-            self.mark.settle(seen, After::Off);
-            return Ok(Taken::Nothing);
-        }
-        report(Event {
-            events: found.bits().into(),
-            data: wanted.data,
-        })?;
-        if wanted.events & EPOLLONESHOT != 0 {
-            self.wanted.lock().events &= MANNER;
-        }
-        let is_done = wanted.events & (EPOLLONESHOT | EPOLLET) != 0;
-        self.mark
-            .settle(seen, if is_done { After::Off } else { After::Last });
-        Ok(Taken::Event)
-    }
-
-    /// Tells whether the member would be reported; takes it off the list if not.
-    fn is_ready(&self) -> bool {
-        let seen = self.mark.news();
-        let found = self.file.upgrade().map_or(PollEvents::empty(), |file| {
-            conditions(&file, self.wanted(), &mut PollTable::new(None))
-        });
-        if found.is_empty() {
-            self.mark.settle(seen, After::Off);
-        }
-        !found.is_empty()
-    }
-}
-
-/// Adds the conditions that are reported whether they are asked for or not.
-fn with_failures(event: Event) -> Event {
-    let always = PollEvents::ERR | PollEvents::HUP;
-    Event {
-        events: event.events | u32::from(always.bits()),
-        ..event
-    }
-}
-
-/// Returns the conditions that hold and are wanted; nothing of a one-shot that was reported.
-fn conditions(file: &OpenFile, wanted: Event, table: &mut PollTable<'_>) -> PollEvents {
-    file.poll(table) & PollEvents::from_bits_truncate(wanted.events as u16)
 }
 
 impl FileOps for Epoll {

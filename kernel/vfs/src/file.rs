@@ -15,6 +15,7 @@ use sync::{Mutex, Once, Rank, Result};
 
 use crate::attributes::Metadata;
 use crate::credentials::{Capability, Credentials};
+use crate::epoll::Memberships;
 use crate::inode::{Extent, FileOps, Inode, IoctlContext};
 use crate::lock::{self, Owner};
 use crate::mapped::MappedFile;
@@ -63,6 +64,8 @@ pub struct OpenFile {
     mapped: Once<Arc<MappedFile>>,
     /// Who gets signals about the file, from the first question on.
     owner: Once<Arc<SignalOwner>>,
+    /// The sets that it is in, from the first one on.
+    sets: Once<Arc<Memberships>>,
 }
 
 impl OpenFile {
@@ -93,7 +96,13 @@ impl OpenFile {
             _write_access: write_access,
             mapped: Once::new(),
             owner: Once::new(),
+            sets: Once::new(),
         }))
+    }
+
+    /// Returns the sets (epoll) that it is in.
+    pub(crate) fn sets(&self) -> &Arc<Memberships> {
+        self.sets.call_once(|| Arc::new(Memberships::new()))
     }
 
     /// Returns where it was opened.
@@ -209,6 +218,9 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         lock::release(self, Owner::of_file(self));
         self.leave_signal_lists();
+        if let Some(sets) = self.sets.get() {
+            sets.leave();
+        }
         if let Some(ops) = &self.ops {
             let what = match self.is_writable() {
                 true => InotifyMask::CLOSE_WRITE,

@@ -44,6 +44,7 @@ mod seals;
 #[cfg(test)]
 mod testing;
 pub mod text;
+pub mod user_limits;
 pub mod walk;
 
 pub use anonymous::{AnonymousInode, Reopen, anonymous_file, anonymous_path, next_inode_number};

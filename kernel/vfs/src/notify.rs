@@ -3,7 +3,6 @@
 //! [`watches`] knows who watches what, [`queue`] is the file that events are read from. While nothing is watched a
 //! report costs one look at a number. Reports are made without spin locks, after what they tell has happened.
 
-mod limits;
 mod queue;
 mod watches;
 
@@ -17,7 +16,6 @@ use crate::dentry::Dentry;
 use crate::inode::Inode;
 use crate::mount::SuperBlock;
 
-pub use limits::{Limit, limit, set_limit};
 pub use queue::{Inotify, create};
 
 /// One piece of news, as a watch hears it.

@@ -10,7 +10,7 @@ use los_abi::credentials::NGROUPS_MAX;
 use los_abi::errno::Errno;
 use mm::commit::{self, Overcommit};
 use sync::Once;
-use vfs::notify::{Limit, limit, set_limit};
+use vfs::user_limits::{Limit, limit, set_limit};
 
 use super::node::{Content, Entry, Show, Store};
 use super::root::{System, text};
@@ -44,24 +44,32 @@ pub(super) static TABLE: &[Entry<System>] = &[
     directory(
         "fs",
         &[
+            directory(
+                "epoll",
+                &[setting(
+                    "max_user_watches",
+                    |_, text| line(text, limit(Limit::EpollWatches)),
+                    |_, bytes| store_long(Limit::EpollWatches, bytes),
+                )],
+            ),
             text("file-max", |_, text| line(text, FILE_MAX)),
             directory(
                 "inotify",
                 &[
                     setting(
                         "max_queued_events",
-                        |_, text| line(text, limit(Limit::QueuedEvents)),
-                        |_, bytes| store_limit(Limit::QueuedEvents, bytes),
+                        |_, text| line(text, limit(Limit::InotifyQueuedEvents)),
+                        |_, bytes| store_limit(Limit::InotifyQueuedEvents, bytes),
                     ),
                     setting(
                         "max_user_instances",
-                        |_, text| line(text, limit(Limit::Instances)),
-                        |_, bytes| store_limit(Limit::Instances, bytes),
+                        |_, text| line(text, limit(Limit::InotifyInstances)),
+                        |_, bytes| store_limit(Limit::InotifyInstances, bytes),
                     ),
                     setting(
                         "max_user_watches",
-                        |_, text| line(text, limit(Limit::Watches)),
-                        |_, bytes| store_limit(Limit::Watches, bytes),
+                        |_, text| line(text, limit(Limit::InotifyWatches)),
+                        |_, bytes| store_limit(Limit::InotifyWatches, bytes),
                     ),
                 ],
             ),
@@ -187,6 +195,14 @@ fn store_limit(which: Limit, bytes: &[u8]) -> Done {
         which,
         usize::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?,
     );
+    Ok(())
+}
+
+/// Stores a limit that is a `long` and not negative in Linux.
+fn store_long(which: Limit, bytes: &[u8]) -> Done {
+    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    let value: i64 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
+    set_limit(which, usize::try_from(value).map_err(|_| Errno::EINVAL)?);
     Ok(())
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn epoll_create1(ctx: &Context<'_>, flags: EpollCreateFlags) -> Resul
         return Err(Errno::EINVAL.into());
     }
     let on_exec = OnExec::from_cloexec(flags.contains(EpollCreateFlags::CLOEXEC));
-    Ok(ctx.install(epoll::create()?, on_exec)?.0 as usize)
+    let set = epoll::create(ctx.credentials().uid)?;
+    Ok(ctx.install(set, on_exec)?.0 as usize)
 }
 
 pub(crate) fn epoll_ctl(

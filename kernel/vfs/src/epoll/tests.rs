@@ -4,6 +4,7 @@ use std::thread;
 use std::time::Duration;
 use std::vec;
 
+use los_abi::poll::EPOLLONESHOT;
 use mm::io::{SliceSource, VecSink};
 
 use super::*;
@@ -21,7 +22,7 @@ fn event(events: u32, data: u64) -> Event {
 
 fn set() -> Arc<OpenFile> {
     mm::testing::start();
-    create().unwrap()
+    create(0).unwrap()
 }
 
 fn counter() -> Arc<OpenFile> {
@@ -153,11 +154,18 @@ fn files_that_are_gone_are_forgotten() {
     drop(file);
     assert_eq!(now(&set), []);
     assert_eq!(epoll.members.lock().len(), 0);
-    // Those that nothing happens to are found when there are many.
-    for fd in 0..3 * SWEEP_FROM as i32 {
-        epoll.change(fd, &counter(), Change::Add(event(IN, 8))).unwrap();
-    }
-    assert!(epoll.members.lock().len() <= SWEEP_FROM);
+    // Those that nothing happens to leave too.
+    epoll.change(3, &counter(), Change::Add(event(IN, 8))).unwrap();
+    assert_eq!(epoll.members.lock().len(), 0);
+    // And a file does not remember sets that are gone.
+    let file = counter();
+    epoll.change(3, &file, Change::Add(event(IN, 9))).unwrap();
+    epoll.change(4, &file, Change::Add(event(IN, 9))).unwrap();
+    assert_eq!(file.sets().count(), 2);
+    epoll.change(4, &file, Change::Remove).unwrap();
+    assert_eq!(file.sets().count(), 1);
+    drop(set);
+    assert_eq!(file.sets().count(), 0);
 }
 
 #[test]

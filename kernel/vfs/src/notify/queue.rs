@@ -16,7 +16,6 @@ use mm::io::Sink;
 use sync::{Rank, SpinLock, WaitQueue};
 use zerocopy::IntoBytes;
 
-use super::limits::{Limit, Share, limit};
 use super::watches::Watch;
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::{FileKind, device_major, device_minor};
@@ -25,6 +24,7 @@ use crate::inode::{FileOps, Io, IoctlContext};
 use crate::owner::{Reason, SignalList};
 use crate::path::Path;
 use crate::poll::PollTable;
+use crate::user_limits::{Limit, Resource, Share, limit};
 
 const HEADER_BYTES: usize = size_of::<InotifyEvent>();
 /// Bits of the minor number in the kernel's own form of a device number, which fdinfo shows.
@@ -77,11 +77,12 @@ impl Inotify {
         if !mm::frames::headroom() {
             return Err(Errno::ENOMEM);
         }
-        let share = Share::take(user, Limit::Instances)?;
+        let most = limit(Limit::InotifyInstances);
+        let share = Share::take_one(user, Resource::InotifyInstances, most).ok_or(Errno::EMFILE)?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             user,
-            queued_events_max: limit(Limit::QueuedEvents),
+            queued_events_max: limit(Limit::InotifyQueuedEvents),
             state: SpinLock::new(
                 Rank::FileSystem,
                 State {
@@ -119,7 +120,8 @@ impl Inotify {
         if !mm::frames::headroom() {
             return Err(Errno::ENOMEM);
         }
-        let share = Share::take(self.user, Limit::Watches)?;
+        let most = limit(Limit::InotifyWatches);
+        let share = Share::take_one(self.user, Resource::InotifyWatches, most).ok_or(Errno::ENOSPC)?;
         let wd = {
             let mut state = self.state.lock();
             let wd = state.next_wd;

@@ -13,6 +13,7 @@ use super::*;
 use crate::credentials::Credentials;
 use crate::inode::{FileOps, Io};
 use crate::path::{Caller, Path};
+use crate::user_limits::{Limit, limit};
 use crate::walk::{At, Lookup, resolve};
 use crate::{OpenFile, ops, testing};
 
@@ -183,7 +184,7 @@ fn equal_events_are_one_and_too_many_are_lost() {
         file.write(&mut SliceSource::new(b"x"), u64::MAX).unwrap();
     }
     assert_eq!(read(&inotify).len(), 1);
-    let most = limit(Limit::QueuedEvents);
+    let most = limit(Limit::InotifyQueuedEvents);
     for _ in 0..most {
         file.write(&mut SliceSource::new(b"x"), u64::MAX).unwrap();
         file.read_at(&mut VecSink::new(1), 0).unwrap();
@@ -244,7 +245,7 @@ fn watches_end_with_their_file_system() {
 #[test]
 fn users_have_limits() {
     const OTHER: u32 = USER + 1;
-    let instances: Vec<_> = (0..limit(Limit::Instances))
+    let instances: Vec<_> = (0..limit(Limit::InotifyInstances))
         .map(|_| Inotify::new(OTHER).unwrap())
         .collect();
     assert_eq!(Inotify::new(OTHER).err(), Some(Errno::EMFILE));
