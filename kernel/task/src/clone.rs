@@ -30,6 +30,7 @@ use crate::pidfd::{self, Subject};
 use crate::process::{NewProcess, Process};
 use crate::sched::{self, Policy};
 use crate::signal::actions::SignalActions;
+use crate::signal::birth::Birth;
 use crate::signal::mask::mask;
 use crate::thread::{NewThread, Thread, Work};
 use crate::user_loop;
@@ -63,9 +64,12 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
         return Err(Errno::EINVAL.into());
     }
     if ctx.thread.is_interrupted() {
-        // A signal to the group must not miss the child.
         return Err(Error::Restart(Restart::NoIntr));
     }
+    let birth = match flags.contains(CloneFlags::THREAD) {
+        true => None,
+        false => Some(Birth::begin(ctx.thread)?),
+    };
     limits::check(ctx)?;
     let schedule = ctx.thread.schedule();
     if schedule.policy == Policy::Deadline && !schedule.resets_on_fork {
@@ -80,11 +84,11 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
     let vfork = flags.contains(CloneFlags::VFORK).then(VforkDone::new);
     *child.vfork_parent.lock() = vfork.clone();
     let pidfd = open_pidfd(ctx, request, &child)?;
-    if let Err(errno) = enter(ctx, request, &child) {
+    if let Err(errno) = enter(ctx, request, &child, birth.as_ref()) {
         withdraw(ctx, pidfd);
         return Err(errno.into());
     }
-    drop(number);
+    drop((number, birth));
     let tid = child.tid();
     if flags.contains(CloneFlags::PARENT_SETTID) {
         // As on Linux, the child exists by now and a bad address has no effect.
@@ -322,10 +326,18 @@ fn start_child(frame: TrapFrame, stored_tid: UserPtr<u32>) {
 }
 
 /// Enters the child into the tables.
-fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Result<(), Errno> {
+///
+/// # Errors
+/// ENOMEM; EINTR when the parent is to die: nobody learns of it.
+fn enter(
+    ctx: &Context<'_>,
+    request: &CloneRequest,
+    child: &Arc<Thread>,
+    birth: Option<&Birth<'_>>,
+) -> Result<(), Errno> {
     let process = child.process();
     let parent = ctx.process;
-    if request.flags.contains(CloneFlags::THREAD) {
+    let Some(birth) = birth else {
         process.add_thread(child)?;
         pid::tree().insert_thread(child);
         let must_end = process.ending().is_some() || process.executing.load(Ordering::SeqCst) != 0;
@@ -334,9 +346,12 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
             child.add_work(if must_end { Work::EXIT } else { Work::SIGNAL });
         }
         return Ok(());
+    };
+    let mut tree = pid::tree();
+    if ctx.thread.is_killed() {
+        return Err(Errno::EINTR);
     }
     process.add_thread(child)?;
-    let mut tree = pid::tree();
     let (parent_pid, parent_tid) = if request.flags.contains(CloneFlags::PARENT) {
         process
             .exit_signal
@@ -351,6 +366,7 @@ fn enter(ctx: &Context<'_>, request: &CloneRequest, child: &Arc<Thread>) -> Resu
     } else {
         process.parent_thread.store(parent_tid, Ordering::Relaxed);
         tree.insert_thread(child);
+        birth.hand_over(&tree, child);
     }
     entered
 }

@@ -303,7 +303,7 @@ pub fn send_signal(
     if scope == Scope::Group {
         let mut outcome = Err(Errno::ESRCH);
         for member in tree.group(subject.number()) {
-            let sent = send(Target::Process(member));
+            let sent = send(Target::Member(member));
             if outcome != Ok(()) {
                 outcome = sent;
             }

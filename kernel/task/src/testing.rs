@@ -51,15 +51,25 @@ fn process_with(pid: Pid, memory: Option<Arc<AddressSpace>>) -> Arc<Process> {
 
 /// Makes a thread with a number of its own, alone in a process that is in no table.
 pub(crate) fn thread() -> Arc<Thread> {
-    static NEXT: AtomicU32 = AtomicU32::new(40_000);
-    let tid = NEXT.fetch_add(1, Ordering::Relaxed);
-    thread_of(&process(tid), None)
+    let tid = unlisted_number();
+    thread_of(&process(tid), tid, None)
 }
 
-fn thread_of(process: &Arc<Process>, fs: Option<FsContext>) -> Arc<Thread> {
+/// Makes one more thread of a process, which is in no table.
+pub(crate) fn another_thread(process: &Arc<Process>) -> Arc<Thread> {
+    thread_of(process, unlisted_number(), None)
+}
+
+/// Returns a number that the table never gives out.
+fn unlisted_number() -> Pid {
+    static NEXT: AtomicU32 = AtomicU32::new(40_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn thread_of(process: &Arc<Process>, tid: Pid, fs: Option<FsContext>) -> Arc<Thread> {
     mm::testing::start();
     let new = NewThread {
-        tid: process.pid(),
+        tid,
         process: process.clone(),
         name: Name::new(b"test"),
         mask: SigSet::EMPTY,
@@ -117,6 +127,16 @@ impl Drop for Family {
     }
 }
 
+/// Takes a child that never ran out of the table.
+pub(crate) fn forget(child: &Process) {
+    child.threads.lock().clear();
+    let mut tree = pid::tree();
+    tree.remove_thread(child.pid());
+    let removed = tree.remove_process(child.pid());
+    drop(tree);
+    drop(removed);
+}
+
 /// Where the memory of a test program is.
 pub(crate) const PROGRAM_MEMORY: u64 = 0x10_0000;
 /// How much it is.
@@ -133,7 +153,7 @@ pub(crate) fn program() -> (Family, Arc<Thread>) {
         cwd: root,
         umask: 0o022,
     };
-    let thread = thread_of(&child, Some(fs));
+    let thread = thread_of(&child, child.pid(), Some(fs));
     pid::tree().insert_thread(&thread);
     let family = Family {
         parent,

@@ -25,6 +25,7 @@ use crate::pidfd::{self, Watch};
 use crate::process::Process;
 use crate::rseq::RseqState;
 use crate::sched::{self, Entity, Schedule};
+use crate::signal::birth::BirthSignals;
 use crate::signal::pending::PendingQueue;
 use crate::signal::stack::AlternateStack;
 use crate::timer::{self, Expire, Timer};
@@ -71,6 +72,8 @@ pub struct Thread {
     pub(crate) saved_mask: SpinLock<Option<SigSet>>,
     /// Signals sent to this thread and not yet taken.
     pub(crate) pending: PendingQueue,
+    /// Signals for the child that the thread is making.
+    pub(crate) birth_signals: BirthSignals,
     pub(crate) alternate_stack: SpinLock<AlternateStack>,
     pub(crate) restart: SpinLock<Option<RestartBlock>>,
     pub(crate) credentials: SpinLock<Arc<Credentials>>,
@@ -178,6 +181,7 @@ impl Thread {
             wait_mask: AtomicU64::new(0),
             saved_mask: SpinLock::new(Rank::Thread, None),
             pending: PendingQueue::new(),
+            birth_signals: BirthSignals::new(),
             alternate_stack: SpinLock::new(Rank::Thread, AlternateStack::DISABLED),
             restart: SpinLock::new(Rank::Thread, None),
             credentials: SpinLock::new(Rank::Thread, new.credentials),
@@ -291,9 +295,9 @@ impl Thread {
         Work::from_bits_retain(self.work.load(Ordering::Relaxed))
     }
 
-    /// Adds work to do before user code goes on.
-    pub(crate) fn add_work(&self, work: Work) {
-        self.work.fetch_or(work.bits(), Ordering::SeqCst);
+    /// Adds work to do before user code goes on, and returns what there was.
+    pub(crate) fn add_work(&self, work: Work) -> Work {
+        Work::from_bits_retain(self.work.fetch_or(work.bits(), Ordering::SeqCst))
     }
 
     pub(crate) fn remove_work(&self, work: Work) {

@@ -34,6 +34,7 @@ pub fn set_syscall_handler(handler: SyscallHandler) {
 pub(crate) fn run(thread: Arc<Thread>, frame: TrapFrame) {
     if let Ok(mut ctx) = Context::new(&thread, frame) {
         run_until_death(&mut ctx);
+        send::pass_on_at_death(&thread);
         core_dump::rest(&ctx);
         exit::release_user(&ctx, futex::Afterwards::Ends);
     }

@@ -165,7 +165,7 @@ impl SignalReceiver for Receiver {
             Self::Group(group) => {
                 let tree = pid::tree();
                 for process in tree.group(*group) {
-                    tell(&tree, Target::Process(process), news);
+                    tell(&tree, Target::Member(process), news);
                 }
             }
         }
@@ -188,7 +188,7 @@ fn tell(tree: &Tree, target: Target<'_>, news: &News) {
 /// Checks that who set the receiver may signal him, with other rules than kill(2) has.
 fn may_tell(target: Target<'_>, news: &News) -> bool {
     let receiver = match target {
-        Target::Process(process) => process.credentials(),
+        Target::Process(process) | Target::Member(process) => process.credentials(),
         Target::Thread(thread) => thread.credentials(),
     };
     let is_his = |user: u32| user == receiver.uid || user == receiver.suid;

@@ -207,7 +207,7 @@ impl<'a> Sender<'a> {
     ) -> Result<(), Errno> {
         let mut outcome = Err(Errno::ESRCH);
         for process in receivers {
-            let sent = self.send(tree, Target::Process(process), number);
+            let sent = self.send(tree, Target::Member(process), number);
             if outcome != Ok(()) {
                 outcome = sent;
             }

@@ -20,12 +20,7 @@ pub fn set_mask(thread: &Thread, new: SigSet) {
     let new = new.difference(SigSet::UNSTOPPABLE);
     let old = SigSet(thread.mask.swap(new.0, Ordering::SeqCst));
     recalculate(thread);
-    let blocked = new.difference(old);
-    let shared = thread.process().pending.members().intersection(blocked);
-    if !shared.is_empty() {
-        // This thread may have been the one that was woken for them.
-        send::wake_another(thread.process(), shared);
-    }
+    send::pass_on(thread, new.difference(old));
 }
 
 /// Replaces the mask for the length of a call (ppoll, pselect, sigsuspend). The call that ends without a
@@ -81,7 +76,7 @@ pub(crate) fn recalculate(thread: &Thread) {
     }
 }
 
-fn has_work(thread: &Thread) -> bool {
+pub(super) fn has_work(thread: &Thread) -> bool {
     let process = thread.process();
     let pending = thread.pending.members().union(process.pending.members());
     !pending.difference(mask(thread)).is_empty() || process.stop.is_stopped()

@@ -4,6 +4,7 @@
 //! acts. [`send`] and [`deliver`] are the two halves, [`pending`] lies between them.
 
 pub mod actions;
+pub(crate) mod birth;
 pub(crate) mod deliver;
 pub mod file;
 pub mod io;
@@ -56,3 +57,6 @@ pub(crate) const SYNCHRONOUS: SigSet = SigSet::EMPTY
     .with(Signal::TRAP)
     .with(Signal::FPE)
     .with(Signal::SYS);
+
+#[cfg(test)]
+mod tests;

@@ -102,6 +102,12 @@ impl PendingQueue {
         Ok(())
     }
 
+    /// Adds signals of which nothing is told.
+    pub(crate) fn inherit(&self, signals: SigSet) {
+        let _queue = self.queue.lock();
+        self.members.fetch_or(signals.0, Ordering::SeqCst);
+    }
+
     /// Takes back the signal of a timer.
     pub(crate) fn withdraw(&self, timer: &PosixTimer) {
         let mut queue = self.queue.lock();

@@ -14,7 +14,7 @@ use super::actions::Disposition;
 use super::mask::mask;
 use super::pending::PendingQueue;
 use super::quota::Allowance;
-use super::{STOP_SIGNALS, file, stop};
+use super::{STOP_SIGNALS, birth, file, stop};
 use crate::accounting::ticks;
 use crate::exit;
 use crate::pid::{self, Pid};
@@ -27,6 +27,8 @@ use crate::tree::Tree;
 #[derive(Clone, Copy)]
 pub(crate) enum Target<'a> {
     Process(&'a Arc<Process>),
+    /// A process as one of several: a child that it is making gets the signal too.
+    Member(&'a Arc<Process>),
     Thread(&'a Arc<Thread>),
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn send_to_group_locked(tree: &Tree, pgid: Pid, info: &SigInfo) -> bo
     for process in tree.group(pgid) {
         any = true;
         // The kernel's own signals are standard ones, which always find a place.
-        let _queued = send_locked(tree, Target::Process(process), info);
+        let _queued = send_locked(tree, Target::Member(process), info);
     }
     any
 }
@@ -97,7 +99,7 @@ pub(crate) fn force_fatal(thread: &Arc<Thread>) {
 impl<'a> Target<'a> {
     pub(super) fn process(self) -> &'a Arc<Process> {
         match self {
-            Self::Process(process) => process,
+            Self::Process(process) | Self::Member(process) => process,
             Self::Thread(thread) => thread.process(),
         }
     }
@@ -140,7 +142,7 @@ fn enqueue(
     }
     prepare(tree, process, signal);
     let addressee = match target {
-        Target::Process(process) => process.main_thread(),
+        Target::Process(process) | Target::Member(process) => process.main_thread(),
         Target::Thread(thread) => Some(thread.clone()),
     };
     let Some(addressee) = addressee else {
@@ -148,6 +150,9 @@ fn enqueue(
     };
     if is_dropped(process, &addressee, signal) {
         return Ok(false);
+    }
+    if let Target::Member(process) = target {
+        birth::collect(tree, process, signal);
     }
     if signal == Signal::KILL {
         let status = WaitStatus::Signaled {
@@ -164,12 +169,11 @@ fn enqueue(
             file::tell(process);
             wake_if_wanted(thread, SigSet::EMPTY.with(signal));
         }
-        Target::Process(_) => {
+        Target::Process(_) | Target::Member(_) => {
             push(&process.pending, allowance)?;
             file::tell(process);
-            if !wake_if_wanted(&addressee, SigSet::EMPTY.with(signal)) {
-                wake_another(process, SigSet::EMPTY.with(signal));
-            }
+            // Chosen after it is pending, so that a thread that leaves just then sees it and passes it on.
+            wake_taker(process, SigSet::EMPTY.with(signal));
         }
     }
     Ok(true)
@@ -216,20 +220,39 @@ fn is_dropped(process: &Process, thread: &Thread, signal: Signal) -> bool {
     }
 }
 
-/// Makes a thread look if it can take one of the signals; false if it blocks them all.
+/// Makes a thread look if it can take one of the signals; false if it blocks them all or takes none any more.
 fn wake_if_wanted(thread: &Thread, signals: SigSet) -> bool {
-    let takes = !signals.difference(mask(thread)).is_empty();
-    if takes {
-        thread.add_work(Work::SIGNAL);
+    if signals.difference(mask(thread)).is_empty() {
+        return false;
+    }
+    // A thread that is told to die afterwards passes the signals on.
+    let is_dying = thread.add_work(Work::SIGNAL).contains(Work::EXIT);
+    if !is_dying {
         thread.kick();
     }
-    takes
+    !is_dying
 }
 
-/// Makes some thread look that can take one of the signals.
-pub(crate) fn wake_another(process: &Process, signals: SigSet) {
+/// Makes the first thread look that can take one of the signals, which are pending for its process.
+pub(super) fn wake_taker(process: &Process, signals: SigSet) {
     let threads = process.threads.lock();
     let _taker = threads.iter().any(|thread| wake_if_wanted(thread, signals));
+}
+
+/// Passes the signals of its process on that a thread may have been woken for and will not take: it blocks those
+/// of `blocked` from now on.
+pub(super) fn pass_on(thread: &Thread, blocked: SigSet) {
+    let process = thread.process();
+    let shared = process.pending.members().intersection(blocked);
+    if !shared.is_empty() {
+        wake_taker(process, shared);
+    }
+}
+
+/// Passes the signals of its process on that a thread may have been woken for and that is to die.
+pub(crate) fn pass_on_at_death(thread: &Thread) {
+    debug_assert!(thread.is_killed(), "who may live takes its signals itself");
+    pass_on(thread, SigSet::ALL.difference(mask(thread)));
 }
 
 /// Tells the parent that a child stopped, continued or ended, by SIGCHLD and by waking its waits.

@@ -7,6 +7,7 @@ use los_abi::signal::{SigInfo, SigSet, Signal};
 use sync::{WaitError, WaitQueue};
 
 use super::mask::{mask, recalculate};
+use super::send;
 use crate::context::Context;
 use crate::itimer;
 use crate::thread::Thread;
@@ -36,6 +37,7 @@ pub fn wait_for(ctx: &Context<'_>, set: SigSet, deadline_ns: Option<u64>) -> Res
     thread.wait_mask.store(0, Ordering::SeqCst);
     let taken = take(thread, set);
     recalculate(thread);
+    send::pass_on(thread, blocked.intersection(set));
     taken.ok_or(match outcome {
         Err(WaitError::Interrupted) => Errno::EINTR,
         _ => Errno::EAGAIN,
