@@ -120,7 +120,7 @@ pub fn is_orphaned(group: Pid) -> bool {
     is_orphaned_locked(&pid::tree(), group, None)
 }
 
-fn is_orphaned_locked(tree: &Tree, group: Pid, leaving: Option<Pid>) -> bool {
+pub(crate) fn is_orphaned_locked(tree: &Tree, group: Pid, leaving: Option<Pid>) -> bool {
     !tree.group(group).any(|member| {
         if Some(member.pid()) == leaving || member.is_zombie() {
             return false;

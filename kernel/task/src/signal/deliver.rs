@@ -1,5 +1,7 @@
 //! Taking signals: default actions, handlers, the return from them, and interrupted system calls.
 
+use core::sync::atomic::Ordering;
+
 use los_abi::isa::IsaAbi;
 use los_abi::signal::{
     DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT,
@@ -12,11 +14,11 @@ use los_arch::{Current, CurrentAbi};
 use sync::Restart;
 
 use super::mask::{mask, recalculate, set_mask};
-use super::{send, stack, stop, wait};
+use super::{STOP_SIGNALS, send, stack, stop, wait};
 use crate::context::Context;
 use crate::exec::vdso;
-use crate::thread::Work;
-use crate::{core_dump, exit, job_control, rseq};
+use crate::thread::{Thread, Work};
+use crate::{core_dump, exit, job_control, pid, rseq};
 
 /// Number of `restart_syscall`, which the kernel itself makes a program call.
 const RESTART_SYSCALL: u64 = match Sysno::restart_syscall.number(CurrentAbi::ISA) {
@@ -32,30 +34,70 @@ pub(crate) fn deliver(ctx: &mut Context<'_>, restart: &mut Option<Restart>) {
         recalculate(thread);
         return;
     }
-    let deliverable = SigSet::ALL.difference(mask(thread));
-    let taken = wait::take(thread, deliverable);
-    if let Some(info) = taken
-        && let Some(signal) = info.signal()
-    {
-        act(ctx, signal, &info, restart);
+    if let Some(taken) = take(thread) {
+        act(ctx, &taken, restart);
     }
     recalculate(thread);
 }
 
-fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Option<Restart>) {
-    let process = ctx.process;
-    let action = process.actions().take(signal);
+/// A signal that was taken, and what is to be done about it.
+pub(super) struct Taken {
+    signal: Signal,
+    info: SigInfo,
+    action: SigAction,
+}
+
+/// Takes a signal to act on, and begins the stop of a process that one stops.
+pub(super) fn take(thread: &Thread) -> Option<Taken> {
+    let deliverable = SigSet::ALL.difference(mask(thread));
+    if !may_stop(thread, deliverable) {
+        return take_one(thread, deliverable.difference(STOP_SIGNALS));
+    }
+    // A SIGCONT takes back stop signals that are pending and ends stops that have begun. In between it has to wait.
+    let tree = pid::tree();
+    let taken = take_one(thread, deliverable)?;
+    let stops = taken.action.sa_handler == SIG_DFL && taken.signal.default_action() == DefaultAction::Stop;
+    if !stops {
+        return Some(taken);
+    }
+    let process = thread.process();
+    let is_unkillable = process.is_unkillable.load(Ordering::Relaxed);
+    let is_orphaned = || job_control::is_orphaned_locked(&tree, process.group(), None);
+    if !is_unkillable && (taken.signal == Signal::STOP || !is_orphaned()) {
+        stop::begin(&tree, process, taken.signal);
+    }
+    None
+}
+
+fn may_stop(thread: &Thread, deliverable: SigSet) -> bool {
+    let pending = thread.pending.members().union(thread.process().pending.members());
+    !pending
+        .intersection(deliverable)
+        .intersection(STOP_SIGNALS)
+        .is_empty()
+}
+
+fn take_one(thread: &Thread, set: SigSet) -> Option<Taken> {
+    let info = wait::take(thread, set)?;
+    let signal = info.signal()?;
+    let action = thread.process().actions().take(signal);
+    Some(Taken { signal, info, action })
+}
+
+fn act(ctx: &mut Context<'_>, taken: &Taken, restart: &mut Option<Restart>) {
+    let Taken { signal, info, action } = taken;
+    let signal = *signal;
     match action.sa_handler {
         SIG_IGN => {}
         SIG_DFL => act_by_default(ctx, signal, info),
         _ => {
             if let Some(how) = restart.take() {
-                restart_with_handler(ctx, how, &action);
+                restart_with_handler(ctx, how, action);
             }
             if rseq::disturb(ctx).is_err() {
                 fail_delivery(ctx, signal);
             }
-            if run_handler(ctx, signal, info, &action).is_none() {
+            if run_handler(ctx, signal, info, action).is_none() {
                 fail_delivery(ctx, signal);
             }
         }
@@ -64,16 +106,12 @@ fn act(ctx: &mut Context<'_>, signal: Signal, info: &SigInfo, restart: &mut Opti
 
 fn act_by_default(ctx: &Context<'_>, signal: Signal, info: &SigInfo) {
     let process = ctx.process;
-    if process.is_unkillable.load(core::sync::atomic::Ordering::Relaxed) {
+    if process.is_unkillable.load(Ordering::Relaxed) {
         return;
     }
     match signal.default_action() {
-        DefaultAction::Ignore | DefaultAction::Continue => {}
-        DefaultAction::Stop => {
-            if signal == Signal::STOP || !job_control::is_orphaned(process.group()) {
-                stop::begin(process, signal);
-            }
-        }
+        // Stops begin where the signals are taken.
+        DefaultAction::Ignore | DefaultAction::Continue | DefaultAction::Stop => {}
         DefaultAction::Core => {
             if super::SYNCHRONOUS.contains(signal) {
                 report_fault(ctx, signal, info);

@@ -26,6 +26,8 @@ struct State {
     stopped_by: Option<Signal>,
     /// Threads that have reached their stop.
     stopped_threads: usize,
+    /// Whether all have, and the parent was told.
+    is_complete: bool,
     /// What wait4 with WUNTRACED or WCONTINUED has to tell.
     report: Option<WaitStatus>,
 }
@@ -60,11 +62,19 @@ impl StopState {
     }
 }
 
-/// Stops every thread of a process on its way to user mode.
-pub(crate) fn begin(process: &Process, signal: Signal) {
+/// Stops every thread of a process on its way to user mode. The table has been locked since before the signal was
+/// taken, so that no SIGCONT came in between.
+pub(crate) fn begin(_tree: &Tree, process: &Process, signal: Signal) {
+    if process.is_ending() {
+        return;
+    }
     {
         let mut state = process.stop.state.lock();
-        state.stopped_by.get_or_insert(signal);
+        if state.stopped_by.is_some() {
+            return;
+        }
+        state.stopped_by = Some(signal);
+        state.is_complete = false;
         process.stop.is_stopped.store(true, Ordering::SeqCst);
     }
     process.kick_all(Work::SIGNAL);
@@ -92,7 +102,7 @@ pub(crate) fn stay(thread: &Thread) {
     process
         .stop
         .continued
-        .wait(|| (!process.stop.is_stopped() || process.ending().is_some()).then_some(()));
+        .wait(|| (!process.stop.is_stopped() || thread.is_killed()).then_some(()));
     process.stop.state.lock().stopped_threads -= 1;
 }
 
@@ -105,9 +115,12 @@ pub(crate) fn tell_if_complete(process: &Process) {
     let living = process.thread_count();
     let signal = {
         let mut state = process.stop.state.lock();
-        let Some(signal) = state.stopped_by.filter(|_| state.stopped_threads == living) else {
+        let Some(signal) = state.stopped_by else { return };
+        // Two threads that arrive together may both find that all are there.
+        if state.stopped_threads != living || state.is_complete || process.is_ending() {
             return;
-        };
+        }
+        state.is_complete = true;
         state.report = Some(WaitStatus::Stopped(signal.number()));
         signal
     };

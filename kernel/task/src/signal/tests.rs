@@ -2,9 +2,11 @@
 
 extern crate std;
 
-use los_abi::signal::SigInfo;
+use los_abi::signal::{SIG_DFL, SigInfo};
 
 use super::*;
+use crate::job_control;
+use crate::pid;
 use crate::testing;
 use crate::thread::Work;
 
@@ -62,5 +64,36 @@ fn no_signal_is_lost_with_a_thread_that_dies() {
             second.remove_work(Work::SIGNAL);
         }
     });
+    drop(family);
+}
+
+#[test]
+fn sigcont_ends_each_stop_that_was_sent_before() {
+    let (family, thread) = testing::program();
+    let process = thread.process();
+    pid::tree().join_group(process, process.pid()).unwrap();
+    assert!(!job_control::is_orphaned(process.group()));
+    assert_eq!(process.actions().get(Signal::TSTP).sa_handler, SIG_DFL);
+    let barrier = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..2000 {
+                barrier.wait();
+                send_to_process(process, &info(Signal::CONT)).unwrap();
+                barrier.wait();
+            }
+        });
+        for _ in 0..2000 {
+            send_to_process(process, &info(Signal::TSTP)).unwrap();
+            barrier.wait();
+            let _continues = deliver::take(&thread);
+            barrier.wait();
+            assert!(!process.stop.is_stopped());
+            process.pending.discard(SigSet::ALL);
+        }
+    });
+    send_to_process(process, &info(Signal::TSTP)).unwrap();
+    assert!(deliver::take(&thread).is_none());
+    assert!(process.stop.is_stopped(), "without SIGCONT it stops");
     drop(family);
 }
