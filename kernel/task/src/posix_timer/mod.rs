@@ -174,7 +174,7 @@ fn notification(ctx: &Context<'_>, event: &SigEvent) -> Result<Notify, Errno> {
 /// # Errors
 /// EINVAL for no such timer.
 pub fn set(ctx: &Context<'_>, id: i32, start: Start, new: Setting) -> Result<Setting, Errno> {
-    Ok(ctx.process.posix_timers.find(id)?.set(start, new))
+    ctx.process.posix_timers.find(id)?.set(start, new)
 }
 
 /// Returns the setting of a timer: timer_gettime(2).
@@ -243,7 +243,8 @@ pub(crate) fn sleep_until(clock: &Clock, time_ns: u64) -> Result<(), WaitError> 
         value_ns: time_ns,
         interval_ns: 0,
     };
-    timer.set(Start::Absolute, setting);
+    // Nobody else knows the timer.
+    let _old = timer.set(Start::Absolute, setting);
     let outcome = wakeup.wait();
     timer.retire();
     outcome

@@ -61,6 +61,12 @@ pub(super) struct Wakeup {
 
 #[derive(Default)]
 struct State {
+    /// Which setting of the timer this is: news of an earlier one are no longer true.
+    era: u64,
+    /// Whether the timer was deleted; somebody may have found it before.
+    is_retired: bool,
+    /// Whether the signal of the setting before may still wait to be taken back: the timer does not run yet.
+    is_settling: bool,
     /// The next expiry in the clock's time, or the last one while its signal waits; 0 when stopped.
     deadline_ns: u64,
     interval_ns: u64,
@@ -117,28 +123,50 @@ impl PosixTimer {
     }
 
     /// Sets the timer and returns the old setting. A signal that was not taken yet is forgotten.
-    pub(super) fn set(&self, start: Start, new: Setting) -> Setting {
+    ///
+    /// # Errors
+    /// EINVAL when the timer was deleted meanwhile.
+    pub(super) fn set(&self, start: Start, new: Setting) -> Result<Setting, Errno> {
         let now = self.clock.now_ns();
-        self.withdraw();
-        let mut state = self.state.lock();
-        let old = state.setting(now, self.is_silent());
         let deadline_ns = match start {
             _ if new.value_ns == 0 => 0,
             Start::Absolute => new.value_ns,
             Start::Relative => now.saturating_add(new.value_ns),
         };
-        *state = State {
-            deadline_ns,
-            interval_ns: if deadline_ns == 0 { 0 } else { new.interval_ns },
-            ..State::default()
+        let (era, old) = {
+            let mut state = self.state.lock();
+            if state.is_retired {
+                return Err(Errno::EINVAL);
+            }
+            let old = state.setting(now, self.is_silent());
+            *state = State {
+                is_settling: true,
+                deadline_ns,
+                interval_ns: if deadline_ns == 0 { 0 } else { new.interval_ns },
+                ..state.next()
+            };
+            (state.era, old)
         };
+        // The queue of signals is locked outside of the timer; who tells of an expiry now is of an earlier era.
+        self.withdraw();
+        self.settle(era);
+        Ok(old)
+    }
+
+    /// Lets the timer run, unless it was set again meanwhile.
+    fn settle(&self, era: u64) {
+        let mut state = self.state.lock();
+        if state.era != era {
+            return;
+        }
+        state.is_settling = false;
         self.arm(&state);
+        let runs = state.deadline_ns != 0;
         drop(state);
-        if deadline_ns != 0 && self.clock.cpu_process().is_some() {
+        if runs && self.clock.cpu_process().is_some() {
             // The time may have come already, and the process may not run soon.
             self.look();
         }
-        old
     }
 
     pub(super) fn get(&self) -> Setting {
@@ -154,7 +182,7 @@ impl PosixTimer {
     fn arm(&self, state: &State) {
         let deadline_ns = match state.deadline_ns {
             0 => None,
-            _ if self.is_silent() || state.is_sent => None,
+            _ if self.is_silent() || state.is_sent || state.is_settling => None,
             deadline_ns => self.clock.to_monotonic(deadline_ns),
         };
         match deadline_ns {
@@ -172,8 +200,14 @@ impl PosixTimer {
 
     /// Stops the timer for ever, with its signal.
     pub(super) fn retire(&self) {
-        *self.state.lock() = State::default();
-        self.alarm.disarm();
+        {
+            let mut state = self.state.lock();
+            *state = State {
+                is_retired: true,
+                ..state.next()
+            };
+            self.arm(&state);
+        }
         self.withdraw();
         if let Some(running) = self.clock.cpu_process() {
             super::forget(running, self);
@@ -201,27 +235,39 @@ impl PosixTimer {
 
     /// Expires if it is time. Called from interrupts, without locks.
     pub(super) fn look(&self) {
-        let now = self.clock.now_ns();
+        if let Some(era) = self.expire()
+            && !self.tell(era)
         {
-            let mut state = self.state.lock();
-            if state.deadline_ns == 0 || state.is_sent || self.is_silent() {
-                return;
-            }
-            if state.deadline_ns > now {
-                // The clock was set back.
-                self.arm(&state);
-                return;
-            }
-            state.is_sent = true;
-            state.overrun = 0;
-        }
-        if !self.tell() {
-            self.dropped();
+            self.dropped(era);
         }
     }
 
-    /// Sends the signal; false when it is ignored, or nobody is there to take it.
-    fn tell(&self) -> bool {
+    /// Notes the expiry if it is time, and returns the era that is to be told of it.
+    fn expire(&self) -> Option<u64> {
+        let now = self.clock.now_ns();
+        let mut state = self.state.lock();
+        if state.deadline_ns == 0 || state.is_sent || state.is_settling || self.is_silent() {
+            return None;
+        }
+        if state.deadline_ns > now {
+            // The clock was set back.
+            self.arm(&state);
+            return None;
+        }
+        state.is_sent = true;
+        state.overrun = 0;
+        Some(state.era)
+    }
+
+    /// Reports whether the signal of an expiry is still wanted. Called with the queue that it goes to locked, so that
+    /// who sets or deletes the timer finds it there or prevents it.
+    pub(crate) fn is_current(&self, era: u64) -> bool {
+        let state = self.state.lock();
+        state.era == era && state.is_sent
+    }
+
+    /// Sends the signal of an era; false when it is ignored or no longer wanted, or nobody is there to take it.
+    fn tell(&self, era: u64) -> bool {
         match &self.notify {
             Notify::Nobody => true,
             Notify::Sleeper(wakeup) => {
@@ -241,19 +287,22 @@ impl PosixTimer {
                 match receiver {
                     Receiver::Process(process) => process
                         .upgrade()
-                        .is_some_and(|process| send::send_timer_to_process(&process, &info, this)),
+                        .is_some_and(|process| send::send_timer_to_process(&process, &info, this, era)),
                     Receiver::Thread(thread) => thread
                         .upgrade()
-                        .is_some_and(|thread| send::send_timer_to_thread(&thread, &info, this)),
+                        .is_some_and(|thread| send::send_timer_to_thread(&thread, &info, this, era)),
                 }
             }
         }
     }
 
     /// Goes on after the signal was taken, and completes what that tells. Called without locks.
-    pub(crate) fn taken(&self, info: &mut SigInfo) {
+    pub(crate) fn taken(&self, era: u64, info: &mut SigInfo) {
         let now = self.clock.now_ns();
         let mut state = self.state.lock();
+        if state.era != era {
+            return;
+        }
         let missed = state.advance(now);
         state.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
         self.arm(&state);
@@ -264,8 +313,11 @@ impl PosixTimer {
     }
 
     /// Goes on after the signal was dropped because it is ignored.
-    pub(crate) fn dropped(&self) {
+    pub(crate) fn dropped(&self, era: u64) {
         let mut state = self.state.lock();
+        if state.era != era {
+            return;
+        }
         state.is_sent = false;
         if state.interval_ns == 0 {
             state.deadline_ns = 0;
@@ -278,6 +330,14 @@ impl PosixTimer {
 }
 
 impl State {
+    /// Returns a stopped timer that nothing of before concerns any more.
+    fn next(&self) -> Self {
+        Self {
+            era: self.era + 1,
+            ..Self::default()
+        }
+    }
+
     /// Moves a timer whose signal was taken to its next expiry, and returns how many were missed.
     fn advance(&mut self, now: u64) -> u64 {
         self.is_sent = false;
@@ -322,7 +382,10 @@ impl Expire for PosixTimer {
 
 #[cfg(test)]
 mod tests {
+    use los_abi::signal::SigSet;
+
     use super::*;
+    use crate::testing;
 
     #[test]
     fn missed_expiries_are_counted_when_the_signal_is_taken() {
@@ -330,7 +393,7 @@ mod tests {
             deadline_ns: 100,
             interval_ns: 10,
             is_sent: true,
-            overrun: 0,
+            ..State::default()
         };
         assert_eq!(state.advance(137), 3);
         assert_eq!((state.deadline_ns, state.is_sent), (140, false));
@@ -349,7 +412,7 @@ mod tests {
             deadline_ns: 100,
             interval_ns,
             is_sent,
-            overrun: 0,
+            ..State::default()
         };
         let left = |state: State, now, silent| state.setting(now, silent).value_ns;
         assert_eq!(left(state(0, false), 60, false), 40);
@@ -359,5 +422,74 @@ mod tests {
         assert_eq!(left(state(30, true), 140, false), 20);
         assert_eq!(left(state(0, true), 140, false), 0);
         assert_eq!(left(State::default(), 140, true), 0);
+    }
+
+    const NOW: Setting = Setting {
+        value_ns: 1,
+        interval_ns: 0,
+    };
+
+    fn timer(process: &Arc<Process>) -> Arc<PosixTimer> {
+        let notify = Notify::Signal {
+            signal: Signal::USR1,
+            value: 0,
+            receiver: Receiver::Process(Arc::downgrade(process)),
+        };
+        PosixTimer::new(0, Clock::Monotonic, notify, None).unwrap()
+    }
+
+    #[test]
+    fn an_expiry_that_is_told_late_is_no_news() {
+        let thread = testing::thread();
+        let process = thread.process();
+        let timer = timer(process);
+        timer.set(Start::Absolute, NOW).unwrap();
+        let first = timer.expire().unwrap();
+        timer.set(Start::Absolute, NOW).unwrap();
+        let second = timer.expire().unwrap();
+        assert!(timer.tell(second) && !timer.tell(first));
+        timer.dropped(first);
+        let taken = process.pending.take(SigSet::ALL);
+        assert_eq!(taken.and_then(|info| info.signal()), Some(Signal::USR1));
+        assert!(
+            process.pending.take(SigSet::ALL).is_none(),
+            "one signal at a time"
+        );
+        process.threads.lock().clear();
+    }
+
+    #[test]
+    fn a_deleted_timer_sends_nothing_and_is_not_set_again() {
+        let thread = testing::thread();
+        let process = thread.process();
+        let timer = timer(process);
+        timer.set(Start::Absolute, NOW).unwrap();
+        let era = timer.expire().unwrap();
+        timer.retire();
+        assert!(!timer.tell(era));
+        assert_eq!(timer.set(Start::Absolute, NOW), Err(Errno::EINVAL));
+        timer.look();
+        assert!(process.pending().is_empty());
+        process.threads.lock().clear();
+    }
+
+    #[test]
+    fn what_is_set_while_it_fires_ends_with_one_signal_of_the_last_setting() {
+        extern crate std;
+        let thread = testing::thread();
+        let process = thread.process();
+        let timer = timer(process);
+        std::thread::scope(|scope| {
+            let fires = scope.spawn(|| (0..5000).for_each(|_| timer.look()));
+            for _ in 0..5000 {
+                timer.set(Start::Absolute, NOW).unwrap();
+            }
+            fires.join().unwrap();
+        });
+        timer.look();
+        assert!(process.pending.take(SigSet::ALL).is_some());
+        assert!(process.pending.take(SigSet::ALL).is_none());
+        timer.retire();
+        process.threads.lock().clear();
     }
 }

@@ -29,8 +29,8 @@ struct Queued {
 enum Place {
     /// One of the user's signals, until this is dropped.
     Charged(#[expect(dead_code, reason = "its drop counts")] Charge),
-    /// The one that a timer has reserved for its signal.
-    Timer(Arc<PosixTimer>),
+    /// The one that a timer has reserved for its signal, which is of this era of the timer.
+    Timer(Arc<PosixTimer>, u64),
 }
 
 impl PendingQueue {
@@ -84,18 +84,22 @@ impl PendingQueue {
     /// Adds the signal of a timer, of which there is one at a time.
     ///
     /// # Errors
-    /// EAGAIN without memory.
+    /// EAGAIN without memory, and when the timer was set or deleted since that era.
     pub(crate) fn push_timer(
         &self,
         signal: Signal,
         info: &SigInfo,
         timer: Arc<PosixTimer>,
+        era: u64,
     ) -> Result<(), Errno> {
         let mut queue = self.queue.lock();
         queue.try_reserve(1).map_err(|_| Errno::EAGAIN)?;
+        if !timer.is_current(era) {
+            return Err(Errno::EAGAIN);
+        }
         queue.push_back(Queued {
             info: *info,
-            place: Place::Timer(timer),
+            place: Place::Timer(timer, era),
         });
         self.members
             .fetch_or(SigSet::EMPTY.with(signal).0, Ordering::SeqCst);
@@ -112,7 +116,7 @@ impl PendingQueue {
     pub(crate) fn withdraw(&self, timer: &PosixTimer) {
         let mut queue = self.queue.lock();
         let is_its = |queued: &Queued| match &queued.place {
-            Place::Timer(sender) => core::ptr::eq(Arc::as_ptr(sender), timer),
+            Place::Timer(sender, _) => core::ptr::eq(Arc::as_ptr(sender), timer),
             Place::Charged(_) => false,
         };
         let Some(withdrawn) = queue
@@ -154,8 +158,8 @@ impl PendingQueue {
         let Some(mut taken) = taken else {
             return Some(SigInfo::new(signal, SI_USER));
         };
-        if let Place::Timer(timer) = &taken.place {
-            timer.taken(&mut taken.info);
+        if let Place::Timer(timer, era) = &taken.place {
+            timer.taken(*era, &mut taken.info);
         }
         Some(taken.info)
     }
@@ -168,8 +172,8 @@ impl PendingQueue {
         let mut queue = self.queue.lock();
         queue.retain(|queued| {
             let stays = !queued.info.signal().is_some_and(|signal| set.contains(signal));
-            if !stays && let Place::Timer(timer) = &queued.place {
-                timer.dropped();
+            if !stays && let Place::Timer(timer, era) = &queued.place {
+                timer.dropped(*era);
             }
             stays
         });

@@ -114,18 +114,28 @@ pub(super) fn send_locked(tree: &Tree, target: Target<'_>, info: &SigInfo) -> Re
 }
 
 /// Sends a timer's signal to a process; false when it is ignored or nobody is there.
-pub(crate) fn send_timer_to_process(process: &Arc<Process>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
-    send_timer(Target::Process(process), info, timer)
+pub(crate) fn send_timer_to_process(
+    process: &Arc<Process>,
+    info: &SigInfo,
+    timer: Arc<PosixTimer>,
+    era: u64,
+) -> bool {
+    send_timer(Target::Process(process), info, timer, era)
 }
 
 /// Sends a timer's signal to a thread; false when it is ignored or nobody is there.
-pub(crate) fn send_timer_to_thread(thread: &Arc<Thread>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
-    send_timer(Target::Thread(thread), info, timer)
+pub(crate) fn send_timer_to_thread(
+    thread: &Arc<Thread>,
+    info: &SigInfo,
+    timer: Arc<PosixTimer>,
+    era: u64,
+) -> bool {
+    send_timer(Target::Thread(thread), info, timer, era)
 }
 
-fn send_timer(target: Target<'_>, info: &SigInfo, timer: Arc<PosixTimer>) -> bool {
+fn send_timer(target: Target<'_>, info: &SigInfo, timer: Arc<PosixTimer>, era: u64) -> bool {
     let Some(signal) = info.signal() else { return false };
-    let push = |queue: &PendingQueue, _: Allowance| queue.push_timer(signal, info, timer);
+    let push = |queue: &PendingQueue, _: Allowance| queue.push_timer(signal, info, timer, era);
     enqueue(&pid::tree(), target, signal, push).is_ok_and(|queued| queued)
 }
 
