@@ -1,7 +1,6 @@
 //! Death: of a thread, of a process, and what others learn of it (exit(2), exit_group(2)).
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use los_abi::signal::{SIG_IGN, SaFlags, Signal};
@@ -77,17 +76,16 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) {
     drop(resources);
     sched::disown_user_registers();
     pid::tree().remove_thread(thread.tid());
+    sched::charge_current();
     let is_last = {
         let mut threads = process.threads.lock();
-        if threads.len() > 1 {
-            threads.retain(|other| !Arc::ptr_eq(other, &thread));
-            false
-        } else {
-            true
+        let is_last = threads.len() == 1;
+        if !is_last {
+            threads.bury(&thread);
         }
+        is_last
     };
     thread.end();
-    process.dead_threads.lock().add(&thread.counters());
     if is_last {
         finish_process(&process, &thread);
     } else {
@@ -127,16 +125,25 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
         name: last.name(),
         credentials: Some(last.credentials()),
     };
-    process.threads.lock().clear();
+    sched::charge_current();
+    process.threads.lock().bury(last);
     process.pending.discard(los_abi::signal::SigSet::ALL);
     job_control::leave_terminal(process);
     process.status.store(status, Ordering::Release);
-    let reaped = {
+    let reaped = loop {
         let mut tree = pid::tree();
-        let children = hand_over_children(&mut tree, process, last);
-        job_control::signal_new_orphans(&tree, process, &children);
+        let child = tree.children(process.pid()).next().cloned();
+        if let Some(child) = child {
+            // The lock is given up for each: there may be many.
+            let reaped = hand_over_child(&mut tree, process, &child, last);
+            drop(tree);
+            drop((reaped, child));
+            continue;
+        }
+        // From here on nobody finds this process as his heir.
+        job_control::signal_group_of(&tree, process);
         process.is_zombie.store(true, Ordering::Release);
-        tell_parent(&mut tree, process)
+        break tell_parent(&mut tree, process);
     };
     pidfd::tell(&process.watch);
     drop(reaped);
@@ -160,33 +167,30 @@ fn tell_parent(tree: &mut Tree, process: &Arc<Process>) -> Option<Arc<Process>> 
     }
 }
 
-/// Gives the children of a dying process to its closest subreaper, or to the first process, and returns
-/// their numbers.
-fn hand_over_children(tree: &mut Tree, process: &Arc<Process>, last: &Thread) -> Vec<Pid> {
-    let heir = heir_of(tree, process);
-    let children = tree.adopt_children(process.pid(), heir);
-    let mut unwanted: Vec<Arc<Process>> = Vec::new();
-    for child in &children {
-        let Some(child) = tree.process(*child).cloned() else {
-            continue;
-        };
-        send_parent_death_signals(tree, &child, last);
-        child.exit_signal.store(Signal::CHLD.number(), Ordering::Relaxed);
-        if child.is_zombie() {
-            unwanted.extend(tell_parent(tree, &child));
-        }
-    }
-    children
+/// Gives a child of a dying process to its closest subreaper, or to the first process; returns a zombie of which that
+/// one does not want to know.
+fn hand_over_child(
+    tree: &mut Tree,
+    process: &Process,
+    child: &Arc<Process>,
+    last: &Thread,
+) -> Option<Arc<Process>> {
+    tree.adopt(child.pid(), heir_of(tree, process));
+    send_parent_death_signals(tree, child, last);
+    child.exit_signal.store(Signal::CHLD.number(), Ordering::Relaxed);
+    let reaped = match child.is_zombie() {
+        true => tell_parent(tree, child),
+        false => None,
+    };
+    job_control::signal_group_of_child(tree, process, child);
+    reaped
 }
 
 /// Gives the children of a dying thread to another thread of its process, which goes on.
 fn hand_over_thread_children(process: &Arc<Process>, dying: &Thread) {
     let tree = pid::tree();
-    let Some(node) = tree.node(process.pid()) else {
-        return;
-    };
     let heir = process.main_thread().map_or(0, |thread| thread.tid());
-    for child in node.children.iter().filter_map(|pid| tree.process(*pid)) {
+    for child in tree.children(process.pid()) {
         if child.parent_thread.load(Ordering::Relaxed) == dying.tid() {
             child.parent_thread.store(heir, Ordering::Relaxed);
             send_parent_death_signals(&tree, child, dying);
@@ -213,12 +217,15 @@ fn send_parent_death_signals(tree: &Tree, child: &Arc<Process>, dying: &Thread) 
 }
 
 fn heir_of(tree: &Tree, process: &Process) -> Pid {
-    let mut ancestor = process.parent_pid();
-    while let Some(candidate) = tree.process(ancestor) {
-        if candidate.is_subreaper.load(Ordering::Relaxed) && !candidate.is_zombie() {
-            return ancestor;
+    let mut child = process;
+    while child.is_below_subreaper.load(Ordering::Relaxed) {
+        let Some(parent) = tree.process(child.parent_pid()) else {
+            break;
+        };
+        if parent.is_subreaper() && !parent.is_zombie() {
+            return parent.pid();
         }
-        ancestor = candidate.parent_pid();
+        child = parent;
     }
     INIT
 }
@@ -258,3 +265,6 @@ pub(crate) fn become_only_thread(ctx: &Context<'_>) -> Result<(), los_abi::Errno
     process.executing.store(0, Ordering::SeqCst);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,10 +125,8 @@ pub(crate) fn is_orphaned_locked(tree: &Tree, group: Pid, leaving: Option<Pid>) 
         if Some(member.pid()) == leaving || member.is_zombie() {
             return false;
         }
-        tree.process(member.parent_pid()).is_some_and(|parent| {
-            let is_init = parent.pid() == pid::INIT;
-            !is_init && parent.group() != group && parent.session() == member.session()
-        })
+        let parent = tree.process(member.parent_pid());
+        parent.is_some_and(|parent| keeps_from_orphanage(parent, member))
     })
 }
 
@@ -154,27 +152,30 @@ pub(crate) fn leave_terminal(process: &Process) {
     }
 }
 
-/// Sends SIGHUP and SIGCONT to groups with stopped members that a death has orphaned: the dying process's
-/// own group, and those of the children that it leaves behind.
-pub(crate) fn signal_new_orphans(tree: &Tree, dying: &Process, children: &[Pid]) {
-    let own = dying.group();
-    if tree
-        .process(dying.parent_pid())
-        .is_some_and(|parent| parent.group() != own && parent.session() == dying.session())
+/// Sends SIGHUP and SIGCONT to the group of a dying process if it has stopped members and the death orphans it: no
+/// other member has a parent outside.
+pub(crate) fn signal_group_of(tree: &Tree, dying: &Process) {
+    if let Some(parent) = tree.process(dying.parent_pid())
+        && keeps_from_orphanage(parent, dying)
     {
-        signal_if_orphaned(tree, own, dying.pid());
-    }
-    // The children have been handed over already: their new parent is in another session, or is init.
-    for child in children.iter().filter_map(|child| tree.process(*child)) {
-        if child.group() != own && child.session() == dying.session() {
-            signal_if_orphaned(tree, child.group(), dying.pid());
-        }
+        signal_if_orphaned(tree, dying.group(), Some(dying.pid()));
     }
 }
 
-fn signal_if_orphaned(tree: &Tree, group: Pid, dying: Pid) {
-    let has_stopped = tree.group(group).any(|member| member.stop.is_stopped());
-    if has_stopped && is_orphaned_locked(tree, group, Some(dying)) {
+/// Sends the same to the group of a child that a dying process has just given to another parent.
+pub(crate) fn signal_group_of_child(tree: &Tree, dying: &Process, child: &Process) {
+    if keeps_from_orphanage(dying, child) {
+        signal_if_orphaned(tree, child.group(), None);
+    }
+}
+
+/// Tells whether a parent could continue the group of its child if that stopped.
+fn keeps_from_orphanage(parent: &Process, child: &Process) -> bool {
+    parent.pid() != pid::INIT && parent.group() != child.group() && parent.session() == child.session()
+}
+
+fn signal_if_orphaned(tree: &Tree, group: Pid, leaving: Option<Pid>) {
+    if is_orphaned_locked(tree, group, leaving) && tree.group(group).any(|member| member.stop.is_stopped()) {
         hang_up_group(tree, group);
     }
 }

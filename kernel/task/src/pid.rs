@@ -77,17 +77,12 @@ pub fn next_process(minimum: Pid) -> Option<Arc<Process>> {
 pub fn children(thread: &Thread) -> Result<Vec<Pid>, Errno> {
     let mut found = Vec::new();
     let tree = tree();
-    let Some(node) = tree.node(thread.process().pid()) else {
-        return Ok(found);
-    };
-    found
-        .try_reserve(node.children.len())
-        .map_err(|_| Errno::ENOMEM)?;
-    let own = node.children.iter().filter(|pid| {
-        let child = tree.process(**pid);
-        child.is_some_and(|child| child.parent_thread.load(Ordering::Relaxed) == thread.tid())
-    });
-    found.extend(own);
+    for child in tree.children(thread.process().pid()) {
+        if child.parent_thread.load(Ordering::Relaxed) == thread.tid() {
+            found.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+            found.push(child.pid());
+        }
+    }
     Ok(found)
 }
 

@@ -23,7 +23,7 @@ use crate::process::Process;
 use crate::signal::kill;
 use crate::signal::send::Target;
 use crate::thread::Thread;
-use crate::tree::Tree;
+use crate::tree::{GroupName, Tree};
 
 /// What all descriptors of one process or thread share, made with the first.
 pub(crate) struct Watched {
@@ -109,6 +109,14 @@ impl Subject {
         match self {
             Self::Process(process) | Self::Leader(process) => process.pid(),
             Self::Thread(thread) => thread.tid(),
+        }
+    }
+
+    /// Returns the group that has or had the number; a thread's never is one.
+    fn group(&self) -> Option<GroupName> {
+        match self {
+            Self::Process(process) | Self::Leader(process) => Some(GroupName::led_by(process)),
+            Self::Thread(_) => None,
         }
     }
 
@@ -302,7 +310,11 @@ pub fn send_signal(
     let send = |target: Target<'_>| kill::send_to(ctx, &tree, target, number, own_info.as_ref(), code);
     if scope == Scope::Group {
         let mut outcome = Err(Errno::ESRCH);
-        for member in tree.group(subject.number()) {
+        for member in subject
+            .group()
+            .into_iter()
+            .flat_map(|group| tree.named_group(group))
+        {
             let sent = send(Target::Member(member));
             if outcome != Ok(()) {
                 outcome = sent;

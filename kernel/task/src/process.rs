@@ -2,6 +2,7 @@
 
 pub mod description;
 mod image;
+mod threads;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -32,6 +33,7 @@ use crate::signal::stop::StopState;
 use crate::thread::{Thread, Work};
 
 pub use image::Image;
+pub(crate) use threads::ThreadList;
 
 /// A thread group. `Arc`-ed; in the [`pid`] table until it is reaped.
 pub struct Process {
@@ -47,7 +49,11 @@ pub struct Process {
     /// Whether an execve has succeeded since the fork (setpgid(2) asks).
     pub(crate) has_execed: AtomicBool,
     /// Whether orphaned descendants come to this process (PR_SET_CHILD_SUBREAPER).
-    pub is_subreaper: AtomicBool,
+    is_subreaper: AtomicBool,
+    /// Whether an ancestor takes orphans; changes with the table locked.
+    pub(crate) is_below_subreaper: AtomicBool,
+    /// Which use of the number is this process's.
+    pub(crate) serial: AtomicU64,
     /// Whether PR_SET_THP_DISABLE was asked for; no memory is given in huge pages anyway.
     pub has_huge_pages_disabled: AtomicBool,
     /// Who may look into the process, as a number of [`Dumpable`] (PR_SET_DUMPABLE).
@@ -70,7 +76,7 @@ pub struct Process {
     /// Who reads signals from files.
     pub(crate) signal_readers: Readers,
     pub(crate) stop: StopState,
-    pub(crate) threads: SpinLock<Vec<Arc<Thread>>>,
+    pub(crate) threads: SpinLock<ThreadList>,
     pub(crate) thread_gone: WaitQueue,
     /// Who holds a descriptor of the process.
     pub(crate) watch: Watch,
@@ -88,7 +94,6 @@ pub struct Process {
     pub(crate) timers: IntervalTimers,
     pub(crate) posix_timers: PosixTimers,
     pub(crate) cpu_timers: CpuTimers,
-    pub(crate) dead_threads: SpinLock<Usage>,
     pub(crate) dead_children: SpinLock<Usage>,
     /// Most pages that were ever resident in an image that execve replaced or exit freed.
     pub(crate) peak_pages: AtomicUsize,
@@ -137,6 +142,8 @@ impl Process {
             session: AtomicU32::new(0),
             has_execed: AtomicBool::new(false),
             is_subreaper: AtomicBool::new(false),
+            is_below_subreaper: AtomicBool::new(false),
+            serial: AtomicU64::new(0),
             has_huge_pages_disabled: AtomicBool::new(false),
             dumpable: AtomicU32::new(Dumpable::User.number()),
             core_filter: AtomicU32::new(Filter::default().bits()),
@@ -150,7 +157,7 @@ impl Process {
             pending: PendingQueue::new(),
             signal_readers: Readers::new(),
             stop: StopState::new(),
-            threads: SpinLock::new(Rank::Process, Vec::new()),
+            threads: SpinLock::new(Rank::Process, ThreadList::default()),
             thread_gone: WaitQueue::new(),
             watch: Watch::new(),
             executing: AtomicU32::new(0),
@@ -163,7 +170,6 @@ impl Process {
             timers: IntervalTimers::new(slot, this.clone()),
             posix_timers: PosixTimers::new(),
             cpu_timers: CpuTimers::new(),
-            dead_threads: SpinLock::new(Rank::Process, Usage::default()),
             dead_children: SpinLock::new(Rank::Process, Usage::default()),
             peak_pages: AtomicUsize::new(0),
             oom_score_adjustment: core::sync::atomic::AtomicI32::new(0),
@@ -200,6 +206,20 @@ impl Process {
     /// Reports whether this process leads its session.
     pub fn is_session_leader(&self) -> bool {
         self.session() == self.pid
+    }
+
+    /// Reports whether orphaned descendants come to this process.
+    pub fn is_subreaper(&self) -> bool {
+        self.is_subreaper.load(Ordering::Relaxed)
+    }
+
+    /// Says whether orphaned descendants come to this process.
+    pub fn set_subreaper(&self, takes_orphans: bool) {
+        let tree = pid::tree();
+        self.is_subreaper.store(takes_orphans, Ordering::Relaxed);
+        if takes_orphans {
+            tree.tell_of_subreaper(self.pid);
+        }
     }
 
     /// Reports whether this is a thread of the kernel, without user memory.
@@ -390,11 +410,7 @@ impl Process {
     /// Returns processor time and counters of all threads, dead ones included, but for the peak of memory.
     pub fn counters(&self) -> Usage {
         sched::charge_current();
-        let mut usage = *self.dead_threads.lock();
-        for thread in self.threads.lock().iter() {
-            usage.add(&thread.accounting.usage());
-        }
-        usage
+        self.threads.lock().usage()
     }
 
     /// Returns what the process has used. May wait for its memory.

@@ -97,7 +97,8 @@ pub(crate) fn family(children: usize) -> Family {
     Family { parent, children }
 }
 
-fn enter(parent: Option<&Arc<Process>>, memory: Option<Arc<AddressSpace>>) -> Arc<Process> {
+/// Enters a process into the table, into its parent's group.
+pub(crate) fn enter(parent: Option<&Arc<Process>>, memory: Option<Arc<AddressSpace>>) -> Arc<Process> {
     let number = NewPid::allocate().unwrap();
     let process = process_with(number.get(), memory);
     let group = parent.map_or(process.pid(), |parent| parent.group());
@@ -113,7 +114,7 @@ impl Drop for Family {
         for process in &self.children {
             // A thread and its process hold each other while it lives.
             let threads = core::mem::take(&mut *process.threads.lock());
-            for thread in &threads {
+            for thread in threads.iter() {
                 pid::tree().remove_thread(thread.tid());
             }
             drop(threads);
@@ -130,6 +131,9 @@ impl Drop for Family {
 /// Takes a child that never ran out of the table.
 pub(crate) fn forget(child: &Process) {
     child.threads.lock().clear();
+    // Its thread stays in the run queue, and what that holds with it.
+    child.release_memory();
+    child.pending.discard(SigSet::ALL);
     let mut tree = pid::tree();
     tree.remove_thread(child.pid());
     let removed = tree.remove_process(child.pid());

@@ -2,10 +2,11 @@
 //!
 //! A number is free again when no thread, process, group or session uses it.
 
+mod chain;
+
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use los_abi::errno::Errno;
@@ -15,6 +16,7 @@ use crate::pid::{INIT, PID_MAX, Pid};
 use crate::pidfd;
 use crate::process::Process;
 use crate::thread::Thread;
+use chain::{Ends, Kind, Links};
 
 /// Numbers below this one are given out only once.
 const FIRST_REUSED: Pid = 300;
@@ -39,24 +41,53 @@ pub(crate) struct Tree {
     processes: usize,
     threads: usize,
     forks: u64,
+    serials: u64,
 }
 
 /// All that one number stands for.
 #[derive(Default)]
 struct Slot {
+    /// Which use of the number this is: never that of another.
+    serial: u64,
     /// A birth is under way that will use the number.
     reserved: bool,
     thread: Option<Weak<Thread>>,
     node: Option<Node>,
     /// Members of the process group with this number.
-    group: Vec<Pid>,
+    group: Ends,
     session: Option<Session>,
+}
+
+/// A process group, whoever has its number by now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct GroupName {
+    number: Pid,
+    serial: Option<u64>,
+}
+
+impl GroupName {
+    /// Names the group that a process could lead.
+    pub(crate) fn led_by(process: &Process) -> Self {
+        Self {
+            number: process.pid(),
+            serial: Some(process.serial.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Returns the number.
+    pub(crate) fn number(self) -> Pid {
+        self.number
+    }
 }
 
 /// A process in the family.
 pub(crate) struct Node {
     pub(crate) process: Arc<Process>,
-    pub(crate) children: Vec<Pid>,
+    children: Ends,
+    /// Its place among its parent's children.
+    siblings: Links,
+    /// Its place in its group.
+    fellows: Links,
 }
 
 /// A session.
@@ -84,6 +115,7 @@ impl Tree {
             processes: 0,
             threads: 0,
             forks: 0,
+            serials: 0,
         }
     }
 
@@ -154,7 +186,9 @@ impl Tree {
     }
 
     fn place(&mut self, number: Pid) {
+        self.serials += 1;
         let slot = Box::new(Slot {
+            serial: self.serials,
             reserved: true,
             ..Slot::default()
         });
@@ -207,16 +241,31 @@ impl Tree {
 
     /// Iterates over the members of a process group.
     pub(crate) fn group(&self, pgid: Pid) -> impl Iterator<Item = &Arc<Process>> {
-        self.slot(pgid)
-            .into_iter()
-            .flat_map(|slot| slot.group.iter())
-            .filter_map(|pid| self.process(*pid))
+        self.follow(Kind::Group, pgid)
+    }
+
+    /// Iterates over the children of a process, oldest first.
+    pub(crate) fn children(&self, parent: Pid) -> impl Iterator<Item = &Arc<Process>> {
+        self.follow(Kind::Children, parent)
+    }
+
+    /// Returns a lasting name of the process group that has a number now, or that may have it while the number's
+    /// present use lasts.
+    pub(crate) fn name_group(&self, number: Pid) -> GroupName {
+        let serial = self.slot(number).map(|slot| slot.serial);
+        GroupName { number, serial }
+    }
+
+    /// Iterates over the members of a process group that was named earlier.
+    pub(crate) fn named_group(&self, group: GroupName) -> impl Iterator<Item = &Arc<Process>> {
+        let is_it = group.serial.is_some() && self.name_group(group.number) == group;
+        self.group(if is_it { group.number } else { 0 })
     }
 
     /// Adds a process as the child of `parent` to a group and a session.
     ///
     /// # Errors
-    /// ENOMEM.
+    /// ESRCH for a number that was not taken, or a group that is not there.
     pub(crate) fn insert_process(
         &mut self,
         process: &Arc<Process>,
@@ -224,22 +273,30 @@ impl Tree {
         group: Pid,
         session: Pid,
     ) -> Result<(), Errno> {
-        if let Some(node) = self.node_mut(parent) {
-            node.children.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        let slot = self.slot_mut(process.pid()).ok_or(Errno::ESRCH)?;
+        slot.node = Some(Node {
+            process: process.clone(),
+            children: Ends::default(),
+            siblings: Links::default(),
+            fellows: Links::default(),
+        });
+        process.serial.store(slot.serial, Ordering::Relaxed);
+        if let Err(errno) = self.join_group(process, group) {
+            if let Some(slot) = self.slot_mut(process.pid()) {
+                slot.node = None;
+            }
+            return Err(errno);
         }
-        self.join_group(process, group)?;
         self.join_session(process, session);
-        if let Some(node) = self.node_mut(parent) {
-            node.children.push(process.pid());
+        if let Some(parent) = self.process(parent) {
+            let below_subreaper = parent.is_subreaper() || parent.is_below_subreaper.load(Ordering::Relaxed);
+            process
+                .is_below_subreaper
+                .store(below_subreaper, Ordering::Relaxed);
         }
+        self.append(Kind::Children, parent, process.pid());
         process.parent.store(parent, Ordering::Relaxed);
         process.parent_thread.store(parent, Ordering::Relaxed);
-        if let Some(slot) = self.slot_mut(process.pid()) {
-            slot.node = Some(Node {
-                process: process.clone(),
-                children: Vec::new(),
-            });
-        }
         self.processes += 1;
         Ok(())
     }
@@ -247,9 +304,7 @@ impl Tree {
     /// Removes a dead process from its parent, its group and the table, and returns it.
     pub(crate) fn remove_process(&mut self, pid: Pid) -> Option<Arc<Process>> {
         let process = self.process(pid)?.clone();
-        if let Some(parent) = self.node_mut(process.parent_pid()) {
-            parent.children.retain(|child| *child != pid);
-        }
+        self.unlink(Kind::Children, process.parent_pid(), pid);
         self.leave_group(&process);
         self.leave_session(&process);
         if let Some(slot) = self.slot_mut(pid) {
@@ -286,43 +341,41 @@ impl Tree {
         }
         self.free_if_unused(old);
         thread.set_tid(new);
-        if let Some(node) = self.node(new) {
-            // The others are dead, and what they left is this thread's.
-            for child in node.children.iter().filter_map(|pid| self.process(*pid)) {
-                child.parent_thread.store(new, Ordering::Relaxed);
-            }
+        // The others are dead, and what they left is this thread's.
+        for child in self.children(new) {
+            child.parent_thread.store(new, Ordering::Relaxed);
         }
         if let Some(slot) = self.slot_mut(new) {
             slot.thread = Some(Arc::downgrade(thread));
         }
     }
 
-    /// Moves all children of a process to another one.
-    ///
-    /// Children of the dead need no new memory if there is none: they stay reachable through the table and
-    /// have no parent then.
-    pub(crate) fn adopt_children(&mut self, from: Pid, to: Pid) -> Vec<Pid> {
-        let children = match self.node_mut(from) {
-            Some(node) => core::mem::take(&mut node.children),
-            None => return Vec::new(),
+    /// Makes a process the child of another one.
+    pub(crate) fn adopt(&mut self, child: Pid, heir: Pid) {
+        let Some(process) = self.process(child).cloned() else {
+            return;
         };
-        let thread = self.process(to).and_then(|heir| heir.main_thread());
-        let thread = thread.map_or(to, |thread| thread.tid());
-        for child in &children {
-            if let Some(process) = self.process(*child) {
-                process.parent.store(to, Ordering::Relaxed);
-                process.parent_thread.store(thread, Ordering::Relaxed);
-            }
+        self.unlink(Kind::Children, process.parent_pid(), child);
+        let thread = self.process(heir).and_then(|heir| heir.main_thread());
+        let thread = thread.map_or(heir, |thread| thread.tid());
+        process.parent.store(heir, Ordering::Relaxed);
+        process.parent_thread.store(thread, Ordering::Relaxed);
+        self.append(Kind::Children, heir, child);
+    }
+
+    /// Has all descendants of a process know that one of their ancestors takes orphans.
+    pub(crate) fn tell_of_subreaper(&self, ancestor: Pid) {
+        let mut at = ancestor;
+        while let Some(process) = self.next_descendant(ancestor, at) {
+            process.is_below_subreaper.store(true, Ordering::Relaxed);
+            at = process.pid();
         }
-        if let Some(node) = self.node_mut(to)
-            && node.children.try_reserve(children.len()).is_ok()
-        {
-            node.children.extend_from_slice(&children);
-        }
-        children
     }
 
     /// Puts a process into a group, which it makes if it has the group's number.
+    ///
+    /// # Errors
+    /// ESRCH for a number that is not in use.
     pub(crate) fn join_group(&mut self, process: &Arc<Process>, group: Pid) -> Result<(), Errno> {
         if group == 0 {
             // Kernel threads and, at first, process 1 are in no group.
@@ -330,21 +383,16 @@ impl Tree {
             process.group.store(0, Ordering::Relaxed);
             return Ok(());
         }
-        let slot = self.slot_mut(group).ok_or(Errno::ESRCH)?;
-        slot.group.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+        self.slot(group).ok_or(Errno::ESRCH)?;
         self.leave_group(process);
-        if let Some(slot) = self.slot_mut(group) {
-            slot.group.push(process.pid());
-        }
+        self.append(Kind::Group, group, process.pid());
         process.group.store(group, Ordering::Relaxed);
         Ok(())
     }
 
     fn leave_group(&mut self, process: &Process) {
         let group = process.group();
-        if let Some(slot) = self.slot_mut(group) {
-            slot.group.retain(|member| *member != process.pid());
-        }
+        self.unlink(Kind::Group, group, process.pid());
         // The process's own slot is in use until it is gone.
         self.free_if_unused(group);
     }
@@ -420,6 +468,34 @@ mod tests {
     }
 
     #[test]
+    fn a_named_group_is_not_the_next_one_with_its_number() {
+        let mut tree = Tree::new();
+        let mut live = |number| {
+            tree.allocate_this(number).unwrap();
+            let process = testing::process(number);
+            tree.insert_process(&process, 0, number, number).unwrap();
+            tree.release(number);
+            let group = tree.name_group(number);
+            assert_eq!(group, GroupName::led_by(&process));
+            assert_eq!(tree.named_group(group).count(), 1);
+            group
+        };
+        let first = live(400);
+        tree.remove_process(400);
+        assert_eq!(tree.named_group(first).count(), 0);
+        let nobodys = tree.name_group(400);
+        let mut live = |number| {
+            tree.allocate_this(number).unwrap();
+            let process = testing::process(number);
+            tree.insert_process(&process, 0, number, number).unwrap();
+        };
+        live(400);
+        assert_eq!(tree.group(400).count(), 1);
+        assert_eq!(tree.named_group(first).count(), 0);
+        assert_eq!(tree.named_group(nobodys).count(), 0);
+    }
+
+    #[test]
     fn a_group_outlives_its_leader_and_keeps_the_number() {
         let mut tree = Tree::new();
         let numbers = [(); 2].map(|()| tree.allocate().unwrap());
@@ -431,7 +507,9 @@ mod tests {
         for number in numbers {
             tree.slot_mut(number).unwrap().reserved = false;
         }
-        assert_eq!(tree.adopt_children(leader.pid(), 0), [member.pid()]);
+        assert_eq!(tree.children(leader.pid()).count(), 1);
+        tree.adopt(member.pid(), 0);
+        assert_eq!(tree.children(leader.pid()).count(), 0);
         tree.remove_process(leader.pid()).unwrap();
         assert!(tree.has_group(leader.pid()));
         assert!(tree.slot(leader.pid()).is_some());

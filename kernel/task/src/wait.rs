@@ -129,12 +129,11 @@ fn find(
     which: &Which,
     options: WaitFlags,
 ) -> Result<Option<(Arc<Process>, WaitStatus)>, Errno> {
-    let node = tree.node(parent.pid()).ok_or(Errno::ECHILD)?;
     let is_own = |child: &Process| {
         !options.contains(WaitFlags::NOTHREAD) || child.parent_thread.load(Ordering::Relaxed) == tid
     };
     let mut exists = false;
-    for child in node.children.iter().filter_map(|pid| tree.process(*pid)) {
+    for child in tree.children(parent.pid()) {
         if !which.includes(child) || !is_eligible(child, options) || !is_own(child) {
             continue;
         }
@@ -167,7 +166,7 @@ fn news(child: &Process, options: WaitFlags) -> Option<WaitStatus> {
 }
 
 fn total_usage(child: &Process) -> Usage {
-    let mut usage = *child.dead_threads.lock();
+    let mut usage = child.threads.lock().dead();
     usage.peak_pages = child.peak_pages.load(Ordering::Relaxed);
     usage.add(&child.dead_children.lock());
     usage

@@ -42,11 +42,11 @@ pub(crate) fn prctl(
             write(ctx, arg2, &address)
         }
         abi::PR_SET_CHILD_SUBREAPER => {
-            ctx.process.is_subreaper.store(arg2 != 0, Ordering::Relaxed);
+            ctx.process.set_subreaper(arg2 != 0);
             Ok(0)
         }
         abi::PR_GET_CHILD_SUBREAPER => {
-            let set = i32::from(ctx.process.is_subreaper.load(Ordering::Relaxed));
+            let set = i32::from(ctx.process.is_subreaper());
             write(ctx, arg2, &set)
         }
         abi::PR_GET_DUMPABLE => Ok(ctx.process.dumpable().number() as usize),

@@ -16,14 +16,14 @@ use crate::context::Context;
 use crate::pid::{self, Pid};
 use crate::process::Process;
 use crate::thread::Thread;
-use crate::tree::Tree;
+use crate::tree::{GroupName, Tree};
 
 /// Who gets signals about a file.
 enum Receiver {
     Thread(Weak<Thread>),
     /// A process, which one of its threads may have stood for.
     Process(Pid, Weak<Process>),
-    Group(Pid),
+    Group(GroupName),
 }
 
 /// Sets the receiver of signals about a file: F_SETOWN. A negative number is a group, 0 is nobody.
@@ -101,7 +101,7 @@ pub fn own_terminal(ctx: &Context<'_>, file: &OpenFile, terminal: &tty::Terminal
         return;
     }
     let receiver = match u32::try_from(terminal.foreground_group()) {
-        Ok(group) if group != 0 => Receiver::Group(group),
+        Ok(group) if group != 0 => Receiver::Group(pid::tree().name_group(group)),
         _ => Receiver::Process(ctx.process.pid(), Arc::downgrade(ctx.process)),
     };
     let credentials = ctx.credentials();
@@ -115,12 +115,12 @@ impl Receiver {
         let process = tree.process(number).cloned();
         let thread = tree.thread(number);
         if kind == ReceiverKind::Group && tree.has_group(number) {
-            return Ok(Self::Group(number));
+            return Ok(Self::Group(tree.name_group(number)));
         }
         let of_thread = thread.as_ref().map(|thread| thread.process().clone());
         let process = process.or(of_thread).ok_or(Errno::ESRCH)?;
         Ok(match (kind, thread) {
-            (ReceiverKind::Group, _) => Self::Group(number),
+            (ReceiverKind::Group, _) => Self::Group(tree.name_group(number)),
             (ReceiverKind::Thread, Some(thread)) => Self::Thread(Arc::downgrade(&thread)),
             _ => Self::Process(number, Arc::downgrade(&process)),
         })
@@ -146,7 +146,10 @@ impl SignalReceiver for Receiver {
                 let process = process.upgrade().filter(|process| process.pid() == *number)?;
                 pid::process(process.pid()).map(|process| process.pid())
             }
-            Self::Group(group) => pid::tree().has_group(*group).then_some(*group),
+            Self::Group(group) => {
+                let has_members = pid::tree().named_group(*group).next().is_some();
+                has_members.then_some(group.number())
+            }
         }
     }
 
@@ -164,7 +167,7 @@ impl SignalReceiver for Receiver {
             }
             Self::Group(group) => {
                 let tree = pid::tree();
-                for process in tree.group(*group) {
+                for process in tree.named_group(*group) {
                     tell(&tree, Target::Member(process), news);
                 }
             }
