@@ -141,9 +141,28 @@ impl OpenFile {
 
     /// Changes the flags that F_SETFL can change; the others stay.
     pub fn set_flags(&self, new: OpenFlags) {
-        let kept = self.flags().difference(CHANGEABLE);
-        let flags = kept | new.intersection(CHANGEABLE);
-        self.flags.store(flags.bits(), Ordering::Relaxed);
+        self.change_flags(CHANGEABLE, new);
+    }
+
+    /// Sets O_NONBLOCK or takes it away; the others stay.
+    pub fn set_nonblocking(&self, is_nonblocking: bool) {
+        let new = match is_nonblocking {
+            true => OpenFlags::NONBLOCK,
+            false => OpenFlags::empty(),
+        };
+        self.change_flags(OpenFlags::NONBLOCK, new);
+    }
+
+    /// Changes some flags in one step, since other threads may change others.
+    fn change_flags(&self, which: OpenFlags, new: OpenFlags) {
+        let change = |flags| {
+            let kept = OpenFlags::from_bits_retain(flags).difference(which);
+            Some((kept | new.intersection(which)).bits())
+        };
+        // It always is changed.
+        let _old = self
+            .flags
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// Returns the position, for /proc.

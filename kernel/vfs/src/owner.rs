@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::signal::{POLL_IN, POLL_OUT};
-use sync::{Rank, SpinLock};
+use sync::{Mutex, MutexGuard, Rank, SpinLock};
 
 /// What has become possible.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,8 @@ pub struct News {
 
 /// The owner of an open file.
 pub struct Owner {
+    /// Held while the file becomes asynchronous or ceases to be.
+    change: Mutex<()>,
     state: SpinLock<State>,
 }
 
@@ -84,8 +86,14 @@ struct State {
 impl Owner {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
+            change: Mutex::new(Rank::FilePosition, ()),
             state: SpinLock::new(Rank::FileSystem, State::default()),
         })
+    }
+
+    /// Waits for changes of whether the file is asynchronous, and keeps others away.
+    pub(crate) fn start_change(&self) -> MutexGuard<'_, ()> {
+        self.change.lock()
     }
 
     fn state(&self) -> State {
@@ -167,13 +175,17 @@ impl SignalList {
         Self::default()
     }
 
-    /// Adds an owner.
+    /// Adds an owner; who is there already knows the file by this descriptor from now on.
     ///
     /// # Errors
     /// ENOMEM.
     pub(crate) fn add(&self, owner: &Arc<Owner>, fd: i32) -> Result<(), Errno> {
         let mut entries = self.entries.0.lock();
         let (next_ticket, list) = &mut *entries;
+        if let Some(entry) = list.iter_mut().find(|entry| Arc::ptr_eq(&entry.owner, owner)) {
+            entry.fd = fd;
+            return Ok(());
+        }
         list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
         list.push(Entry {
             ticket: *next_ticket,
@@ -194,6 +206,12 @@ impl SignalList {
         self.count.store(list.len(), Ordering::SeqCst);
         drop(entries);
         drop(removed);
+    }
+
+    /// Returns the number of owners.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Tells all owners. Called without locks, also in interrupts.
@@ -250,8 +268,10 @@ mod tests {
         let receiver = Arc::new(Receiver::default());
         let owners = [Owner::new(), Owner::new(), Owner::new()];
         for (fd, owner) in owners.iter().enumerate() {
+            list.add(owner, 9).unwrap();
             list.add(owner, fd as i32).unwrap();
         }
+        assert_eq!(list.len(), 3);
         list.tell(Reason::Readable);
         owners[0].set(Some(receiver.clone()), 1, 2);
         owners[2].set(Some(receiver.clone()), 1, 2);

@@ -166,13 +166,7 @@ pub(crate) fn ioctl(ctx: &Context<'_>, fd: Fd, request: u32, argument: u64) -> R
     match request {
         FIOCLEX => ctx.files().set_on_exec(fd, OnExec::Close)?,
         FIONCLEX => ctx.files().set_on_exec(fd, OnExec::Keep)?,
-        FIONBIO => {
-            let flags = file.flags();
-            file.set_flags(match is_on(ctx, argument)? {
-                true => flags | OpenFlags::NONBLOCK,
-                false => flags.difference(OpenFlags::NONBLOCK),
-            });
-        }
+        FIONBIO => file.set_nonblocking(is_on(ctx, argument)?),
         FIOASYNC => owner::set_asynchronous(ctx, fd, &file, is_on(ctx, argument)?)?,
         _ => return file.ioctl(ctx.memory(), ctx.credentials(), request, argument),
     }
