@@ -129,12 +129,13 @@ pub(crate) fn publish(address: u64, value: u32) {
     let _count = call(Sysno::futex, &[address, FUTEX_WAKE, i32::MAX as u64, 0, 0, 0]);
 }
 
-/// Fails unless `condition` becomes true while the time limit lasts.
+/// Fails unless `condition` becomes true before the case must end.
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) -> Result<(), Failure> {
-    for _ in 0..5000 {
+    for _ in 0..50_000 {
         if condition() {
             return Ok(());
         }
+        // Not by yielding: the caller may have a higher priority than who is to do it.
         rt::time::sleep_ms(1);
     }
     Err(Failure::Wrong(format!("never happened: {what}")))

@@ -7,10 +7,10 @@ use los_abi::futex::{FUTEX_CMP_REQUEUE, FUTEX_PRIVATE_FLAG, FUTEX_WAIT, FUTEX_WA
 use los_abi::syscall::Sysno;
 use los_abi::task::CloneFlags;
 
-use crate::ensure;
-use crate::harness::{Failure, Outcome};
+use crate::ensure_eq;
+use crate::harness::{Failure, Outcome, spawn};
 use crate::raw::{addr, call, peek};
-use crate::thread::{STACK_BYTES, THREAD, Words, clone_on, stack};
+use crate::thread::{STACK_BYTES, THREAD, Words, clone_on, eventually, stack};
 
 /// A thread that was started and must be joined.
 pub(crate) struct Thread {
@@ -66,17 +66,35 @@ impl Thread {
 
 /// Waits until a thread of this process sleeps in the kernel.
 pub(crate) fn await_sleep(tid: u32) -> Outcome {
-    let path = alloc::format!("/proc/self/task/{tid}/stat");
-    for _ in 0..10_000 {
-        let text = rt::fs::read(path.as_bytes())?;
-        let state = text.iter().rposition(|&byte| byte == b')').map(|at| text[at + 2]);
-        if state == Some(b'S') {
-            return Ok(());
-        }
-        // Not by yielding: the caller may have a higher priority than the thread.
-        rt::time::sleep_ms(1);
-    }
-    Err(Failure::Wrong("the thread does not fall asleep".into()))
+    await_rest(&alloc::format!("/proc/self/task/{tid}/stat"))
+}
+
+/// Waits until the first thread of a process sleeps in the kernel, or has ended.
+pub(crate) fn await_sleep_of(pid: i32) -> Outcome {
+    await_rest(&alloc::format!("/proc/{pid}/stat"))
+}
+
+/// Waits until a thread rests for longer than the kernel itself has it wait for a moment.
+fn await_rest(stat: &str) -> Outcome {
+    let mut before = None;
+    eventually("the thread falls asleep", || {
+        let text = rt::fs::read(stat.as_bytes()).unwrap_or_default();
+        let state = text
+            .iter()
+            .rposition(|&byte| byte == b')')
+            .and_then(|at| text.get(at + 2).copied());
+        let last = core::mem::replace(&mut before, state);
+        state == Some(b'Z') || state == Some(b'S') && last == state
+    })
+}
+
+/// Starts a child that sends the caller a signal once that sleeps in the kernel.
+pub(crate) fn interrupt_sleep(number: u32) -> Result<i32, Failure> {
+    let sleeper = rt::process::id();
+    spawn(|| {
+        let is_sent = await_sleep_of(sleeper).is_ok() && rt::process::kill(sleeper, number).is_ok();
+        i32::from(!is_sent)
+    })
 }
 
 /// Makes a futex call on words of this process, with the private flag.
@@ -115,16 +133,14 @@ pub(crate) fn wake(word: &AtomicU32, count: u32) -> Result<u64, Errno> {
 
 /// Waits until this many threads sleep on the word. Moving them to where they are counts them.
 pub(crate) fn await_sleepers(word: &AtomicU32, count: u64) -> Outcome {
-    for _ in 0..100_000 {
+    let mut found = Ok(0);
+    eventually("enough sleepers", || {
         let value = word.load(Ordering::SeqCst);
-        let found = futex(word, FUTEX_CMP_REQUEUE, 0, i32::MAX as u64, addr(word), value)?;
-        ensure!(found <= count, "{found} sleepers instead of {count}");
-        if found == count {
-            return Ok(());
-        }
-        pause();
-    }
-    Err(Failure::Wrong("too few sleepers".into()))
+        found = futex(word, FUTEX_CMP_REQUEUE, 0, i32::MAX as u64, addr(word), value);
+        !found.is_ok_and(|found| found < count)
+    })?;
+    ensure_eq!(found, Ok(count));
+    Ok(())
 }
 
 /// Lets others run.

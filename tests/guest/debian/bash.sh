@@ -8,7 +8,7 @@ trap 'echo exit' EXIT; (exit 7) & wait $!; echo "status $?"
 set -o pipefail; false | true; echo "pipefail $?"; echo "${PIPESTATUS[@]}"
 # By number: `wait -n` forgets what ended before it, on any kernel.
 (for i in 1 2 3 4; do (exit $i) & ended[i]=$!; done; for i in 4 2 3 1; do wait ${ended[i]}; echo "$i ended with $?"; done)
-{ timeout -k 0.1 1 bash -c 'trap "" TERM; while :; do :; done'; } 2> /dev/null; echo "loop ended with $?"
+{ timeout -k 0.1 4 bash -c 'trap "" TERM; while :; do :; done'; } 2> /dev/null; echo "loop ended with $?"
 exec 5<> file; echo data >&5; exec 5>&-; cat file; exec 6< file; read -u 6 line; echo "$line"
 (ulimit -n 20; ulimit -n; cat /dev/null {1..30} 2> /dev/null; (eval exec {3..30}"< /dev/null;") 2> /dev/null || echo "no more descriptors")
 { (ulimit -v 20000; x=$(head -c 20000000 /dev/zero | tr '\0' x)) || echo 'no memory'; } 2> /dev/null; printf '%(%Y)T\n' 0; [[ abc =~ ^a(.)c$ ]] && echo ${BASH_REMATCH[1]}

@@ -6,8 +6,9 @@ use los_abi::syscall::Sysno;
 use rt::fs;
 
 use crate::cases::ended;
-use crate::harness::{Failure, Outcome, spawn, wait_for};
+use crate::harness::{Outcome, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
+use crate::thread::eventually;
 use crate::{cases, ensure_eq};
 
 cases![
@@ -24,13 +25,13 @@ const READ_WRITE: u64 = 3;
 
 /// Wakes the sleepers of a word that processes share until one was there.
 fn wake_one_shared(word: u64) -> Outcome {
-    for _ in 0..100_000 {
-        if call(Sysno::futex, &[word, u64::from(FUTEX_WAKE), 1])? == 1 {
-            return Ok(());
-        }
-        crate::worker::pause();
-    }
-    Err(Failure::Wrong("nobody sleeps".into()))
+    let mut woken = Ok(0);
+    eventually("somebody sleeps", || {
+        woken = call(Sysno::futex, &[word, u64::from(FUTEX_WAKE), 1]);
+        woken != Ok(0)
+    })?;
+    ensure_eq!(woken, Ok(1));
+    Ok(())
 }
 
 fn sleep_shared(word: u64) -> i32 {

@@ -5,12 +5,13 @@ use los_abi::signal::{
     SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SaFlags, SigSet,
 };
 use los_abi::syscall::Sysno;
-use rt::{io, process, signal, time};
+use rt::{fs, io, process, signal, time};
 
 use crate::cases::{ended, program};
 use crate::handler::{Log, SET_BYTES, install, raise, set_of};
 use crate::harness::{Outcome, in_child, spawn, wait_for};
 use crate::raw::{addr_mut, call};
+use crate::thread::eventually;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -259,14 +260,18 @@ fn session_argument_checks() -> Outcome {
 
 fn group_of_a_child_after_exec() -> Outcome {
     let child = spawn(|| {
-        let words = [b"conformance".to_vec(), b"--helper".to_vec(), b"sleep".to_vec()];
+        let words = [b"conformance".to_vec(), b"--helper".to_vec(), b"wait".to_vec()];
         let _ = process::execute(&program(), &words, &[]);
         99
     })?;
-    time::sleep_ms(50);
+    let arguments = alloc::format!("/proc/{child}/cmdline");
+    eventually("the child executes the program", || {
+        fs::read(arguments.as_bytes()).is_ok_and(|words| words.ends_with(b"\0wait\0"))
+    })?;
     let result = call(Sysno::setpgid, &[child as u64, child as u64]);
     ensure_eq!(result.err(), Some(Errno::EACCES));
-    ensure_eq!(ended(wait_for(child)?), 0);
+    process::kill(child, SIGKILL)?;
+    ensure_eq!(ended(wait_for(child)?), 128 + SIGKILL as i32);
     Ok(())
 }
 

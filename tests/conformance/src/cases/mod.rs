@@ -175,7 +175,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [what] if what == b"places" => aslr::helper(),
         [what] if what == b"image" => exec_image::helper(),
         [what, number] if what == b"read-timer" => timer_files::helper(number),
-        [what] if what == b"sleep" => timers::sleep_a_while(),
+        [what] if what == b"timer" => timers::await_signal_of_timer(),
         [what, subject] if what == b"sweep" => sweep::helper(subject),
         [what] if what == b"wait" => locks::wait_to_be_killed(),
         [first, rest @ ..] if first == b"stack" => limits::helper(rest),

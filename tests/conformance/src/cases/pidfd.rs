@@ -101,12 +101,14 @@ fn opening_is_checked() -> Outcome {
 }
 
 fn poll_tells_the_end() -> Outcome {
+    let page = shared_page()?;
     let pid = spawn(|| {
-        time::sleep_ms(50);
+        wait_until_changed(page, 0);
         3
     })?;
     let pidfd = open_child(pid)?;
     ensure_eq!(events(pidfd, 0)?, PollEvents::empty());
+    publish(page, 1);
     ensure_eq!(events(pidfd, 20_000)?, PollEvents::IN);
     ensure_eq!(ended(wait_for(pid)?), 3);
     ensure!(events(pidfd, 0)?.contains(PollEvents::IN));
@@ -116,12 +118,14 @@ fn poll_tells_the_end() -> Outcome {
 
 fn waitid_waits_for_a_descriptor() -> Outcome {
     let other = spawn(|| 1)?;
+    let page = shared_page()?;
     let pid = spawn(|| {
-        time::sleep_ms(20);
+        wait_until_changed(page, 0);
         3
     })?;
     let pidfd = open_child(pid)?;
     ensure_eq!(waitid(pidfd, WaitFlags::EXITED | WaitFlags::NOHANG)?.pid(), 0);
+    publish(page, 1);
     let info = waitid(pidfd, WaitFlags::EXITED)?;
     ensure_eq!((info.pid(), info.status()), (pid, 3));
     ensure_eq!(waitid(pidfd, WaitFlags::EXITED).err(), Some(Errno::ECHILD));

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::rseq::{RSEQ_CPU_ID_UNINITIALIZED, RSEQ_FLAG_UNREGISTER, RSEQ_ORIGINAL_BYTES, Rseq, RseqCs};
-use los_abi::signal::{SIGSEGV, SIGVTALRM, SaFlags, SigInfo, SigSet};
+use los_abi::signal::{SIGSEGV, SIGUSR1, SIGVTALRM, SaFlags, SigInfo, SigSet};
 use los_abi::syscall::Sysno;
 
 use crate::arch::{self, KERNEL_ADDRESS, RESTARTABLE, RESTARTABLE_PARTS, UContext};
@@ -23,6 +23,7 @@ cases![
     another_thread_aborts_the_section,
     a_disturbance_outside_of_the_section_clears_it,
     wrong_sections_kill,
+    handlers_run_all_the_same,
     forks_keep_the_area_and_threads_do_not,
     barriers_for_sections_want_registration,
 ];
@@ -218,6 +219,37 @@ fn wrong_sections_kill() -> Outcome {
         let _ = call(Sysno::munmap, &[page, 4096]);
         let _ = crate::handler::raise(SIGVTALRM);
     })
+}
+
+/// Ends the process by a status that tells the signal.
+fn exit_by_handler(number: u32, _info: &SigInfo, _context: &mut UContext) {
+    rt::process::exit_now(40 + number as i32);
+}
+
+/// A wrong section costs a SIGSEGV that can be handled, and takes no other signal its handler: only SIGSEGV itself
+/// loses the one that it had.
+fn handlers_run_all_the_same() -> Outcome {
+    let page = page()?;
+    for (number, handled) in [(SIGUSR1, SIGSEGV), (SIGSEGV, SIGSEGV)] {
+        let run = || {
+            in_child(|| {
+                let ready = call(Sysno::rseq, &[page, BYTES, 0, SIGNATURE])
+                    .and_then(|_| install(SIGSEGV, SaFlags::empty(), SigSet::EMPTY, exit_by_handler))
+                    .and_then(|()| install(SIGUSR1, SaFlags::empty(), SigSet::EMPTY, exit_by_handler));
+                poke(page + core::mem::offset_of!(Rseq, rseq_cs) as u64, 8_u64);
+                let raised = crate::handler::raise(number);
+                i32::from(ready.is_err() || raised.is_err())
+            })
+        };
+        // Another thread's turn in the middle of the handler of SIGSEGV ends it.
+        let mut statuses = (0..20).map(|_| run().map(ended));
+        let expected = 40 + handled as i32;
+        ensure!(
+            statuses.any(|status| status.is_ok_and(|status| status == expected)),
+            "signal {number}"
+        );
+    }
+    Ok(())
 }
 
 /// Tries to give up the area at an address; returns 0 or the errno.

@@ -18,6 +18,7 @@ use crate::descriptors::{is_readable, readiness, shows_fact, target};
 use crate::handler::{queue, raise, set_of};
 use crate::harness::{Outcome, catch, in_child, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
+use crate::worker::interrupt_sleep;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -115,11 +116,7 @@ fn a_read_waits_for_a_signal() -> Outcome {
 fn other_signals_interrupt_a_read() -> Outcome {
     let fd = open(&[SIGUSR1], SignalfdFlags::empty())?;
     catch(SIGUSR2);
-    let parent = process::id();
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(process::kill(parent, SIGUSR2).is_err())
-    })?;
+    let child = interrupt_sleep(SIGUSR2)?;
     ensure_eq!(read(fd, 1).err(), Some(Errno::EINTR));
     wait_for(child)?;
     Ok(())

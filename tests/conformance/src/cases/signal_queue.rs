@@ -15,6 +15,7 @@ use crate::cases::ended;
 use crate::handler::{Log, SET_BYTES, install, queue, raise, set_of};
 use crate::harness::{Failure, Outcome, catch, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
+use crate::worker::interrupt_sleep;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -193,11 +194,7 @@ fn waiting_argument_checks() -> Outcome {
 
 fn waiting_ends_with_other_signals() -> Outcome {
     catch(SIGUSR2);
-    let me = process::id();
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(process::kill(me, SIGUSR2).is_err())
-    })?;
+    let child = interrupt_sleep(SIGUSR2)?;
     signal::set_mask(set_of(&[SIGUSR1]));
     ensure_eq!(take(set_of(&[SIGUSR1]), 20_000_000_000).err(), Some(Errno::EINTR));
     ensure!(signal::take(SIGUSR2));

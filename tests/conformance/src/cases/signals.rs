@@ -11,6 +11,7 @@ use crate::arch;
 use crate::cases::ended;
 use crate::harness::{Outcome, catch, in_child, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call, peek};
+use crate::worker::interrupt_sleep;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -195,11 +196,7 @@ fn child_death_is_signalled() -> Outcome {
 fn interrupted_read_is_eintr() -> Outcome {
     catch(SIGUSR1);
     let (reader, _writer) = process::pipe()?;
-    let pid = process::id();
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(process::kill(pid, SIGUSR1).is_err())
-    })?;
+    let child = interrupt_sleep(SIGUSR1)?;
     let mut byte = [0_u8];
     let result = call(Sysno::read, &[reader.descriptor() as u64, addr_mut(&mut byte), 1]);
     ensure_eq!(result.err(), Some(Errno::EINTR));

@@ -14,8 +14,9 @@ use rt::{process, time};
 use crate::arch::EpollEvent;
 use crate::cases::program;
 use crate::descriptors::{is_readable, read_number, readiness, shows_fact, target};
-use crate::harness::{Outcome, catch, in_child, spawn, wait_for};
+use crate::harness::{Outcome, catch, in_child, wait_for};
 use crate::raw::{addr, addr_mut, call};
+use crate::worker::interrupt_sleep;
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -186,11 +187,7 @@ fn nonblocking_reads_fail() -> Outcome {
 fn signals_interrupt_a_read() -> Outcome {
     let fd = create(CLOCK_MONOTONIC)?;
     catch(SIGUSR1);
-    let parent = process::id();
-    let child = spawn(|| {
-        time::sleep_ms(20);
-        i32::from(process::kill(parent, SIGUSR1).is_err())
-    })?;
+    let child = interrupt_sleep(SIGUSR1)?;
     ensure_eq!(read_number(fd).err(), Some(Errno::EINTR));
     wait_for(child)?;
     Ok(())

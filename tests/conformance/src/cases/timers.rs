@@ -34,6 +34,8 @@ cases![
 ];
 
 const RT: u32 = 40;
+/// Longer than what will come takes.
+const LONG_MS: i64 = 30_000;
 
 /// Makes a timer that queues a signal with a value, or is silent.
 fn create(clock: u64, notify: i32, value: u64) -> Result<u64, Errno> {
@@ -128,16 +130,20 @@ fn a_timer_tells_its_number_and_value() -> Outcome {
 fn overruns_are_counted() -> Outcome {
     signal::set_mask(set_of(&[RT]));
     let id = create(MONOTONIC, SIGEV_SIGNAL, 5)?;
+    let before = clock_ns(MONOTONIC)?;
     set(id, 0, setting(2 * MS, 2 * MS))?;
     time::sleep_ms(30);
-    let info = take(1000)?;
+    let info = take(LONG_MS)?;
+    let most = (clock_ns(MONOTONIC)? - before) / (2 * MS);
     let overrun = (info.fields[0] >> 32) as i64;
-    ensure!((13..2000).contains(&overrun), "{overrun} overruns");
+    ensure!((13..most).contains(&overrun), "{overrun} overruns of {most}");
     ensure_eq!(call(Sysno::timer_getoverrun, &[id])?, overrun as u64);
     // One signal at a time is queued.
-    take(1000)?;
+    take(LONG_MS)?;
     let old = set(id, 0, setting(0, 0))?;
     ensure_eq!(old[..2], [0, 2 * MS]);
+    // One may have been on its way.
+    let _late = take(0);
     ensure_eq!(take(0).err(), Some(Errno::EAGAIN));
     ensure_eq!(get(id)?, [0; 4]);
     Ok(())
@@ -151,11 +157,11 @@ fn timers_fire_at_a_point_of_time() -> Outcome {
         set(id, 1, setting(0, point))?;
         let left = get(id)?;
         ensure!(left[2] == 0 && left[3] <= 20 * MS, "{left:?} left");
-        take(5000)?;
+        take(LONG_MS)?;
         ensure!(clock_ns(clock)? >= point);
         // One that has passed.
         set(id, 1, setting(0, 5))?;
-        take(1000)?;
+        take(LONG_MS)?;
     }
     Ok(())
 }
@@ -176,7 +182,7 @@ fn timers_of_a_thread() -> Outcome {
     signal::set_mask(set_of(&[RT]));
     let id = create(MONOTONIC, SIGEV_SIGNAL | SIGEV_THREAD_ID, 3)?;
     set(id, 0, setting(0, MS))?;
-    ensure_eq!(take(5000)?.value(), 3);
+    ensure_eq!(take(LONG_MS)?.value(), 3);
     Ok(())
 }
 
@@ -191,11 +197,15 @@ fn timers_of_processor_time() -> Outcome {
         let id = create(clock, SIGEV_SIGNAL, clock)?;
         let before = clock_ns(clock)?;
         set(id, 0, setting(0, 20 * MS))?;
-        // Sleeping does not count.
-        ensure_eq!(take(40).err(), Some(Errno::EAGAIN));
-        compute_until_pending(RT)?;
+        // Sleeping does not count, unless the machine let that much time pass before it.
+        let info = match take(40) {
+            Err(Errno::EAGAIN) => {
+                compute_until_pending(RT)?;
+                take(0)?
+            }
+            early => early?,
+        };
         ensure!(clock_ns(clock)? - before >= 19 * MS);
-        let info = take(0)?;
         ensure_eq!((info.si_code, info.value()), (SI_TIMER, clock));
     }
     Ok(())
@@ -284,10 +294,10 @@ fn timers_are_not_inherited() -> Outcome {
 
 fn timers_end_at_exec() -> Outcome {
     let status = in_child(|| {
-        // The new program would die of the signal.
+        signal::set_mask(set_of(&[RT]));
         let id = create(MONOTONIC, SIGEV_SIGNAL, 0).unwrap_or(99);
-        let _ = set(id, 0, setting(0, 30 * MS));
-        let words = [b"conformance".to_vec(), b"--helper".to_vec(), b"sleep".to_vec()];
+        let _ = set(id, 0, setting(10 * MS, 30 * MS));
+        let words = [b"conformance".to_vec(), b"--helper".to_vec(), b"timer".to_vec()];
         let _ = process::execute(&program(), &words, &[]);
         99
     })?;
@@ -295,10 +305,9 @@ fn timers_end_at_exec() -> Outcome {
     Ok(())
 }
 
-/// What the program does after [`timers_end_at_exec`].
-pub(crate) fn sleep_a_while() -> i32 {
-    time::sleep_ms(100);
-    0
+/// What the program does in [`timers_end_at_exec`]: it tells whether it hears of the timer of the one before.
+pub(crate) fn await_signal_of_timer() -> i32 {
+    i32::from(take(100) != Err(Errno::EAGAIN))
 }
 
 fn timers_count_as_queued_signals() -> Outcome {
@@ -322,6 +331,7 @@ fn virtual_and_profiling_timers() -> Outcome {
     signal::set_mask(set_of(&[VTALRM, PROF]));
     for (which, number) in [(1, VTALRM), (2, PROF)] {
         let value = [0_i64, 10_000, 0, 20_000];
+        let before = clock_ns(PROCESS_TIME)?;
         call(Sysno::setitimer, &[which, addr(&value), 0])?;
         let set = set_of(&[number]);
         let wait = |timeout: [i64; 2]| {
@@ -330,7 +340,10 @@ fn virtual_and_profiling_timers() -> Outcome {
                 &[addr(&set), 0, addr(&timeout), SET_BYTES],
             )
         };
-        ensure_eq!(wait([0, 40 * MS]).err(), Some(Errno::EAGAIN));
+        // As with the timers above.
+        if wait([0, 40 * MS]) != Err(Errno::EAGAIN) {
+            ensure!(clock_ns(PROCESS_TIME)? - before >= 19 * MS);
+        }
         for _ in 0..2 {
             compute_until_pending(number)?;
             wait([0, 0])?;

@@ -308,7 +308,7 @@ fn await_parents_death(page: u64) -> i32 {
     catch(SIGUSR1);
     let asked = call(Sysno::prctl, &[PR_SET_PDEATHSIG, u64::from(SIGUSR1), 0, 0, 0]);
     publish(page + STATE, if asked.is_ok() { 1 } else { 9 });
-    for _ in 0..5000 {
+    for _ in 0..50_000 {
         if signal::take(SIGUSR1) {
             publish(page + NUMBER, 1);
             return 0;
