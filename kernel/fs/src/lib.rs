@@ -8,6 +8,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod devfs;
+mod dots;
 pub mod initramfs;
 pub mod procfs;
 pub mod tmpfs;

@@ -4,6 +4,7 @@ use los_abi::errno::Errno;
 use vfs::{DirectoryEntry, FileKind, FileOps};
 
 use super::text::decimal;
+use crate::dots;
 
 /// A name that a directory finds.
 pub(super) enum Label {
@@ -38,8 +39,8 @@ pub(super) struct ListingFile<L> {
     pub(super) parent: u64,
 }
 
-/// Cursor behind `.` and `..`: that of a listing's position 0.
-const FIRST_CURSOR: u64 = 2;
+/// Cursor of a listing's position 0.
+const FIRST_CURSOR: u64 = dots::BEHIND;
 
 impl<L: Listing> FileOps for ListingFile<L> {
     fn is_pollable(&self) -> bool {
@@ -51,17 +52,8 @@ impl<L: Listing> FileOps for ListingFile<L> {
         cursor: u64,
         emit: &mut dyn FnMut(DirectoryEntry<'_>) -> bool,
     ) -> Result<u64, Errno> {
-        let dots = [(0, self.number, "."), (1, self.parent, "..")];
-        for (at, inode, name) in dots.into_iter().filter(|(at, ..)| *at >= cursor) {
-            let (kind, name) = (FileKind::Directory, name.as_bytes());
-            if !emit(DirectoryEntry {
-                inode,
-                kind,
-                next: at + 1,
-                name,
-            }) {
-                return Ok(at);
-            }
+        if let Some(at) = dots::list(cursor, self.number, self.parent, emit) {
+            return Ok(at);
         }
         let mut cursor = cursor.max(FIRST_CURSOR);
         while let Some(found) = self.listing.at(cursor - FIRST_CURSOR)? {

@@ -5,11 +5,12 @@ use core::sync::atomic::Ordering;
 use los_abi::errno::Errno;
 use mm::io::{Sink, Source};
 use mm::{Copies, Pager};
-use vfs::{DirectoryEntry, Extent, FileKind, FileOps, Inode, Io};
+use vfs::{DirectoryEntry, Extent, FileOps, Inode, Io};
 
 use super::contents::{Growth, SIZE_MAX};
 use super::directory::FIRST_CURSOR;
 use super::node::{Body, File, Node};
+use crate::dots;
 
 /// fallocate(2): the size stays.
 const FALLOC_FL_KEEP_SIZE: u32 = 1;
@@ -82,20 +83,9 @@ impl FileOps for Node {
         if entries.is_removed() {
             return Err(Errno::ENOENT);
         }
-        let dots: [(&[u8], u64); 2] = [
-            (b".", self.number),
-            (b"..", directory.parent.load(Ordering::Relaxed)),
-        ];
-        for (at, (name, inode)) in (0..).zip(dots).filter(|(at, _)| *at >= cursor) {
-            let kind = FileKind::Directory;
-            if !emit(DirectoryEntry {
-                inode,
-                kind,
-                next: at + 1,
-                name,
-            }) {
-                return Ok(at);
-            }
+        let parent = directory.parent.load(Ordering::Relaxed);
+        if let Some(at) = dots::list(cursor, self.number, parent, emit) {
+            return Ok(at);
         }
         for (at, name, node) in entries.starting_at(cursor.max(FIRST_CURSOR)) {
             if !emit(DirectoryEntry {

@@ -8,8 +8,7 @@ use core::cmp::Reverse;
 use los_abi::errno::Errno;
 
 use super::entity::Entity;
-use super::ready::Ready;
-use super::real_time::Place;
+use super::ready::{Place, Ready, Tickets};
 use crate::thread::Thread;
 
 /// The least time first, then the least ticket.
@@ -23,8 +22,7 @@ pub(super) struct EarliestDeadline {
     throttled: BinaryHeap<Ready<TimeKey>>,
     /// Those that sleep and whose bandwidth counts as used for a while, by the end of that.
     leaving: BinaryHeap<Ready<TimeKey>>,
-    next_head: i64,
-    next_tail: i64,
+    tickets: Tickets,
     /// Bandwidth of the threads that count as active.
     active: u64,
 }
@@ -35,8 +33,7 @@ impl EarliestDeadline {
             ready: BinaryHeap::new(),
             throttled: BinaryHeap::new(),
             leaving: BinaryHeap::new(),
-            next_head: -1,
-            next_tail: 0,
+            tickets: Tickets::new(),
             active: 0,
         }
     }
@@ -77,7 +74,7 @@ impl EarliestDeadline {
         if entity.served.budget().is_exhausted() {
             let next_ns = entity.served.next_period_ns();
             if next_ns > now_ns {
-                let ticket = self.ticket(Place::Tail);
+                let ticket = self.tickets.draw(Place::Tail);
                 self.throttled.push(Ready {
                     key: Reverse((next_ns, ticket)),
                     thread,
@@ -86,24 +83,11 @@ impl EarliestDeadline {
             }
             entity.served.replenish(now_ns);
         }
-        let ticket = self.ticket(place);
+        let ticket = self.tickets.draw(place);
         self.ready.push(Ready {
             key: Reverse((entity.served.budget().deadline_ns, ticket)),
             thread,
         });
-    }
-
-    fn ticket(&mut self, place: Place) -> i64 {
-        match place {
-            Place::Head => {
-                self.next_head -= 1;
-                self.next_head
-            }
-            Place::Tail => {
-                self.next_tail += 1;
-                self.next_tail
-            }
-        }
     }
 
     pub(super) fn pop(&mut self) -> Option<Arc<Thread>> {
@@ -131,7 +115,7 @@ impl EarliestDeadline {
             self.deactivate(&thread.entity);
             return;
         }
-        let ticket = self.ticket(Place::Tail);
+        let ticket = self.tickets.draw(Place::Tail);
         self.leaving.push(Ready {
             key: Reverse((until_ns, ticket)),
             thread: thread.clone(),

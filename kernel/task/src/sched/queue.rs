@@ -14,8 +14,8 @@ use super::deadline;
 use super::earliest_deadline::EarliestDeadline;
 use super::entity::{Entity, State};
 use super::policy::{DEADLINE_PRIORITY, Policy, Schedule};
-use super::ready::Ready;
-use super::real_time::{Place, RealTime};
+use super::ready::{Place, Ready};
+use super::real_time::RealTime;
 use crate::process::Process;
 use crate::thread::{Thread, Work};
 

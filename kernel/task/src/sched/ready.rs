@@ -1,4 +1,5 @@
-//! An entry of a run queue's heap: a runnable thread with the key that says when it goes.
+//! An entry of a run queue's heap: a runnable thread with the key that says when it goes, and the tickets that keep
+//! those in line that are equal otherwise.
 
 use alloc::sync::Arc;
 use core::cmp::Ordering;
@@ -27,3 +28,41 @@ impl<K: Ord> PartialEq for Ready<K> {
     }
 }
 impl<K: Ord> Eq for Ready<K> {}
+
+/// Where in the line of its equals a thread goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// Before the others: it was interrupted.
+    Head,
+    /// Behind them: it has just become runnable, or its turn is over.
+    Tail,
+}
+
+/// Gives out tickets, of which the least goes first.
+pub(super) struct Tickets {
+    last_head: i64,
+    last_tail: i64,
+}
+
+impl Tickets {
+    pub(super) const fn new() -> Self {
+        Self {
+            last_head: 0,
+            last_tail: 0,
+        }
+    }
+
+    /// Returns the next ticket.
+    pub(super) fn draw(&mut self, place: Place) -> i64 {
+        match place {
+            Place::Head => {
+                self.last_head -= 1;
+                self.last_head
+            }
+            Place::Tail => {
+                self.last_tail += 1;
+                self.last_tail
+            }
+        }
+    }
+}

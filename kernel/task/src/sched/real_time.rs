@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use los_abi::errno::Errno;
 
-use super::ready::Ready;
+use super::ready::{Place, Ready, Tickets};
 use crate::thread::Thread;
 
 /// Time over which the share of real-time threads is limited (`sched_rt_period_us`).
@@ -15,20 +15,10 @@ pub(super) const PERIOD_NS: u64 = 1_000_000_000;
 /// What they may take of it (`sched_rt_runtime_us`).
 pub(super) const BUDGET_NS: u64 = 950_000_000;
 
-/// Where in the line of its priority a thread goes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Place {
-    /// Before the others: it was interrupted.
-    Head,
-    /// Behind them: it has just become runnable, or its turn is over.
-    Tail,
-}
-
 /// The real-time threads of a run queue.
 pub(super) struct RealTime {
     ready: BinaryHeap<Ready<LineKey>>,
-    next_head: i64,
-    next_tail: i64,
+    tickets: Tickets,
     period_start_ns: u64,
     used_ns: u64,
 }
@@ -40,8 +30,7 @@ impl RealTime {
     pub(super) const fn new() -> Self {
         Self {
             ready: BinaryHeap::new(),
-            next_head: -1,
-            next_tail: 0,
+            tickets: Tickets::new(),
             period_start_ns: 0,
             used_ns: 0,
         }
@@ -68,16 +57,7 @@ impl RealTime {
     }
 
     pub(super) fn push(&mut self, thread: Arc<Thread>, place: Place) {
-        let ticket = match place {
-            Place::Head => {
-                self.next_head -= 1;
-                self.next_head
-            }
-            Place::Tail => {
-                self.next_tail += 1;
-                self.next_tail
-            }
-        };
+        let ticket = self.tickets.draw(place);
         self.ready.push(Ready {
             key: (thread.entity.priority(), Reverse(ticket)),
             thread,
