@@ -162,16 +162,13 @@ impl MachineOptions {
             .log
             .map_or_else(String::new, |level| format!("loglevel={} ", level.number()));
         Machine {
-            arch,
-            kernel: kernel.to_path_buf(),
-            initramfs: None,
             append: format!("{level}{}", self.append),
             memory_mib: self.memory,
             smp: self.smp,
             cpu: self.cpu.clone(),
             board: self.machine.clone(),
             console,
-            extra: Vec::new(),
+            ..Machine::new(arch, kernel)
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::qemu::Machine;
 
 /// What the default shell prints when it waits for a line.
 pub(crate) const PROMPT: &str = "\n# ";
-const LIMIT: Duration = Duration::from_secs(60);
+/// Generous, for slow and busy machines: it only ends what hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What to do with a golden file that differs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

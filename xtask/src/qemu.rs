@@ -47,6 +47,22 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    /// Returns a machine with one processor, nothing on its command line, and the defaults.
+    pub(crate) fn new(arch: Arch, kernel: &Path) -> Self {
+        Self {
+            arch,
+            kernel: kernel.to_path_buf(),
+            initramfs: None,
+            append: String::new(),
+            memory_mib: None,
+            smp: 1,
+            cpu: None,
+            board: None,
+            console: Console::Plain,
+            extra: Vec::new(),
+        }
+    }
+
     /// Returns the command that boots it. There are no default devices and no display, so that firmware
     /// stays silent and the console carries only what the guest prints.
     pub(crate) fn command(&self) -> Command {
@@ -128,16 +144,9 @@ mod tests {
 
     fn machine(arch: Arch) -> Machine {
         Machine {
-            arch,
-            kernel: "k".into(),
             initramfs: Some("i".into()),
             append: "quiet".to_owned(),
-            memory_mib: None,
-            smp: 1,
-            cpu: None,
-            board: None,
-            console: Console::Plain,
-            extra: Vec::new(),
+            ..Machine::new(arch, Path::new("k"))
         }
     }
 

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 mod cases;
+mod clock;
 mod core_file;
 mod descriptors;
 mod elf;

@@ -2,7 +2,6 @@
 //! for Linux, and boots that cannot work.
 
 use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -18,10 +17,11 @@ use crate::frame::PANIC;
 use crate::golden as transcripts;
 use crate::guest::{Guest, Keyboard};
 use crate::guest_files::Base;
-use crate::qemu::{self, Console, Machine};
+use crate::qemu::{self, Machine};
 
 const MEMORY_MIB: u32 = 512;
-const LIMIT: Duration = Duration::from_secs(60);
+/// Generous, for slow and busy machines: it only ends what hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs a command in a guest with these files, and with `append` on the kernel's command line; returns its
 /// output and how it ended.
@@ -33,7 +33,7 @@ pub(super) fn run(
     append: &str,
     limit: Duration,
 ) -> Result<(String, End)> {
-    let mut machine = machine(arch, &session.artifacts(arch)?.kernel);
+    let mut machine = Machine::new(arch, &session.artifacts(arch)?.kernel);
     machine.append = append.to_owned();
     let mut output = Vec::new();
     let job = Job {
@@ -56,7 +56,7 @@ pub(super) fn golden(session: &Session, arch: Arch, step: &str) -> Result<Vec<Ca
         return Ok(Vec::new());
     }
     let artifacts = session.artifacts(arch)?;
-    let mut machine = machine(arch, &artifacts.kernel);
+    let mut machine = Machine::new(arch, &artifacts.kernel);
     machine.initramfs = Some(artifacts.initramfs.clone());
     machine.append = "panic=-1".to_owned();
     let found = transcripts::session(&machine)?;
@@ -70,21 +70,6 @@ pub(super) fn golden(session: &Session, arch: Arch, step: &str) -> Result<Vec<Ca
         )
     };
     Ok(names.into_iter().zip(&texts).map(check).collect())
-}
-
-fn machine(arch: Arch, kernel: &Path) -> Machine {
-    Machine {
-        arch,
-        kernel: kernel.to_path_buf(),
-        initramfs: None,
-        append: String::new(),
-        memory_mib: None,
-        smp: 1,
-        cpu: None,
-        board: None,
-        console: Console::Plain,
-        extra: Vec::new(),
-    }
 }
 
 /// How a boot must go.

@@ -9,7 +9,7 @@ use rt::{fs, io, process};
 use super::vdso::auxiliary;
 use crate::cases::{ended, program};
 use crate::elf::Elf;
-use crate::harness::{Failure, Outcome, spawn, wait_for};
+use crate::harness::{Failure, Outcome, in_child_with_output};
 use crate::raw::{addr, call, peek};
 use crate::{cases, ensure, ensure_eq};
 
@@ -53,18 +53,14 @@ fn execute(personality: u64) -> Result<Places, Failure> {
     let mut interpreter = program();
     interpreter.push(0);
     Elf::movable(0).with_interpreter(&interpreter).write(b"movable")?;
-    let (mut reader, writer) = process::pipe()?;
-    let pid = spawn(|| {
+    let (output, status) = in_child_with_output(|writer| {
         let _ = process::duplicate_to(writer.descriptor(), 1);
         let _ = call(Sysno::personality, &[personality]);
         let words = [&b"movable"[..], b"--helper", b"places"].map(<[u8]>::to_vec);
         process::execute(b"./movable", &words, &[]);
         126
     })?;
-    drop(writer);
-    let mut output = Vec::new();
-    io::Read::read_to_end(&mut reader, &mut output)?;
-    ensure_eq!(ended(wait_for(pid)?), 0);
+    ensure_eq!(ended(status), 0);
     ensure_eq!(output.len(), 8 * WORDS);
     let mut found = [0; WORDS];
     for (word, bytes) in found.iter_mut().zip(output.as_chunks().0) {

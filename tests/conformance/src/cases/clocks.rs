@@ -6,6 +6,7 @@ use los_abi::syscall::Sysno;
 use rt::{process, signal, time};
 
 use crate::cases::ended;
+use crate::clock::clock_ns;
 use crate::harness::{Outcome, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
@@ -22,12 +23,6 @@ pub(super) const PROCESS_TIME: u64 = 2;
 pub(super) const THREAD_TIME: u64 = 3;
 pub(super) const BOOT: u64 = 7;
 pub(super) const MS: i64 = 1_000_000;
-
-pub(super) fn clock_ns(clock: u64) -> Result<i64, Errno> {
-    let mut time = [0_i64; 2];
-    call(Sysno::clock_gettime, &[clock, addr_mut(&mut time)])?;
-    Ok(time[0] * 1_000_000_000 + time[1])
-}
 
 /// Returns the clock of a process or thread.
 pub(super) fn dynamic(pid: i32, bits: i32) -> u64 {

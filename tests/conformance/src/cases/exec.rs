@@ -6,11 +6,11 @@ use los_abi::errno::Errno;
 use los_abi::fs::{F_SETFD, FD_CLOEXEC};
 use los_abi::signal::{SIGTERM, SIGUSR1, SIGUSR2};
 use los_abi::syscall::Sysno;
-use rt::{fs, io, process, signal};
+use rt::{fs, process, signal};
 
 use crate::cases::founding::hello_elf;
 use crate::cases::{ended, program};
-use crate::harness::{Outcome, in_child, spawn, wait_for};
+use crate::harness::{Outcome, in_child, in_child_with_output, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
@@ -107,16 +107,12 @@ fn arguments_and_environment_arrive() -> Outcome {
 
 /// Runs a program with its output in a pipe.
 fn output_of(path: &[u8], arguments: &[&[u8]]) -> Result<Vec<u8>, crate::harness::Failure> {
-    let (mut reader, writer) = process::pipe()?;
-    let pid = spawn(|| {
+    let (output, status) = in_child_with_output(|writer| {
         let _ = process::duplicate_to(writer.descriptor(), 1);
         process::execute(path, &words(arguments), &[]);
         126
     })?;
-    drop(writer);
-    let mut output = Vec::new();
-    io::Read::read_to_end(&mut reader, &mut output)?;
-    ensure_eq!(ended(wait_for(pid)?), 0);
+    ensure_eq!(ended(status), 0);
     Ok(output)
 }
 

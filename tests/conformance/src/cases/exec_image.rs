@@ -14,7 +14,7 @@ use rt::{fs, process};
 use super::vdso::{auxiliary, auxv};
 use crate::cases::{ended, program};
 use crate::elf::{BASE, ENTRY, Elf, HEADER, PAGE, PT_GNU_STACK, PT_LOAD, Segment, write_program};
-use crate::harness::{Failure, Outcome, in_child};
+use crate::harness::{Failure, Outcome, in_child_with_output};
 use crate::raw::{peek, poke};
 use crate::{arch, cases, ensure, ensure_eq};
 
@@ -56,17 +56,13 @@ enum End {
 const GOOD_END: End = End::Status(GOOD as i32);
 
 fn execute_words(path: &[u8], words: &[&[u8]]) -> Result<End, Failure> {
-    let (mut reader, writer) = process::pipe()?;
     let words: Vec<Vec<u8>> = words.iter().map(|word| word.to_vec()).collect();
-    let status = in_child(|| {
+    let (output, status) = in_child_with_output(|writer| {
         let _ = call_cloexec(writer.descriptor());
         let errno = process::execute(path, &words, &[]);
         let _ = rt::io::write_all(writer.descriptor(), &errno.code().to_le_bytes());
         0
     })?;
-    drop(writer);
-    let mut output = Vec::new();
-    rt::io::Read::read_to_end(&mut reader, &mut output)?;
     let refused = output
         .first_chunk()
         .and_then(|code| Errno::from_code(i32::from_le_bytes(*code)));

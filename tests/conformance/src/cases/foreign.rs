@@ -122,22 +122,30 @@ fn wrong_arguments_of_copying() -> Outcome {
     Ok(())
 }
 
-fn copying_needs_permission() -> Outcome {
-    let memory = stack()?;
-    let pid = sleeper()?;
+/// Checks something as another user.
+fn as_stranger(is_right: impl FnOnce() -> bool) -> Outcome {
     let status = in_child(|| {
         if call(Sysno::setuid, &[4242]).is_err() {
             return 77;
         }
-        let one = [range(memory, 8)];
-        i32::from(copy(Sysno::process_vm_readv, pid, &one, &one) != Err(Errno::EPERM))
+        i32::from(!is_right())
     })?;
-    end(pid)?;
     if ended(status) == 77 {
         return Err(Failure::Skip("not root"));
     }
     ensure_eq!(ended(status), 0);
     Ok(())
+}
+
+fn copying_needs_permission() -> Outcome {
+    let memory = stack()?;
+    let pid = sleeper()?;
+    let outcome = as_stranger(|| {
+        let one = [range(memory, 8)];
+        copy(Sysno::process_vm_readv, pid, &one, &one) == Err(Errno::EPERM)
+    });
+    end(pid)?;
+    outcome
 }
 
 fn mem_is_memory() -> Outcome {
@@ -167,18 +175,9 @@ fn mem_is_memory() -> Outcome {
 fn mem_needs_permission() -> Outcome {
     let pid = sleeper()?;
     let path = alloc::format!("/proc/{pid}/mem").into_bytes();
-    let status = in_child(|| {
-        if call(Sysno::setuid, &[4242]).is_err() {
-            return 77;
-        }
-        i32::from(rt::fs::File::open(&path).err() != Some(Errno::EACCES))
-    })?;
+    let outcome = as_stranger(|| rt::fs::File::open(&path).err() == Some(Errno::EACCES));
     end(pid)?;
-    if ended(status) == 77 {
-        return Err(Failure::Skip("not root"));
-    }
-    ensure_eq!(ended(status), 0);
-    Ok(())
+    outcome
 }
 
 fn kcmp(pids: [i32; 2], kind: i32, indices: [u64; 2]) -> Result<u64, Errno> {

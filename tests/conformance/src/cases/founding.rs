@@ -10,7 +10,7 @@ use rt::{fs, io};
 
 use crate::arch;
 use crate::cases::ended;
-use crate::harness::{Outcome, in_child, spawn, wait_for};
+use crate::harness::{Outcome, in_child, in_child_with_output, spawn, wait_for};
 use crate::raw::{addr_mut, call, peek};
 use crate::{cases, ensure, ensure_eq};
 
@@ -158,28 +158,21 @@ fn hello_elf_runs() -> Outcome {
     let mut file = fs::File::create(path, 0o755)?;
     file.write_all(&hello_elf())?;
     drop(file);
-    let (mut reader, writer) = process::pipe()?;
-    let pid = spawn(|| {
+    let (output, status) = in_child_with_output(|writer| {
         let _ = process::duplicate_to(writer.descriptor(), 1);
         process::execute(path, &[b"hello".to_vec()], &[]);
         127
     })?;
-    drop(writer);
-    let mut output = Vec::new();
-    io::Read::read_to_end(&mut reader, &mut output)?;
-    ensure_eq!(ended(wait_for(pid)?), 0);
+    ensure_eq!(ended(status), 0);
     ensure_eq!(output, TEXT);
     fs::remove_file(path)?;
     Ok(())
 }
 
 fn hello_from_userspace() -> Outcome {
-    let (mut reader, writer) = process::pipe()?;
-    let status =
-        in_child(|| i32::from(io::write_all(writer.descriptor(), b"Hello from userspace!\n").is_err()))?;
-    drop(writer);
-    let mut output = Vec::new();
-    io::Read::read_to_end(&mut reader, &mut output)?;
+    let (output, status) = in_child_with_output(|writer| {
+        i32::from(io::write_all(writer.descriptor(), b"Hello from userspace!\n").is_err())
+    })?;
     ensure_eq!(ended(status), 0);
     ensure_eq!(output, b"Hello from userspace!\n");
     Ok(())

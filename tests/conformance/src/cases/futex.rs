@@ -15,9 +15,11 @@ use los_abi::syscall::Sysno;
 use rt::time;
 
 use crate::arch::KERNEL_ADDRESS;
-use crate::harness::{Failure, Outcome, catch};
-use crate::raw::{addr, addr_mut, call};
-use crate::worker::{Thread, await_sleepers, futex, wake};
+use crate::cases::ended;
+use crate::clock::clock_ns;
+use crate::harness::{Failure, Outcome, catch, wait_for};
+use crate::raw::{addr, call};
+use crate::worker::{Thread, await_sleepers, futex, interrupt_sleep, wake};
 use crate::{cases, ensure, ensure_eq};
 
 cases![
@@ -103,10 +105,8 @@ fn times_are_of_their_clock() -> Outcome {
     ensure_eq!(sleep(FUTEX_WAIT_BITSET, &soon), timed_out);
     ensure!(since(begin) >= 20_000_000, "too early: {} ns", since(begin));
     let begin = time::monotonic();
-    let mut real = [0_i64; 2];
-    call(Sysno::clock_gettime, &[0, addr_mut(&mut real)])?;
-    let soon = real[1] + 20_000_000;
-    let soon = [real[0] + soon / 1_000_000_000, soon % 1_000_000_000];
+    let soon = clock_ns(0)? + 20_000_000;
+    let soon = [soon / 1_000_000_000, soon % 1_000_000_000];
     ensure_eq!(sleep(real_bitset, &soon), timed_out);
     ensure!(since(begin) >= 19_000_000, "too early: {} ns", since(begin));
     Ok(())
@@ -283,26 +283,13 @@ fn wake_op_wakes_by_the_old_value() -> Outcome {
     Ok(())
 }
 
-static TARGET: AtomicU32 = AtomicU32::new(0);
-
-/// Sends SIGUSR1 to the main thread once it sleeps.
-extern "C" fn interrupter(_: u64) -> i32 {
-    let tid = TARGET.load(Ordering::SeqCst);
-    let pid = rt::process::id() as u64;
-    if crate::worker::await_sleep(tid).is_ok() {
-        let _ = call(Sysno::tgkill, &[pid, u64::from(tid), u64::from(SIGUSR1)]);
-    }
-    0
-}
-
 fn a_signal_ends_the_sleep() -> Outcome {
     catch(SIGUSR1);
-    TARGET.store(call(Sysno::gettid, &[])? as u32, Ordering::SeqCst);
     let word = AtomicU32::new(0);
     for time in [0, addr(&[60_i64, 0])] {
-        let thread = Thread::start(interrupter, 0)?;
+        let child = interrupt_sleep(SIGUSR1)?;
         ensure_eq!(futex(&word, FUTEX_WAIT, 0, time, 0, 0).err(), Some(Errno::EINTR));
-        thread.join()?;
+        ensure_eq!(ended(wait_for(child)?), 0);
     }
     Ok(())
 }

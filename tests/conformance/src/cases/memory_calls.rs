@@ -19,7 +19,7 @@ use rt::fs::{self, File};
 
 use super::ended;
 use super::memory::{PAGE, map};
-use crate::harness::{Failure, Outcome, in_child, spawn_sleeper, wait_for};
+use crate::harness::{Failure, Outcome, first_wrong, in_child, spawn_sleeper, wait_for};
 use crate::raw::{addr, addr_mut, call, peek, poke};
 use crate::{cases, ensure, ensure_eq};
 
@@ -340,9 +340,9 @@ fn memory_stays_unexecutable() -> Outcome {
         ];
         let child = in_child(|| i32::from(map(PAGE, READ | WRITE | EXEC) != Err(Errno::EACCES)));
         let inherited = child.is_ok_and(|status| ended(status) == 0);
-        match answers.iter().position(|is_right| !is_right) {
-            Some(wrong) => 10 + wrong as i32,
-            None => i32::from(!inherited),
+        match first_wrong(&answers) {
+            0 => i32::from(!inherited),
+            wrong => wrong,
         }
     })?;
     if ended(status) == 77 {

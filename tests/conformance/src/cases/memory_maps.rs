@@ -9,7 +9,7 @@ use rt::fs;
 
 use crate::cases::memory::{ANONYMOUS, FIXED, NO_FD, PAGE, PRIVATE, READ, SHARED, WRITE, file_of, map};
 use crate::cases::{dies_of, ended};
-use crate::harness::{Outcome, in_child};
+use crate::harness::{Outcome, first_wrong, in_child};
 use crate::raw::{addr, call, peek, poke};
 use crate::{cases, ensure, ensure_eq};
 
@@ -205,10 +205,7 @@ fn address_space_limit() -> Outcome {
             .err()
                 == Some(Errno::ENOMEM),
         ];
-        answers
-            .iter()
-            .position(|right| !right)
-            .map_or(0, |wrong| wrong as i32 + 3)
+        first_wrong(&answers)
     })?;
     ensure_eq!(ended(status), 0);
     Ok(())
@@ -229,10 +226,7 @@ fn data_limit() -> Outcome {
             call(Sysno::mprotect, &[reader, 5000 * PAGE, READ | WRITE]).err() == Some(Errno::ENOMEM),
             call(Sysno::brk, &[start + 3000 * PAGE]) == Ok(start),
         ];
-        answers
-            .iter()
-            .position(|right| !right)
-            .map_or(0, |wrong| wrong as i32 + 3)
+        first_wrong(&answers)
     })?;
     ensure_eq!(ended(status), 0);
     Ok(())

@@ -6,6 +6,7 @@ use los_abi::syscall::Sysno;
 use los_abi::time::{ADJ_NANO, ADJ_OFFSET, ADJ_SETOFFSET, ADJ_SINGLESHOT, ADJ_TICK, Timex, Timezone};
 use rt::{signal, time};
 
+use crate::clock::clock_ns;
 use crate::harness::{Failure, Outcome, catch};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
@@ -26,12 +27,6 @@ cases![
     changes_of_the_discipline_are_checked,
     the_time_zone_is_checked,
 ];
-
-fn clock_ns(clock: u64) -> Result<i64, Errno> {
-    let mut time = [0_i64; 2];
-    call(Sysno::clock_gettime, &[clock, addr_mut(&mut time)])?;
-    Ok(time[0] * 1_000_000_000 + time[1])
-}
 
 fn clocks_move_forward() -> Outcome {
     for clock in [0, 1, 4, 5, 6, 7] {

@@ -7,12 +7,13 @@ use los_abi::signal::SIGUSR1;
 use los_abi::syscall::Sysno;
 use los_abi::time::{
     CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME,
-    CLOCK_REALTIME_ALARM, CLOCK_TAI, TFD_IOC_SET_TICKS, TimerfdFlags, TimerfdSetFlags, Timespec,
+    CLOCK_REALTIME_ALARM, CLOCK_TAI, TFD_IOC_SET_TICKS, TimerfdFlags, TimerfdSetFlags,
 };
 use rt::{process, time};
 
 use crate::arch::EpollEvent;
 use crate::cases::program;
+use crate::clock::clock_ns;
 use crate::descriptors::{is_readable, read_number, readiness, shows_fact, target};
 use crate::harness::{Outcome, catch, in_child, wait_for};
 use crate::raw::{addr, addr_mut, call};
@@ -82,9 +83,7 @@ fn now(clock: i32) -> Result<i64, Errno> {
         CLOCK_BOOTTIME_ALARM => CLOCK_BOOTTIME,
         _ => clock,
     };
-    let mut time = Timespec::default();
-    call(Sysno::clock_gettime, &[clock as u64, addr_mut(&mut time)])?;
-    Ok(time.tv_sec * 1000 * MS + time.tv_nsec)
+    clock_ns(clock as u64)
 }
 
 fn expiries_are_counted() -> Outcome {

@@ -7,8 +7,9 @@ use los_abi::signal::{
 use los_abi::syscall::Sysno;
 use rt::{process, signal, time};
 
-use super::clocks::{BOOT, MONOTONIC, MS, PROCESS_TIME, THREAD_TIME, clock_ns, dynamic};
+use super::clocks::{BOOT, MONOTONIC, MS, PROCESS_TIME, THREAD_TIME, dynamic};
 use crate::cases::{ended, program};
+use crate::clock::clock_ns;
 use crate::handler::{SET_BYTES, set_of};
 use crate::harness::{Failure, Outcome, in_child};
 use crate::raw::{addr, addr_mut, call};

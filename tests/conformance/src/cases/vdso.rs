@@ -10,6 +10,7 @@ use rt::{fs, signal};
 
 use crate::arch::{self, VDSO_FUNCTIONS, VDSO_VERSION};
 use crate::cases::ended;
+use crate::clock::clock_ns;
 use crate::harness::{Failure, Outcome, in_child};
 use crate::raw::{addr, addr_mut, call, invoke_long, peek, poke};
 use crate::{cases, ensure, ensure_eq};
@@ -185,12 +186,6 @@ fn functions_have_their_version() -> Outcome {
     Ok(())
 }
 
-fn kernel_ns(clock: u64) -> Result<i64, Failure> {
-    let mut time = [0_i64; 2];
-    call(Sysno::clock_gettime, &[clock, addr_mut(&mut time)])?;
-    Ok(time[0] * 1_000_000_000 + time[1])
-}
-
 fn vdso_ns(function: u64, clock: u64) -> Result<i64, Failure> {
     let mut time = [-1_i64; 2];
     ensure_eq!(invoke(function, [clock, addr_mut(&mut time), 0]), 0);
@@ -202,9 +197,9 @@ fn clocks_agree_with_the_kernel() -> Outcome {
     let gettime = function("clock_gettime")?;
     for clock in [0, 1, 4, 5, 6, 7, 11] {
         for _ in 0..100 {
-            let before = kernel_ns(clock)?;
+            let before = clock_ns(clock)?;
             let now = vdso_ns(gettime, clock)?;
-            let after = kernel_ns(clock)?;
+            let after = clock_ns(clock)?;
             ensure!(
                 before <= now && now <= after,
                 "clock {clock}: {before} {now} {after}"
@@ -249,12 +244,12 @@ fn other_clocks_are_left_to_the_kernel() -> Outcome {
 fn time_of_day_agrees() -> Outcome {
     let time_of_day = function("gettimeofday")?;
     for _ in 0..100 {
-        let before = kernel_ns(0)? / 1000;
+        let before = clock_ns(0)? / 1000;
         let mut time = [-1_i64; 2];
         ensure_eq!(invoke(time_of_day, [addr_mut(&mut time), 0, 0]), 0);
         ensure!((0..1_000_000).contains(&time[1]));
         let now = time[0] * 1_000_000 + time[1];
-        ensure!(before <= now && now <= kernel_ns(0)? / 1000);
+        ensure!(before <= now && now <= clock_ns(0)? / 1000);
     }
     let mut zone = [7_i32; 2];
     ensure_eq!(invoke(time_of_day, [0, addr_mut(&mut zone), 0]), 0);
@@ -266,9 +261,9 @@ fn time_of_day_agrees() -> Outcome {
 fn seconds_agree() -> Outcome {
     let seconds = function("_time")?;
     let mut stored = 0_i64;
-    let before = kernel_ns(0)? / 1_000_000_000;
+    let before = clock_ns(0)? / 1_000_000_000;
     let now = invoke_long(seconds, [addr_mut(&mut stored), 0, 0]);
-    ensure!(before - 1 <= now && now <= kernel_ns(0)? / 1_000_000_000);
+    ensure!(before - 1 <= now && now <= clock_ns(0)? / 1_000_000_000);
     ensure_eq!(now, stored);
     ensure!(invoke_long(seconds, [0, 0, 0]) >= now);
     Ok(())
@@ -304,9 +299,9 @@ fn a_child_keeps_its_clock() -> Outcome {
     let gettime = function("clock_gettime")?;
     let status = in_child(|| {
         let advances = || -> Option<bool> {
-            let before = kernel_ns(1).ok()?;
+            let before = clock_ns(1).ok()?;
             let now = vdso_ns(gettime, 1).ok()?;
-            Some(before <= now && now <= kernel_ns(1).ok()?)
+            Some(before <= now && now <= clock_ns(1).ok()?)
         };
         i32::from(advances() != Some(true))
     })?;
