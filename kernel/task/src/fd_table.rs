@@ -10,10 +10,10 @@ use sync::{Rank, SpinLock, SpinLockGuard};
 use vfs::OpenFile;
 use vfs::lock::{self, Owner};
 
+use crate::rlimit::nofile_max;
+
 /// Bits of one word of the maps.
 const WORD_BITS: usize = u64::BITS as usize;
-/// Most descriptors that a table ever holds (Linux's `nr_open`).
-const CAPACITY_MAX: usize = 1 << 20;
 
 /// Open files by number, shared by the threads that cloned with CLONE_FILES.
 pub struct FdTable {
@@ -107,7 +107,7 @@ impl FdTable {
     ) -> Result<Fd, Errno> {
         let mut slots = self.slots.lock();
         let index = slots.first_free(minimum);
-        if index as u64 >= limit || index >= CAPACITY_MAX {
+        if index as u64 >= limit || index as u64 >= nofile_max() {
             return Err(Errno::EMFILE);
         }
         slots.grow_to(index + 1)?;
@@ -127,7 +127,7 @@ impl FdTable {
         limit: u64,
     ) -> Result<Option<Arc<OpenFile>>, Errno> {
         let index = usize::try_from(fd.0).map_err(|_| Errno::EBADF)?;
-        if index as u64 >= limit || index >= CAPACITY_MAX {
+        if index as u64 >= limit || index as u64 >= nofile_max() {
             return Err(Errno::EBADF);
         }
         let replaced = {

@@ -265,7 +265,13 @@ pub(crate) fn install(ctx: &Context<'_>, subject: Subject, flags: PidfdFlags) ->
     let inode = pidfd.watched.inode.clone();
     // The bits of the flags are those of the open flags that they show as.
     let status = OpenFlags::RDWR | OpenFlags::from_bits_retain(flags.bits());
-    let file = anonymous_file(b"anon_inode:[pidfd]", inode, Arc::new(pidfd), status)?;
+    let file = anonymous_file(
+        b"anon_inode:[pidfd]",
+        inode,
+        Arc::new(pidfd),
+        status,
+        ctx.credentials(),
+    )?;
     ctx.install(file, OnExec::Close)
 }
 

@@ -1,5 +1,8 @@
 //! Resource limits (getrlimit(2)).
 
+use core::ops::RangeInclusive;
+use core::sync::atomic::{AtomicU64, Ordering};
+
 use los_abi::errno::Errno;
 use los_abi::resource::{
     RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_AS, RLIMIT_CORE, RLIMIT_DATA, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE,
@@ -8,7 +11,27 @@ use los_abi::resource::{
 use sync::{Rank, SpinLock};
 
 /// Most open files that a limit may allow (`fs.nr_open`).
-pub const NOFILE_MAX: u64 = 1 << 20;
+static NOFILE_MAX: AtomicU64 = AtomicU64::new(1 << 20);
+
+/// What [`set_nofile_max`] takes, as in Linux: at least a word of a table's bits, and no more than an `int` counts.
+const NOFILE_MAX_RANGE: RangeInclusive<u64> = 64..=i32::MAX as u64 / 64 * 64;
+
+/// Returns how many descriptors a process may have at most, whatever its limit says (`fs.nr_open`).
+pub fn nofile_max() -> u64 {
+    NOFILE_MAX.load(Ordering::Relaxed)
+}
+
+/// Changes what [`nofile_max`] returns.
+///
+/// # Errors
+/// EINVAL.
+pub fn set_nofile_max(most: u64) -> Result<(), Errno> {
+    if !NOFILE_MAX_RANGE.contains(&most) {
+        return Err(Errno::EINVAL);
+    }
+    NOFILE_MAX.store(most, Ordering::Relaxed);
+    Ok(())
+}
 
 /// The limits of a process.
 pub struct Limits {
@@ -105,7 +128,7 @@ impl Limits {
         if new.rlim_cur > new.rlim_max {
             return Err(Errno::EINVAL);
         }
-        if resource == RLIMIT_NOFILE && new.rlim_max > NOFILE_MAX {
+        if resource == RLIMIT_NOFILE && new.rlim_max > nofile_max() {
             return Err(Errno::EPERM);
         }
         if new.rlim_max > limit.rlim_max && raise == RaiseHard::Refused {

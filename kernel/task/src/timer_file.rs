@@ -98,6 +98,7 @@ pub fn open(ctx: &Context<'_>, clock_number: i32, flags: TimerfdFlags) -> Result
         inode,
         Arc::new(timer),
         status | OpenFlags::RDWR,
+        ctx.credentials(),
     )?;
     let on_exec = OnExec::from_cloexec(flags.contains(TimerfdFlags::CLOEXEC));
     ctx.install(file, on_exec)

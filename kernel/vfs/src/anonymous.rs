@@ -25,19 +25,15 @@ pub fn next_inode_number() -> u64 {
 /// Makes an open file of its own kind; `name` is what /proc/PID/fd shows, as in `pipe:[12]`.
 ///
 /// # Errors
-/// ENOMEM.
+/// ENFILE when there are too many files; ENOMEM.
 pub fn anonymous_file(
     name: &[u8],
     inode: Arc<dyn Inode>,
     ops: Arc<dyn FileOps>,
     flags: OpenFlags,
+    credentials: &Credentials,
 ) -> Result<Arc<OpenFile>, Errno> {
-    OpenFile::new(
-        anonymous_path(name, inode),
-        Some(ops),
-        flags,
-        &Credentials::root(),
-    )
+    OpenFile::new(anonymous_path(name, inode), Some(ops), flags, credentials)
 }
 
 /// Makes a path that leads nowhere but to its inode.

@@ -17,6 +17,7 @@ use sync::{Mutex, Rank, SpinLock, WaitError};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
+use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::FileOps;
 use crate::poll::PollTable;
@@ -69,24 +70,30 @@ pub struct Epoll {
     ready: Arc<Ready>,
 }
 
-/// Makes an empty set of a user's.
+/// Makes an empty set.
 ///
 /// # Errors
-/// ENOMEM.
-pub fn create(user: u32) -> Result<Arc<OpenFile>, Errno> {
+/// ENFILE; ENOMEM.
+pub fn create(credentials: &Credentials) -> Result<Arc<OpenFile>, Errno> {
     if !mm::frames::headroom() {
         return Err(Errno::ENOMEM);
     }
     let epoll = Arc::new_cyclic(|this| Epoll {
         this: this.clone(),
-        user,
+        user: credentials.uid,
         turn: Mutex::new(Rank::Inode, ()),
         members: SpinLock::new(Rank::FileSystem, BTreeMap::new()),
         looked: AtomicU64::new(0),
         ready: Ready::new(),
     });
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
-    anonymous_file(b"anon_inode:[eventpoll]", inode, epoll, OpenFlags::RDWR)
+    anonymous_file(
+        b"anon_inode:[eventpoll]",
+        inode,
+        epoll,
+        OpenFlags::RDWR,
+        credentials,
+    )
 }
 
 /// Returns the set behind an open file.

@@ -11,6 +11,7 @@ use sync::WaitQueue;
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
+use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io};
 use crate::poll::PollTable;
@@ -39,8 +40,13 @@ struct EventCounter {
 /// Makes an open counter.
 ///
 /// # Errors
-/// ENOMEM.
-pub fn create(initial: u32, counting: Counting, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+/// ENFILE; ENOMEM.
+pub fn create(
+    initial: u32,
+    counting: Counting,
+    flags: OpenFlags,
+    credentials: &Credentials,
+) -> Result<Arc<OpenFile>, Errno> {
     if !mm::frames::headroom() {
         return Err(Errno::ENOMEM);
     }
@@ -50,7 +56,13 @@ pub fn create(initial: u32, counting: Counting, flags: OpenFlags) -> Result<Arc<
         queue: Arc::new(WaitQueue::new()),
     });
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
-    anonymous_file(b"anon_inode:[eventfd]", inode, counter, flags | OpenFlags::RDWR)
+    anonymous_file(
+        b"anon_inode:[eventfd]",
+        inode,
+        counter,
+        flags | OpenFlags::RDWR,
+        credentials,
+    )
 }
 
 impl EventCounter {
@@ -154,11 +166,11 @@ mod tests {
     #[test]
     fn reads_take_everything_or_one() {
         mm::testing::start();
-        let whole = create(3, Counting::Whole, OpenFlags::NONBLOCK).unwrap();
+        let whole = create(3, Counting::Whole, OpenFlags::NONBLOCK, &Credentials::root()).unwrap();
         assert_eq!(add(&whole, 4), Ok(8));
         assert_eq!(take(&whole), Ok(7));
         assert_eq!(take(&whole), Err(Errno::EAGAIN.into()));
-        let single = create(2, Counting::Single, OpenFlags::NONBLOCK).unwrap();
+        let single = create(2, Counting::Single, OpenFlags::NONBLOCK, &Credentials::root()).unwrap();
         assert_eq!((take(&single), take(&single)), (Ok(1), Ok(1)));
         assert_eq!(take(&single), Err(Errno::EAGAIN.into()));
     }
@@ -166,7 +178,7 @@ mod tests {
     #[test]
     fn a_counter_is_never_more_than_its_largest_value() {
         mm::testing::start();
-        let file = create(0, Counting::Whole, OpenFlags::NONBLOCK).unwrap();
+        let file = create(0, Counting::Whole, OpenFlags::NONBLOCK, &Credentials::root()).unwrap();
         assert_eq!(add(&file, u64::MAX), Err(Errno::EINVAL.into()));
         assert_eq!(add(&file, COUNT_MAX), Ok(8));
         assert_eq!(add(&file, 1), Err(Errno::EAGAIN.into()));

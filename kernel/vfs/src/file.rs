@@ -24,10 +24,15 @@ use crate::owner::Owner as SignalOwner;
 use crate::path::Path;
 use crate::poll::PollTable;
 use crate::text::WriteAccess;
+use count::Counted;
 
+mod count;
 mod signals;
 mod storage;
 mod transfer;
+
+pub(crate) use count::check_open_files;
+pub use count::open_files;
 
 /// Flags that F_SETFL can change.
 const CHANGEABLE: OpenFlags = OpenFlags::APPEND
@@ -66,19 +71,21 @@ pub struct OpenFile {
     owner: Once<Arc<SignalOwner>>,
     /// The sets that it is in, from the first one on.
     sets: Once<Arc<Memberships>>,
+    _counted: Counted,
 }
 
 impl OpenFile {
     /// Makes an open file. `ops` is `None` for O_PATH.
     ///
     /// # Errors
-    /// ENOENT for a path without an inode; ETXTBSY to write a program that runs.
+    /// ENFILE when there are too many; ENOENT for a path without an inode; ETXTBSY to write a program that runs.
     pub fn new(
         path: Path,
         ops: Option<Arc<dyn FileOps>>,
         flags: OpenFlags,
         credentials: &Credentials,
     ) -> core::result::Result<Arc<Self>, Errno> {
+        let counted = Counted::take(credentials)?;
         let inode = path.inode()?.clone();
         let writes = matches!(flags.access(), AccessMode::Write | AccessMode::ReadWrite);
         let write_access = if writes {
@@ -97,6 +104,7 @@ impl OpenFile {
             mapped: Once::new(),
             owner: Once::new(),
             sets: Once::new(),
+            _counted: counted,
         }))
     }
 

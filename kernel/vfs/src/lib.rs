@@ -55,7 +55,7 @@ pub use attributes::{
 pub use credentials::{Capability, Credentials};
 pub use dentry::{Dentry, drop_unused_names};
 pub use extended_attributes::ExtendedAttributes;
-pub use file::{OpenFile, Whence};
+pub use file::{OpenFile, Whence, open_files};
 pub use filesystems::{FileSystemType, MountRequest};
 pub use inode::{Extent, FileOps, FileSystem, Inode, Io, IoctlContext};
 pub use mount::{Mount, Namespace, SuperBlock};

@@ -121,6 +121,9 @@ pub fn flock(file: &OpenFile, pid: i32, strength: Option<Strength>, patience: Pa
     if strength.is_some() && !file.is_readable() && !file.is_writable() {
         return Err(Errno::EBADF.into());
     }
+    if strength.is_some() && !mm::frames::headroom() {
+        return Err(Errno::ENOMEM.into());
+    }
     let owner = Owner::of_file(file);
     change(key(file), owner, patience, |locks| {
         let Some(strength) = strength else {
@@ -145,8 +148,8 @@ pub fn flock(file: &OpenFile, pid: i32, strength: Option<Strength>, patience: Pa
 /// Takes, changes or (without a strength) drops the locks of an owner on a range.
 ///
 /// # Errors
-/// EBADF unless open for reading (shared) or writing (exclusive), EAGAIN, ENOMEM, EDEADLK for a process that
-/// would wait for itself; a restart when interrupted.
+/// EBADF unless open for reading (shared) or writing (exclusive), EAGAIN, EDEADLK for a process that would wait for
+/// itself, ENOLCK without memory; a restart when interrupted.
 pub fn set_record(
     file: &OpenFile,
     (owner, pid): (Owner, i32),
@@ -161,6 +164,9 @@ pub fn set_record(
     };
     if !allowed {
         return Err(Errno::EBADF.into());
+    }
+    if strength.is_some() && !mm::frames::headroom() {
+        return Err(Errno::ENOLCK.into());
     }
     change(key(file), owner, patience, |locks| {
         let blocker = strength.and_then(|strength| record::blocker(&locks.records, owner, range, strength));

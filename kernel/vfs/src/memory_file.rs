@@ -45,5 +45,5 @@ pub fn create(
     let ops = inode.clone().open(flags, credentials)?;
     // As /proc/PID/fd shows it: a path that was unlinked.
     let shown = [b"/memfd:", name, b" (deleted)"].concat();
-    Ok(anonymous_file(&shown, inode, ops, flags)?)
+    Ok(anonymous_file(&shown, inode, ops, flags, credentials)?)
 }

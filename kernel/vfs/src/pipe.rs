@@ -19,19 +19,18 @@ use sync::{Mutex, Rank, WaitQueue};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
-use crate::credentials::{Capability, Credentials};
+use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
 use crate::owner::{Reason, SignalList};
 use crate::poll::PollTable;
+use crate::user_limits::Share;
 use ring::{Form, PAGE_BYTES, Ring};
 
-mod ring;
+pub use capacity::round_size;
 
-/// Bytes that a pipe holds unless F_SETPIPE_SZ says otherwise.
-const DEFAULT_CAPACITY_BYTES: usize = 64 * 1024;
-/// Most bytes that F_SETPIPE_SZ gives without privilege (`/proc/sys/fs/pipe-max-size`).
-pub const CAPACITY_MAX_BYTES: usize = 1024 * 1024;
+mod capacity;
+mod ring;
 
 /// What both ends share.
 pub struct Pipe {
@@ -41,6 +40,8 @@ pub struct Pipe {
     /// Packets in the ring and the streams between them; none while there is no packet.
     pieces: AtomicUsize,
     capacity: AtomicUsize,
+    /// The pages of its capacity, which its user has.
+    share: Mutex<Share>,
     /// Open ends.
     readers: AtomicUsize,
     writers: AtomicUsize,
@@ -62,12 +63,12 @@ pub struct Pipe {
 /// Makes a pipe and returns its two ends: for reading, for writing.
 ///
 /// # Errors
-/// ENOMEM.
-pub fn create(flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
+/// ENFILE when there are too many files, or its user has too many pages in pipes; ENOMEM.
+pub fn create(flags: OpenFlags, credentials: &Credentials) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno> {
     if !mm::frames::headroom() {
         return Err(Errno::ENOMEM);
     }
-    let pipe = Pipe::new();
+    let pipe = Pipe::new(credentials).ok_or(Errno::ENFILE)?;
     let reopened = pipe.clone();
     let reopen = Box::new(move |flags: OpenFlags| {
         // Unlike a FIFO, a pipe does not wait for its other end.
@@ -78,7 +79,7 @@ pub fn create(flags: OpenFlags) -> Result<(Arc<OpenFile>, Arc<OpenFile>), Errno>
     let name = format!("pipe:[{}]", inode.number());
     let end = |access: OpenFlags| {
         let ops = End::new(&pipe, access.access());
-        anonymous_file(name.as_bytes(), inode.clone(), ops, access | flags)
+        anonymous_file(name.as_bytes(), inode.clone(), ops, access | flags, credentials)
     };
     Ok((end(OpenFlags::empty())?, end(OpenFlags::WRONLY)?))
 }
@@ -90,13 +91,15 @@ pub fn of(ops: &dyn FileOps) -> Option<&Arc<Pipe>> {
 }
 
 impl Pipe {
-    /// Makes a pipe without ends.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self {
+    /// Makes a pipe without ends; `None` if its user has too many pages in pipes.
+    pub fn new(credentials: &Credentials) -> Option<Arc<Self>> {
+        let share = capacity::pages_of_new_pipe(credentials)?;
+        Some(Arc::new(Self {
             ring: Mutex::new(Rank::Pipe, Ring::new()),
             filled: AtomicUsize::new(0),
             pieces: AtomicUsize::new(0),
-            capacity: AtomicUsize::new(DEFAULT_CAPACITY_BYTES),
+            capacity: AtomicUsize::new(share.amount() * PAGE_BYTES),
+            share: Mutex::new(Rank::Pipe, share),
             readers: AtomicUsize::new(0),
             writers: AtomicUsize::new(0),
             readers_ever: AtomicU64::new(0),
@@ -106,7 +109,7 @@ impl Pipe {
             read_signals: SignalList::new(),
             write_signals: SignalList::new(),
             openers: WaitQueue::new(),
-        })
+        }))
     }
 
     /// Opens one end of a FIFO, waiting for the other (fifo(7)).
@@ -139,18 +142,7 @@ impl Pipe {
         self.capacity.load(Ordering::Relaxed)
     }
 
-    /// Sets the bytes that it can hold, rounded up to a power of two of pages, and returns them: F_SETPIPE_SZ.
-    ///
-    /// # Errors
-    /// EINVAL for 0; EPERM above the limit; EBUSY when more is in it; ENOMEM.
-    pub fn set_capacity(&self, bytes: usize, credentials: &Credentials) -> Result<usize, Errno> {
-        if bytes == 0 || bytes > 1 << 31 {
-            return Err(Errno::EINVAL);
-        }
-        let capacity = bytes.next_power_of_two().max(PAGE_BYTES);
-        if capacity > CAPACITY_MAX_BYTES && !credentials.capable(Capability::SysResource) {
-            return Err(Errno::EPERM);
-        }
+    fn resize(&self, capacity: usize) -> Result<(), Errno> {
         let mut ring = self.ring.lock();
         if ring.length() > capacity || ring.pieces() > capacity / PAGE_BYTES {
             return Err(Errno::EBUSY);
@@ -159,7 +151,7 @@ impl Pipe {
         self.capacity.store(capacity, Ordering::SeqCst);
         drop(ring);
         self.write_queue.wake_all();
-        Ok(capacity)
+        Ok(())
     }
 
     fn filled(&self) -> usize {

@@ -20,19 +20,39 @@ pub enum Limit {
     InotifyWatches,
     /// Members of sets (epoll), by user.
     EpollWatches,
+    /// Pages of pipes, by user, from which on new pipes are small; 0 is no limit.
+    PipePagesSoft,
+    /// Pages of pipes, by user; 0 is no limit.
+    PipePagesHard,
+    /// Bytes of one pipe.
+    PipeBytes,
+    /// Open files of all users.
+    OpenFiles,
 }
 
 /// Least of what Linux computes from the memory that there is.
 const DEFAULT_INOTIFY_WATCHES: usize = 8192;
+/// As many as 1024 pipes have, the default number of a process's descriptors.
+const DEFAULT_PIPE_PAGES: usize = 1024 * 16;
+const DEFAULT_PIPE_BYTES: usize = 1 << 20;
+/// Least number of open files (`NR_FILE`).
+const LEAST_OPEN_FILES: usize = 8192;
+/// The part of memory that open files may take, and how much each is reckoned to.
+const FILES_PART_OF_MEMORY: usize = 10;
+const FILE_BYTES: usize = 1024;
 /// The part of memory that a user's members of sets may take.
 const EPOLL_PART_OF_MEMORY: usize = 25;
 /// Stands for a limit that nobody has set and that memory decides.
 const BY_MEMORY: usize = usize::MAX;
 
-static LIMITS: [AtomicUsize; 4] = [
+static LIMITS: [AtomicUsize; 8] = [
     AtomicUsize::new(INOTIFY_DEFAULT_QUEUED_EVENTS),
     AtomicUsize::new(INOTIFY_DEFAULT_INSTANCES),
     AtomicUsize::new(DEFAULT_INOTIFY_WATCHES),
+    AtomicUsize::new(BY_MEMORY),
+    AtomicUsize::new(DEFAULT_PIPE_PAGES),
+    AtomicUsize::new(0),
+    AtomicUsize::new(DEFAULT_PIPE_BYTES),
     AtomicUsize::new(BY_MEMORY),
 ];
 
@@ -55,6 +75,7 @@ fn by_memory(which: Limit) -> usize {
     let bytes = *PAGES.call_once(|| mm::frames::statistics().total_pages) * PAGE_SIZE;
     match which {
         Limit::EpollWatches => bytes / EPOLL_PART_OF_MEMORY / crate::epoll::MEMBER_BYTES,
+        Limit::OpenFiles => LEAST_OPEN_FILES.max(bytes / FILES_PART_OF_MEMORY / FILE_BYTES),
         _ => BY_MEMORY,
     }
 }
@@ -68,6 +89,8 @@ pub(crate) enum Resource {
     InotifyWatches,
     /// Members of sets (epoll).
     EpollWatches,
+    /// Pages of pipes.
+    PipePages,
 }
 
 static USED: SpinLock<BTreeMap<(u32, Resource), usize>> = SpinLock::new(Rank::FileSystem, BTreeMap::new());
@@ -93,6 +116,34 @@ impl Share {
             what,
             amount: 1,
         })
+    }
+
+    /// Makes a share of nothing.
+    pub(crate) fn none(user: u32, what: Resource) -> Self {
+        Self {
+            user,
+            what,
+            amount: 0,
+        }
+    }
+
+    /// Returns its size.
+    pub(crate) fn amount(&self) -> usize {
+        self.amount
+    }
+
+    /// Changes its size, and returns what the user has in all then.
+    pub(crate) fn set(&mut self, amount: usize) -> usize {
+        let mut used = USED.lock();
+        let count = used.entry((self.user, self.what)).or_insert(0);
+        *count = *count - self.amount + amount;
+        self.amount = amount;
+        *count
+    }
+
+    /// Returns what the user has in all.
+    pub(crate) fn of_user(&self) -> usize {
+        USED.lock().get(&(self.user, self.what)).copied().unwrap_or(0)
     }
 }
 

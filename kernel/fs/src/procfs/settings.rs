@@ -18,9 +18,6 @@ use super::text::Text;
 
 type Done = Result<(), Errno>;
 
-/// `fs.file-max`: nothing but memory limits the number of open files.
-const FILE_MAX: u64 = i64::MAX as u64;
-
 /// The number that stands for users and groups which others cannot name.
 const OVERFLOW_ID: u32 = 65534;
 
@@ -52,7 +49,16 @@ pub(super) static TABLE: &[Entry<System>] = &[
                     |_, bytes| store_long(Limit::EpollWatches, bytes),
                 )],
             ),
-            text("file-max", |_, text| line(text, FILE_MAX)),
+            setting(
+                "file-max",
+                |_, text| line(text, limit(Limit::OpenFiles)),
+                |_, bytes| store_long(Limit::OpenFiles, bytes),
+            ),
+            text("file-nr", |_, text| {
+                // The second number is always 0 (proc_sys_fs(5)).
+                writeln!(text, "{}\t0\t{}", vfs::open_files(), limit(Limit::OpenFiles));
+                Ok(())
+            }),
             directory(
                 "inotify",
                 &[
@@ -73,10 +79,33 @@ pub(super) static TABLE: &[Entry<System>] = &[
                     ),
                 ],
             ),
-            text("nr_open", |_, text| line(text, rlimit::NOFILE_MAX)),
-            text("pipe-max-size", |_, text| {
-                line(text, vfs::pipe::CAPACITY_MAX_BYTES)
-            }),
+            setting(
+                "nr_open",
+                |_, text| line(text, rlimit::nofile_max()),
+                |_, bytes| {
+                    let most = u64::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    rlimit::set_nofile_max(most)
+                },
+            ),
+            setting(
+                "pipe-max-size",
+                |_, text| line(text, limit(Limit::PipeBytes)),
+                |_, bytes| {
+                    let size = usize::try_from(long(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    set_limit(Limit::PipeBytes, vfs::pipe::round_size(size)?);
+                    Ok(())
+                },
+            ),
+            setting(
+                "pipe-user-pages-hard",
+                |_, text| line(text, limit(Limit::PipePagesHard)),
+                |_, bytes| store_long(Limit::PipePagesHard, bytes),
+            ),
+            setting(
+                "pipe-user-pages-soft",
+                |_, text| line(text, limit(Limit::PipePagesSoft)),
+                |_, bytes| store_long(Limit::PipePagesSoft, bytes),
+            ),
             setting(
                 "suid_dumpable",
                 |_, text| line(text, core_dump::settings::of_set_id().number()),
@@ -198,11 +227,14 @@ fn store_limit(which: Limit, bytes: &[u8]) -> Done {
     Ok(())
 }
 
-/// Stores a limit that is a `long` and not negative in Linux.
+/// Reads the one number that was written, where that is a `long`.
+fn long(written: &[u8]) -> Result<i64, Errno> {
+    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
+    text.trim().parse().map_err(|_| Errno::EINVAL)
+}
+
 fn store_long(which: Limit, bytes: &[u8]) -> Done {
-    let text = core::str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    let value: i64 = text.trim().parse().map_err(|_| Errno::EINVAL)?;
-    set_limit(which, usize::try_from(value).map_err(|_| Errno::EINVAL)?);
+    set_limit(which, usize::try_from(long(bytes)?).map_err(|_| Errno::EINVAL)?);
     Ok(())
 }
 

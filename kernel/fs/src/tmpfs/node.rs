@@ -171,14 +171,17 @@ impl Node {
         Ok(node)
     }
 
-    fn open_fifo(pipe: &SpinLock<Weak<Pipe>>) -> Arc<Pipe> {
-        let mut slot = pipe.lock();
-        if let Some(pipe) = slot.upgrade() {
-            return pipe;
+    fn open_fifo(pipe: &SpinLock<Weak<Pipe>>, credentials: &Credentials) -> Result<Arc<Pipe>, Errno> {
+        if let Some(pipe) = pipe.lock().upgrade() {
+            return Ok(pipe);
         }
-        let pipe = Pipe::new();
-        *slot = Arc::downgrade(&pipe);
-        pipe
+        let new = Pipe::new(credentials).ok_or(Errno::ENOMEM)?;
+        let mut slot = pipe.lock();
+        // Another opener may have been faster.
+        Ok(slot.upgrade().unwrap_or_else(|| {
+            *slot = Arc::downgrade(&new);
+            new
+        }))
     }
 }
 
@@ -326,7 +329,7 @@ impl Inode for Node {
         match &self.body {
             Body::File(_) | Body::Directory(_) => Ok(self),
             Body::Device(kind, rdev) => devfs::open_device(*kind, *rdev, flags, credentials),
-            Body::Fifo(pipe) => Self::open_fifo(pipe).open(flags),
+            Body::Fifo(pipe) => Self::open_fifo(pipe, credentials)?.open(flags),
             Body::Link(_) => Err(Errno::ELOOP.into()),
             Body::Socket => Err(Errno::ENXIO.into()),
         }

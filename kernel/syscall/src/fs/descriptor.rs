@@ -84,7 +84,8 @@ pub(crate) fn pipe2(ctx: &Context<'_>, fds: UserPtr<[i32; 2]>, flags: u32) -> Re
         return Err(Errno::EINVAL.into());
     }
     let on_exec = OnExec::from_cloexec(flags.contains(OpenFlags::CLOEXEC));
-    let (reader, writer) = vfs::pipe::create(flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT))?;
+    let flags = flags & (OpenFlags::NONBLOCK | OpenFlags::DIRECT);
+    let (reader, writer) = vfs::pipe::create(flags, ctx.credentials())?;
     let first = ctx.files().insert(reader, 0, on_exec, limit(ctx))?;
     let second = match ctx.files().insert(writer, 0, on_exec, limit(ctx)) {
         Ok(second) => second,

@@ -30,7 +30,7 @@ pub(crate) fn epoll_create1(ctx: &Context<'_>, flags: EpollCreateFlags) -> Resul
         return Err(Errno::EINVAL.into());
     }
     let on_exec = OnExec::from_cloexec(flags.contains(EpollCreateFlags::CLOEXEC));
-    let set = epoll::create(ctx.credentials().uid)?;
+    let set = epoll::create(ctx.credentials())?;
     Ok(ctx.install(set, on_exec)?.0 as usize)
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn eventfd2(ctx: &Context<'_>, initial: u32, flags: u32) -> Result<us
     if !(OpenFlags::CLOEXEC | OpenFlags::NONBLOCK).contains(flags) {
         return Err(Errno::EINVAL.into());
     }
-    let file = event::create(initial, counting, flags & OpenFlags::NONBLOCK)?;
+    let file = event::create(initial, counting, flags & OpenFlags::NONBLOCK, ctx.credentials())?;
     let on_exec = OnExec::from_cloexec(flags.contains(OpenFlags::CLOEXEC));
     Ok(ctx.install(file, on_exec)?.0 as usize)
 }

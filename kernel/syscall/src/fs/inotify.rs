@@ -20,7 +20,7 @@ pub(crate) fn inotify_init1(ctx: &Context<'_>, flags: InotifyFlags) -> Result<us
     }
     // The bits of the flags are those of the open flags.
     let status = OpenFlags::from_bits_retain((flags & InotifyFlags::NONBLOCK).bits());
-    let file = notify::create(ctx.credentials().euid, status)?;
+    let file = notify::create(status, ctx.credentials())?;
     let on_exec = OnExec::from_cloexec(flags.contains(InotifyFlags::CLOEXEC));
     Ok(ctx.install(file, on_exec)?.0 as usize)
 }

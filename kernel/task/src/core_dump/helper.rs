@@ -9,7 +9,7 @@ use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::resource::{RLIMIT_CORE, Rlimit64};
 use sync::WaitQueue;
-use vfs::{FsContext, OpenFile};
+use vfs::{Credentials, FsContext, OpenFile};
 
 use super::LIMIT_OF_HELPERS;
 use crate::exec::user_mode::{self, UserModeProcess};
@@ -32,7 +32,7 @@ pub(super) fn start(words: &[Vec<u8>]) -> Result<Arc<OpenFile>, Errno> {
         .try_reserve_exact(words.len())
         .map_err(|_| Errno::ENOMEM)?;
     arguments.extend(words.iter().cloned());
-    let (reader, writer) = vfs::pipe::create(OpenFlags::empty())?;
+    let (reader, writer) = vfs::pipe::create(OpenFlags::empty(), &Credentials::root())?;
     let files = FdTable::new();
     files.insert(reader, 0, OnExec::Keep, u64::MAX)?;
     let launch = Arc::new(Launch {

@@ -53,7 +53,7 @@ struct SignalFile {
 /// Makes a file that gives the signals of a set: signalfd4(2).
 ///
 /// # Errors
-/// EINVAL for unknown flags; EMFILE; ENOMEM.
+/// EINVAL for unknown flags; EMFILE; ENFILE; ENOMEM.
 pub fn open(ctx: &Context<'_>, set: SigSet, flags: SignalfdFlags) -> Result<Fd, Errno> {
     check_flags(flags)?;
     if !mm::frames::headroom() {
@@ -65,7 +65,13 @@ pub fn open(ctx: &Context<'_>, set: SigSet, flags: SignalfdFlags) -> Result<Fd, 
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
     // The bits of the flags are those of the open flags.
     let status = OpenFlags::from_bits_retain((flags & SignalfdFlags::NONBLOCK).bits());
-    let file = anonymous_file(b"anon_inode:[signalfd]", inode, signals, status | OpenFlags::RDWR)?;
+    let file = anonymous_file(
+        b"anon_inode:[signalfd]",
+        inode,
+        signals,
+        status | OpenFlags::RDWR,
+        ctx.credentials(),
+    )?;
     let on_exec = OnExec::from_cloexec(flags.contains(SignalfdFlags::CLOEXEC));
     ctx.install(file, on_exec)
 }

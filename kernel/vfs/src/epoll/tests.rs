@@ -22,11 +22,11 @@ fn event(events: u32, data: u64) -> Event {
 
 fn set() -> Arc<OpenFile> {
     mm::testing::start();
-    create(0).unwrap()
+    create(&Credentials::root()).unwrap()
 }
 
 fn counter() -> Arc<OpenFile> {
-    event::create(0, Counting::Whole, OpenFlags::NONBLOCK).unwrap()
+    event::create(0, Counting::Whole, OpenFlags::NONBLOCK, &Credentials::root()).unwrap()
 }
 
 fn add(file: &OpenFile, value: u64) {
@@ -209,7 +209,7 @@ fn a_set_hears_of_files_that_came_to_an_inner_one_later() {
 #[test]
 fn a_one_shot_that_asks_for_nothing_hears_of_the_end_once() {
     let set = set();
-    let (reader, writer) = pipe::create(OpenFlags::empty()).unwrap();
+    let (reader, writer) = pipe::create(OpenFlags::empty(), &Credentials::root()).unwrap();
     let change = Change::Add(event(EPOLLONESHOT, 5));
     of(&set).unwrap().change(3, &reader, change).unwrap();
     drop(writer);
@@ -220,7 +220,7 @@ fn a_one_shot_that_asks_for_nothing_hears_of_the_end_once() {
 #[test]
 fn a_waiter_learns_of_new_files_and_of_data() {
     let set = set();
-    let (reader, writer) = pipe::create(OpenFlags::empty()).unwrap();
+    let (reader, writer) = pipe::create(OpenFlags::empty(), &Credentials::root()).unwrap();
     let waiting = {
         let set = set.clone();
         thread::spawn(move || wait(&set, 8, None))

@@ -46,7 +46,7 @@ pub(super) fn replace(
     strength: Option<Strength>,
 ) -> Result<(), Errno> {
     let mut kept = Vec::new();
-    kept.try_reserve(records.len() + 2).map_err(|_| Errno::ENOMEM)?;
+    kept.try_reserve(records.len() + 2).map_err(|_| Errno::ENOLCK)?;
     let mut new = range;
     for record in &*records {
         let old = record.range;

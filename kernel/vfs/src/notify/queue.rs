@@ -19,6 +19,7 @@ use zerocopy::IntoBytes;
 use super::watches::Watch;
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::{FileKind, device_major, device_minor};
+use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
 use crate::owner::{Reason, SignalList};
@@ -65,11 +66,11 @@ struct Event {
 /// Makes an instance: inotify_init1(2).
 ///
 /// # Errors
-/// EMFILE beyond the user's limit; ENOMEM.
-pub fn create(user: u32, flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
-    let inotify = Inotify::new(user)?;
+/// EMFILE beyond the user's limit; ENFILE; ENOMEM.
+pub fn create(flags: OpenFlags, credentials: &Credentials) -> Result<Arc<OpenFile>, Errno> {
+    let inotify = Inotify::new(credentials.euid)?;
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
-    anonymous_file(b"anon_inode:inotify", inode, inotify, flags)
+    anonymous_file(b"anon_inode:inotify", inode, inotify, flags, credentials)
 }
 
 impl Inotify {
@@ -180,7 +181,7 @@ impl Inotify {
     /// Queues an event, unless it is the same as the last one.
     pub(super) fn push(&self, wd: i32, mask: InotifyMask, cookie: u32, name: &[u8]) {
         let mut copy = Vec::new();
-        let has_room = copy.try_reserve_exact(name.len()).is_ok();
+        let has_room = mm::frames::headroom() && copy.try_reserve_exact(name.len()).is_ok();
         if has_room {
             copy.extend_from_slice(name);
         }

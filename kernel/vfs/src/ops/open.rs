@@ -11,7 +11,7 @@ use super::attributes::set_size;
 use super::{check_create, check_writable, new_node};
 use crate::attributes::FileKind;
 use crate::dentry::Dentry;
-use crate::file::OpenFile;
+use crate::file::{OpenFile, check_open_files};
 use crate::inode::Inode;
 use crate::notify;
 use crate::path::{Caller, Path};
@@ -53,6 +53,7 @@ pub fn open(
     if flags.contains(OpenFlags::CREAT | OpenFlags::DIRECTORY) {
         return Err(Errno::EINVAL.into());
     }
+    check_open_files(caller.credentials)?;
     let (found, origin) = if flags.contains(OpenFlags::CREAT) {
         find_or_create(caller, at, path, flags, mode)?
     } else {
@@ -96,6 +97,7 @@ pub fn open_executable(
 }
 
 fn open_path(caller: &Caller<'_>, at: At, path: &[u8], flags: OpenFlags) -> Result<Arc<OpenFile>, Errno> {
+    check_open_files(caller.credentials)?;
     let mut lookup = Lookup::FOLLOW;
     lookup.set(Lookup::FOLLOW, !flags.contains(OpenFlags::NOFOLLOW));
     lookup.set(Lookup::DIRECTORY, flags.contains(OpenFlags::DIRECTORY));
@@ -115,6 +117,7 @@ fn open_unnamed(
     if !flags.contains(OpenFlags::DIRECTORY) || flags.access() == AccessMode::Read {
         return Err(Errno::EINVAL.into());
     }
+    check_open_files(caller.credentials)?;
     let directory = resolve(caller, at, path, Lookup::FOLLOW | Lookup::DIRECTORY)?;
     let access = check_create(caller, &directory)?;
     let node = new_node(caller, access, FileKind::Regular, mode, 0);

@@ -180,6 +180,9 @@ impl Ring {
         if wanted <= self.bytes.len() {
             return Ok(());
         }
+        if !mm::frames::headroom() {
+            return Err(Errno::ENOMEM);
+        }
         // A page serves short messages; what is larger gets it all at once.
         self.resize(if wanted <= PAGE_BYTES {
             PAGE_BYTES

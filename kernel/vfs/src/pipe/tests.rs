@@ -8,6 +8,7 @@ use mm::io::{SliceSource, VecSink};
 use sync::Error;
 
 use super::*;
+use crate::user_limits::{Limit, limit};
 
 fn read(file: &OpenFile, count: usize) -> sync::Result<Vec<u8>> {
     let mut sink = VecSink::new(count);
@@ -21,7 +22,7 @@ fn write(file: &OpenFile, bytes: &[u8]) -> sync::Result<usize> {
 
 fn pipe(flags: OpenFlags) -> (Arc<OpenFile>, Arc<OpenFile>) {
     mm::testing::start();
-    create(flags).unwrap()
+    create(flags, &Credentials::root()).unwrap()
 }
 
 const EAGAIN: Error = Error::Errno(Errno::EAGAIN);
@@ -120,14 +121,33 @@ fn the_capacity_is_set_in_powers_of_two() {
     assert_eq!(write(&writer, &[0; 9000]).unwrap(), 8192);
     assert_eq!(pipe.set_capacity(1, &user), Err(Errno::EBUSY));
     assert_eq!(pipe.set_capacity(2 << 20, &user), Err(Errno::EPERM));
-    assert_eq!(pipe.set_capacity(0, &user), Err(Errno::EINVAL));
+    assert_eq!(pipe.set_capacity(usize::MAX, &user), Err(Errno::EINVAL));
     assert_eq!(pipe.set_capacity(100_000, &user), Ok(131_072));
     assert_eq!(pipe.capacity(), 131_072);
 }
 
 #[test]
+fn users_have_so_many_pages_in_pipes() {
+    mm::testing::start();
+    let user = Credentials::user(71_201, 1);
+    let new = || Pipe::new(&user).unwrap();
+    let full: Vec<_> = (0..limit(Limit::PipePagesSoft) / 16).map(|_| new()).collect();
+    assert!(full.iter().all(|pipe| pipe.capacity() == 65_536));
+    let small = new();
+    assert_eq!(small.capacity(), 8192);
+    assert_eq!(small.set_capacity(16_384, &user), Err(Errno::EPERM));
+    assert_eq!(small.set_capacity(0, &user), Ok(4096));
+    assert_eq!(small.set_capacity(8192, &user), Err(Errno::EPERM));
+    assert_eq!(small.set_capacity(8192, &Credentials::root()), Ok(8192));
+    assert_eq!(Pipe::new(&Credentials::root()).unwrap().capacity(), 65_536);
+    drop(full);
+    assert_eq!(small.set_capacity(16_384, &user), Ok(16_384));
+    assert_eq!(new().capacity(), 65_536);
+}
+
+#[test]
 fn a_fifo_waits_for_its_other_end() {
-    let fifo = Pipe::new();
+    let fifo = Pipe::new(&Credentials::root()).unwrap();
     assert_eq!(
         fifo.open(OpenFlags::WRONLY | OpenFlags::NONBLOCK).err(),
         Some(Errno::ENXIO.into())

@@ -5,6 +5,7 @@ mod aslr;
 mod bad_input;
 mod bombs;
 mod bombs_of_execve;
+mod bombs_of_files;
 mod bombs_of_memory;
 mod capabilities;
 mod clocks;
@@ -159,6 +160,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         out_of_memory::CASES,
         bombs::CASES,
         bombs_of_memory::CASES,
+        bombs_of_files::CASES,
         bombs_of_execve::CASES,
     ]
     .into_iter()
