@@ -315,6 +315,8 @@ fn run_in_child(case: &Case, mut report: fs::File) -> i32 {
     let _ = process::set_group(0, 0);
     // What started the program may ignore signals, as shells do for what they run in the background.
     (1..=64).for_each(signal::reset);
+    // It may have been started with a nice value, too.
+    let _ = call(Sysno::setpriority, &[0, 0, 0]);
     let directory = format!("/tmp/conformance.{}", process::id()).into_bytes();
     // A run that was ended in the middle may have left it.
     remove_all(&directory);
