@@ -106,6 +106,8 @@ impl MapFlags {
     pub const TYPE: u32 = 0xf;
     /// Value under [`MapFlags::TYPE`]: shared, and unknown flags are refused.
     pub const SHARED_VALIDATE: u32 = 3;
+    /// Memory of zeroes that may vanish.
+    pub const DROPPABLE: u32 = 8;
 }
 
 /// Flag of [`MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ`]: one CPU is meant.

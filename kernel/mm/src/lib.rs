@@ -33,9 +33,9 @@ mod vma;
 pub mod vvar;
 
 pub use address_space::{
-    AddressSpace, BarrierError, ExecGain, FaultError, ForkPolicy, FutexKey, Limits, LockMode, Locker,
-    MapRequest, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, max_mappings, order_all,
-    set_max_mappings,
+    Accessor, AddressSpace, BarrierError, ExecGain, FaultError, ForkPolicy, FutexKey, Limits, LockMode,
+    Locker, MapRequest, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, lowest_address,
+    max_mappings, order_all, set_lowest_address, set_max_mappings,
 };
 pub use frames::Frame;
 pub use los_arch::hal::paging::Access;

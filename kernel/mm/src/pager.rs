@@ -84,6 +84,11 @@ pub trait Pager: Send + Sync {
         false
     }
 
+    /// Reports whether only the programs that map the object may look at it (memfd_secret(2)).
+    fn is_secret(&self) -> bool {
+        false
+    }
+
     /// Reports whether it is memory that no file system knows of.
     fn is_anonymous(&self) -> bool {
         false

@@ -41,6 +41,7 @@ pub mod pipe;
 pub mod poll;
 pub mod random;
 mod seals;
+pub mod secret_memory;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -63,6 +63,10 @@ impl Pager for MappedFile {
         self.pages.mappings()
     }
 
+    fn is_secret(&self) -> bool {
+        self.pages.is_secret()
+    }
+
     fn is_shared_memory(&self) -> bool {
         self.pages.is_shared_memory()
     }

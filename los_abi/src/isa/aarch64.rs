@@ -1,6 +1,7 @@
 //! Forms and numbers of aarch64 (`arch/arm64/include/uapi/asm` of Linux).
 
 use super::{Isa, IsaAbi, OpenFlagBits, WireEpollEvent, WireStat};
+use crate::Errno;
 use crate::fs::StatFields;
 use crate::macros::{constants, wire};
 use crate::signal::{SigInfo, SigSet, StackT};
@@ -13,6 +14,7 @@ impl IsaAbi for Abi {
     const ISA: Isa = Isa::Aarch64;
     const MACHINE: &str = "aarch64";
     const MACHINE_32: Option<&str> = None;
+    const NO_KEYS: Errno = Errno::ENOSPC;
     const AUXV_WORDS: usize = 54;
     const ELF_MACHINE: u16 = 183;
     const OPEN_FLAGS: OpenFlagBits = OpenFlagBits {

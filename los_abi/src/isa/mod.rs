@@ -3,6 +3,7 @@
 pub mod aarch64;
 pub mod x86_64;
 
+use crate::Errno;
 use core::fmt::Debug;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -41,6 +42,8 @@ pub trait IsaAbi {
     const MACHINE_32: Option<&str>;
     /// `e_machine` of the machine's ELF files.
     const ELF_MACHINE: u16;
+    /// What pkey_alloc(2) answers on a processor without protection keys.
+    const NO_KEYS: Errno;
     /// Words of the auxiliary vector that a process can have (`AT_VECTOR_SIZE`).
     const AUXV_WORDS: usize;
     /// Places of the open flags that differ.

@@ -1,6 +1,7 @@
 //! Forms and numbers of x86_64 (`arch/x86/include/uapi/asm` of Linux).
 
 use super::{Isa, IsaAbi, OpenFlagBits, WireEpollEvent, WireStat};
+use crate::Errno;
 use crate::fs::StatFields;
 use crate::macros::{constants, wire};
 use crate::signal::{SigInfo, SigSet, StackT};
@@ -13,6 +14,7 @@ impl IsaAbi for Abi {
     const ISA: Isa = Isa::X86_64;
     const MACHINE: &str = "x86_64";
     const MACHINE_32: Option<&str> = Some("i686");
+    const NO_KEYS: Errno = Errno::EINVAL;
     const AUXV_WORDS: usize = 56;
     const ELF_MACHINE: u16 = 62;
     const OPEN_FLAGS: OpenFlagBits = OpenFlagBits {

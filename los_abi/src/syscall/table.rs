@@ -161,6 +161,7 @@ macro_rules! for_each_syscall {
             { munlock, x86_64: 150, aarch64: 229, (address: u64, length: usize), Full, "" }
             { mlockall, x86_64: 151, aarch64: 230, (flags: MlockallFlags), Full, "" }
             { memfd_create, x86_64: 319, aarch64: 279, (name: UserCStr, flags: MemfdFlags), Partial, "no huge pages" }
+            { memfd_secret, x86_64: 447, aarch64: 447, (flags: u32), Full, "" }
             { munlockall, x86_64: 152, aarch64: 231, (), Full, "" }
             { membarrier, x86_64: 324, aarch64: 283, (command: u32, flags: u32, cpu: i32), Full, "" }
             { remap_file_pages, x86_64: 216, aarch64: 234, (address: u64, length: usize, prot: ProtFlags, page: u64, flags: MapFlags), Full, "" }
@@ -244,7 +245,7 @@ macro_rules! for_each_syscall {
             { ioprio_get, x86_64: 252, aarch64: 31, (which: i32, who: i32), Full, "" }
             { ioprio_set, x86_64: 251, aarch64: 30, (which: i32, who: i32, priority: i32), Partial, "kept and told; no device has a queue that it could order" }
             { getcpu, x86_64: 309, aarch64: 168, (cpu: UserPtr<u32>, node: UserPtr<u32>, cache: u64), Full, "" }
-            { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; ADDR_COMPAT_LAYOUT, MMAP_PAGE_ZERO and WHOLE_SECONDS have no effect, nor have the flags of machines of 32 bits" }
+            { personality, x86_64: 135, aarch64: 92, (persona: u32), Partial, "kept; ADDR_COMPAT_LAYOUT and WHOLE_SECONDS have no effect, nor have the flags of machines of 32 bits" }
             { set_tid_address, x86_64: 218, aarch64: 96, (address: UserPtr<i32>), Full, "" }
             { rseq, x86_64: 334, aarch64: 293, (area: UserPtr<Rseq>, bytes: u32, flags: u32, signature: u32), Full, "" }
             { set_robust_list, x86_64: 273, aarch64: 99, (head: UserPtr<RobustListHead>, size: usize), Full, "" }

@@ -4,8 +4,8 @@ use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
-use mm::AddressSpace;
 use mm::io::{Sink, Source};
+use mm::{Accessor, AddressSpace};
 use vfs::{FileOps, Io};
 
 use super::task::Task;
@@ -26,7 +26,7 @@ struct MemoryFile(Weak<AddressSpace>);
 impl FileOps for MemoryFile {
     fn read_at(&self, out: &mut dyn Sink, offset: u64, _io: &Io) -> sync::Result<usize> {
         self.copy(offset, out.remaining(), |memory, at, chunk| {
-            let there = memory.read_foreign(at, chunk);
+            let there = memory.read_as(Accessor::Debugger, at, chunk);
             out.put(&chunk[..there])
         })
     }
@@ -34,7 +34,7 @@ impl FileOps for MemoryFile {
     fn write_at(&self, input: &mut dyn Source, offset: u64, _io: &Io) -> sync::Result<usize> {
         self.copy(offset, input.remaining(), |memory, at, chunk| {
             let taken = input.take(chunk)?;
-            Ok(memory.write_foreign(at, &chunk[..taken]))
+            Ok(memory.write_as(Accessor::Debugger, at, &chunk[..taken]))
         })
     }
 

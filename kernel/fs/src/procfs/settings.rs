@@ -10,6 +10,7 @@ use los_abi::credentials::NGROUPS_MAX;
 use los_abi::errno::Errno;
 use mm::commit::{self, Overcommit};
 use sync::Once;
+use vfs::Capability;
 use vfs::user_limits::{Limit, limit, set_limit};
 
 use super::node::{Content, Entry, Show, Store};
@@ -185,6 +186,11 @@ pub(super) static TABLE: &[Entry<System>] = &[
                 },
             ),
             setting(
+                "mmap_min_addr",
+                |_, text| line(text, mm::lowest_address()),
+                store_lowest_address,
+            ),
+            setting(
                 "overcommit_memory",
                 |_, text| line(text, commit::mode() as u8),
                 store_overcommit,
@@ -235,6 +241,15 @@ fn long(written: &[u8]) -> Result<i64, Errno> {
 
 fn store_long(which: Limit, bytes: &[u8]) -> Done {
     set_limit(which, usize::try_from(long(bytes)?).map_err(|_| Errno::EINVAL)?);
+    Ok(())
+}
+
+fn store_lowest_address(_: &System, bytes: &[u8]) -> Done {
+    if !super::reader().capable(Capability::SysRawio) {
+        return Err(Errno::EPERM);
+    }
+    let address = u64::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+    mm::set_lowest_address(address);
     Ok(())
 }
 

@@ -189,6 +189,11 @@ impl Inner {
                 Effect::Unguard if is_special(vma) => return Err(Errno::EINVAL),
                 Effect::Unguard => self.guards.remove(part),
                 Effect::Set(Attributes::WIPE_ON_FORK) if !private_memory => return Err(Errno::EINVAL),
+                Effect::Clear(Attributes::WIPE_ON_FORK | Attributes::NO_DUMP)
+                    if vma.attributes.contains(Attributes::DROPPABLE) =>
+                {
+                    return Err(Errno::EINVAL);
+                }
                 Effect::Set(set) => self.change(part, |vma| vma.attributes |= set)?,
                 Effect::Clear(cleared) => self.change(part, |vma| vma.attributes -= cleared)?,
             }

@@ -12,7 +12,7 @@ use los_arch::{Current, Pte};
 use super::guard::Guards;
 use super::lock::Locking;
 use super::protect::{is_only_owner, with_frame};
-use super::{AddressSpace, Inner, Limits, Resident, is_zero_frame, zero_frame};
+use super::{AddressSpace, Inner, Limits, Resident, is_zero_frame, lowest_address, zero_frame};
 use crate::commit;
 use crate::frames::{self, Frame};
 use crate::pager::{Pager, PagerError};
@@ -22,6 +22,18 @@ use crate::vma::{Attributes, Backing, GUARD_GAP_BYTES, Mappings, Vma};
 /// A fault on a page of an object maps the neighbours that are in memory, within an aligned block of this
 /// many pages (as Linux's `fault_around_bytes`).
 const AROUND_PAGES: u64 = 16;
+
+/// On whose behalf a page is accessed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accessor {
+    /// The program itself, or the kernel for it.
+    Program,
+    /// Another program that may do no more than the program itself.
+    Other,
+    /// A debugger, which may do whatever mprotect could make possible; what it writes stays the program's own
+    /// (Linux's FOLL_FORCE).
+    Debugger,
+}
 
 /// Why an access cannot succeed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +74,7 @@ impl AddressSpace {
     /// As [`FaultError`] says; never panics, whatever the address.
     pub fn handle_fault(&self, address: VirtAddr, access: Access) -> Result<(), FaultError> {
         let mut inner = self.inner.lock();
-        inner.fault(address.page_base(), access, self.is_active())
+        inner.fault(address.page_base(), access, Accessor::Program, self.is_active())
     }
 
     /// Makes an access to a page possible and lets `look` at its frame, with the space locked.
@@ -70,22 +82,33 @@ impl AddressSpace {
         &self,
         page: VirtAddr,
         access: Access,
+        accessor: Accessor,
         look: impl FnOnce(&Frame) -> R,
     ) -> Result<R, FaultError> {
         let mut inner = self.inner.lock();
-        if !inner.allows(page, access) {
-            inner.fault(page, access, self.is_active())?;
+        if !inner.allows(page, access, accessor) {
+            inner.fault(page, access, accessor, self.is_active())?;
         }
         let leaf = inner
             .table
             .query(&inner.tables, page)
             .ok_or(FaultError::NotMapped)?;
-        Ok(with_frame(leaf.phys, look))
+        let told = with_frame(leaf.phys, look);
+        if access == Access::Write && leaf.flags.contains(PageFlags::EXECUTE) {
+            with_frame(leaf.phys, Frame::synchronise_instructions);
+        }
+        Ok(told)
     }
 }
 
 impl Inner {
-    fn fault(&mut self, page: VirtAddr, access: Access, active: bool) -> Result<(), FaultError> {
+    fn fault(
+        &mut self,
+        page: VirtAddr,
+        access: Access,
+        accessor: Accessor,
+        active: bool,
+    ) -> Result<(), FaultError> {
         let at = page.as_u64();
         let Self {
             mappings,
@@ -104,7 +127,7 @@ impl Inner {
                 mappings.find(at).ok_or(FaultError::NotMapped)?
             }
         };
-        if !vma.permits(access) {
+        if !vma.permits_to(accessor, access) {
             return Err(FaultError::NotAllowed);
         }
         if guards.contains(at) {
@@ -132,7 +155,7 @@ impl Inner {
     }
 
     /// Reports whether the tables allow an access as they are.
-    fn allows(&self, page: VirtAddr, access: Access) -> bool {
+    fn allows(&self, page: VirtAddr, access: Access, accessor: Accessor) -> bool {
         let needed = needed_flags(access);
         let allowed = self
             .table
@@ -142,7 +165,7 @@ impl Inner {
             && self
                 .mappings
                 .find(page.as_u64())
-                .is_some_and(|vma| vma.permits(access))
+                .is_some_and(|vma| vma.permits(access) && vma.permits_to(accessor, access))
     }
 }
 
@@ -172,7 +195,7 @@ fn grow_stack(
         || totals.pages as u64 + grown > limits.address_space >> PAGE_SHIFT
         || locked && !locking.permits(limits, totals.locked as u64 + grown)
         || accounted && commit::check(grown as usize).is_err();
-    if guarded || too_large || page < Current::USER_START || !frames::headroom() {
+    if guarded || too_large || page < lowest_address() || !frames::headroom() {
         return Err(FaultError::NotMapped);
     }
     mappings.grow_down(start, page);

@@ -255,7 +255,7 @@ impl Inner {
         while at < range.end {
             let vma = self.mappings.find(at).ok_or(Errno::ENOMEM)?;
             let part = at..vma.end.min(range.end);
-            let as_wanted = vma.attributes & LOCK == lock || is_special(vma);
+            let as_wanted = vma.attributes & LOCK == lock || keeps_lock(vma);
             at = part.end;
             if !as_wanted {
                 self.set_lock_of(part, lock)?;
@@ -267,7 +267,7 @@ impl Inner {
     fn set_lock_everywhere(&mut self, lock: Attributes) {
         let mut at = 0;
         while let Some(vma) = self.mappings.ending_above(at) {
-            let (whole, special) = (vma.start..vma.end, is_special(vma));
+            let (whole, special) = (vma.start..vma.end, keeps_lock(vma));
             at = whole.end;
             if !special {
                 // A whole mapping is not split, and neighbours may join: no memory is needed.
@@ -298,6 +298,11 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// Reports whether a mapping stays locked, or not locked, for ever.
+fn keeps_lock(vma: &Vma) -> bool {
+    is_special(vma) || vma.is_secret() || vma.attributes.contains(Attributes::DROPPABLE)
 }
 
 /// Reports whether a mapping is the kernel's own and never locked.

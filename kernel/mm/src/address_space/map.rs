@@ -11,7 +11,7 @@ use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE};
 
 use super::lock::LockMode;
 use super::zap::Flush;
-use super::{AddressSpace, Inner, max_mappings, page_align};
+use super::{AddressSpace, Inner, lowest_address, max_mappings, page_align};
 use crate::commit::{self, Overcommit};
 use crate::frames;
 use crate::pager::{AnonymousPager, Pager};
@@ -41,6 +41,16 @@ const VALIDATED: u32 = MapFlags::TYPE
     | HUGE_PAGE_SIZES;
 /// The bits that say with MAP_HUGETLB how large pages are; one of them is MAP_UNINITIALIZED too.
 const HUGE_PAGE_SIZES: u32 = 0x3f << 26;
+
+/// The flags that memory which may vanish cannot have.
+const UNDROPPABLE: MapFlags = MapFlags::LOCKED
+    .union(MapFlags::HUGETLB)
+    .union(MapFlags::GROWSDOWN);
+/// What memory that may vanish is besides: no promise, and nothing for children and core dumps.
+const DROPPABLE: Attributes = Attributes::DROPPABLE
+    .union(Attributes::NO_RESERVE)
+    .union(Attributes::WIPE_ON_FORK)
+    .union(Attributes::NO_DUMP);
 
 /// What to map and how.
 #[derive(Clone)]
@@ -89,10 +99,18 @@ impl AddressSpace {
     /// As mmap(2): EINVAL, ENOMEM, EOVERFLOW, EPERM below the lowest address, EEXIST, EACCES when the
     /// protection exceeds the source's, EOPNOTSUPP for unknown flags with MAP_SHARED_VALIDATE.
     pub fn map(&self, request: MapRequest) -> Result<u64, Errno> {
+        self.map_above(request, lowest_address())
+    }
+
+    /// Maps memory for somebody who may name addresses from `lowest` on.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn map_above(&self, request: MapRequest, lowest: u64) -> Result<u64, Errno> {
         let populate =
             request.flags.contains(MapFlags::POPULATE) && !request.flags.contains(MapFlags::NONBLOCK);
         let length = request.length;
-        let (start, lock) = self.with(|inner, flush| inner.map(request, flush))?;
+        let (start, lock) = self.with(|inner, flush| inner.map(request, lowest, flush))?;
         if populate || lock == Some(LockMode::Now) {
             self.populate(start..start + length);
         }
@@ -153,7 +171,12 @@ impl AddressSpace {
 
 impl Inner {
     /// Maps, and returns the address and how the mapping is locked.
-    fn map(&mut self, request: MapRequest, flush: &mut Flush) -> Result<(u64, Option<LockMode>), Errno> {
+    fn map(
+        &mut self,
+        request: MapRequest,
+        lowest: u64,
+        flush: &mut Flush,
+    ) -> Result<(u64, Option<LockMode>), Errno> {
         if request.length == 0 {
             return Err(Errno::EINVAL);
         }
@@ -171,7 +194,7 @@ impl Inner {
         if self.mappings.len() >= max_mappings() {
             return Err(Errno::ENOMEM);
         }
-        let start = self.place(request.address, request.flags, bytes)?;
+        let start = self.place(request.address, request.flags, bytes, lowest)?;
         let range = start..start + bytes;
         if request.flags.contains(MapFlags::FIXED_NOREPLACE)
             && self.mappings.overlapping(range.clone()).next().is_some()
@@ -203,17 +226,23 @@ impl Inner {
     }
 
     /// Finds the address for a new mapping (Linux's `get_unmapped_area`).
-    pub(super) fn place(&mut self, address: u64, flags: MapFlags, bytes: u64) -> Result<u64, Errno> {
+    pub(super) fn place(
+        &mut self,
+        address: u64,
+        flags: MapFlags,
+        bytes: u64,
+        lowest: u64,
+    ) -> Result<u64, Errno> {
         let last = Current::USER_END.checked_sub(bytes).ok_or(Errno::ENOMEM)?;
         if flags.intersects(MapFlags::FIXED | MapFlags::FIXED_NOREPLACE) {
             return match address {
                 _ if address > last => Err(Errno::ENOMEM),
                 _ if address & OFFSET_MASK != 0 => Err(Errno::EINVAL),
-                _ if address < Current::USER_START => Err(Errno::EPERM),
+                _ if address < lowest => Err(Errno::EPERM),
                 _ => Ok(address),
             };
         }
-        let hint = page_align(address).unwrap_or(0).max(Current::USER_START);
+        let hint = page_align(address).unwrap_or(0).max(lowest_address());
         if address != 0 && hint <= last && self.mappings.is_free(hint..hint + bytes) {
             return Ok(hint);
         }
@@ -223,7 +252,9 @@ impl Inner {
                 .find_free_within(bytes, LOW_PLACES)
                 .ok_or(Errno::ENOMEM);
         }
-        let found = self.mappings.find_free(bytes, Current::USER_START);
+        let found = self
+            .mappings
+            .find_free(bytes, lowest_address().max(PAGE_SIZE as u64));
         let upwards = self.mappings.base()..Current::USER_END;
         found
             .or_else(|| self.mappings.find_free_upwards(bytes, upwards))
@@ -322,9 +353,11 @@ impl Inner {
             ..
         } = request;
         let is_file = !matches!(source, Source::Anonymous);
+        let is_droppable = flags.bits() & MapFlags::TYPE == MapFlags::DROPPABLE && !is_file;
         let shared = match flags.bits() & MapFlags::TYPE {
             0x1 => true,
             0x2 => false,
+            _ if is_droppable => false,
             MapFlags::SHARED_VALIDATE if is_file && flags.bits() & !VALIDATED != 0 => {
                 return Err(Errno::EOPNOTSUPP);
             }
@@ -332,6 +365,9 @@ impl Inner {
             _ => return Err(Errno::EINVAL),
         };
         if (shared || is_file) && flags.contains(MapFlags::GROWSDOWN) {
+            return Err(Errno::EINVAL);
+        }
+        if is_droppable && flags.intersects(UNDROPPABLE) {
             return Err(Errno::EINVAL);
         }
         if flags.contains(MapFlags::HUGETLB) {
@@ -343,6 +379,9 @@ impl Inner {
         attributes.set(Attributes::GROWS_DOWN, flags.contains(MapFlags::GROWSDOWN));
         let is_unreserved = flags.contains(MapFlags::NORESERVE) && commit::mode() != Overcommit::Never;
         attributes.set(Attributes::NO_RESERVE, is_unreserved);
+        if is_droppable {
+            attributes |= DROPPABLE;
+        }
         attributes.set(Attributes::STACK, flags.contains(MapFlags::STACK));
         let (backing, max_protection) = match source {
             Source::Refused { errno, .. } => return Err(errno),
@@ -368,6 +407,9 @@ impl Inner {
                 if !max_protection.contains(protection) {
                     return Err(Errno::EACCES);
                 }
+                if pager.is_secret() {
+                    attributes |= self.secrecy(shared, &range)?;
+                }
                 let writable_shared = shared && max_protection.contains(ProtFlags::WRITE);
                 let mapped = Mapped::new(pager, writable_shared, &self.space)?;
                 (
@@ -391,6 +433,20 @@ impl Inner {
             policy: Policy::DEFAULT,
             name: None,
         })
+    }
+}
+
+impl Inner {
+    /// Returns what a mapping of memory is that nobody else may look at (memfd_secret(2)): shared, since nothing may be
+    /// copied from it, and locked.
+    fn secrecy(&self, shared: bool, range: &Range<u64>) -> Result<Attributes, Errno> {
+        if !shared {
+            return Err(Errno::EINVAL);
+        }
+        if !self.lock_fits((range.end - range.start) >> PAGE_SHIFT) {
+            return Err(Errno::EAGAIN);
+        }
+        Ok(Attributes::LOCKED | Attributes::NO_DUMP)
     }
 }
 

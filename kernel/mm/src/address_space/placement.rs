@@ -6,7 +6,7 @@ use los_abi::errno::Errno;
 use los_arch::hal::paging::Access;
 use los_arch::hal::{PAGE_SIZE, VirtAddr};
 
-use super::{AddressSpace, Inner, is_zero_frame, page_align};
+use super::{Accessor, AddressSpace, Inner, is_zero_frame, page_align};
 use crate::policy::{NODES, Policy};
 
 impl AddressSpace {
@@ -76,7 +76,7 @@ impl AddressSpace {
     /// EFAULT.
     pub fn node_at(&self, address: u64) -> Result<u32, Errno> {
         let page = VirtAddr::new(address).page_base();
-        let found = self.with_page(page, Access::Read, |_| 0);
+        let found = self.with_page(page, Access::Read, Accessor::Program, |_| 0);
         found.map_err(|_| Errno::EFAULT)
     }
 

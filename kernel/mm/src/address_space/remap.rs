@@ -34,6 +34,8 @@ pub struct RemapRequest {
     pub flags: MremapFlags,
     /// Where to, with MREMAP_FIXED; a hint with MREMAP_DONTUNMAP.
     pub new_address: u64,
+    /// The lowest address that may be named.
+    pub lowest: u64,
 }
 
 /// What has moved or grown: the new address, and the part that is to be filled as it is locked.
@@ -186,7 +188,7 @@ impl Inner {
         if self.mappings.len() + SPARE_MAPPINGS > max_mappings() {
             return Err(Errno::ENOMEM);
         }
-        let to = self.place(0, MapFlags::empty(), new_length)?;
+        let to = self.place(0, MapFlags::empty(), new_length, request.lowest)?;
         self.relocate(request.old(), to, new_length, MremapFlags::empty(), flush)?;
         Ok(self.grown(to, old_length, new_length))
     }
@@ -227,10 +229,11 @@ impl Inner {
             new_length,
             flags,
             new_address,
+            lowest,
         } = *request;
         let fixed = flags.contains(MremapFlags::FIXED);
         if fixed {
-            if new_address < Current::USER_START {
+            if new_address < lowest {
                 return Err(Errno::EPERM);
             }
             let target = new_address..new_address + new_length;
@@ -254,7 +257,7 @@ impl Inner {
             self.check_growth(vma.is_data(), (old_length >> PAGE_SHIFT) as usize, 0)?;
         }
         let how = if fixed { MapFlags::FIXED } else { MapFlags::empty() };
-        let to = self.place(new_address, how, new_length)?;
+        let to = self.place(new_address, how, new_length, lowest)?;
         self.relocate(old, to, new_length, flags, flush)?;
         Ok(self.grown(to, old_length, new_length))
     }

@@ -130,6 +130,8 @@ impl VmaInfo {
             (has.contains(Attributes::NO_RESERVE), "nr"),
             (has.contains(Attributes::WIPE_ON_FORK), "wf"),
             (has.contains(Attributes::NO_DUMP), "dd"),
+            (has.contains(Attributes::SEALED), "sl"),
+            (has.contains(Attributes::DROPPABLE), "dp"),
         ];
         letters
             .iter()

@@ -13,7 +13,7 @@ use los_arch::hal::{PAGE_SIZE, VirtAddr};
 use sync::Once;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use crate::address_space::{AddressSpace, FaultError};
+use crate::address_space::{Accessor, AddressSpace, FaultError};
 use crate::frames::Frame;
 
 /// A fault that was served this many times without any progress is given up.
@@ -164,28 +164,45 @@ impl AddressSpace {
 
     /// Reads from this space, active or not, as far as possible, and returns how many bytes.
     pub fn read_foreign(&self, address: u64, into: &mut [u8]) -> usize {
-        self.by_page(address, into.len(), Access::Read, |frame, offset, done, bytes| {
+        self.read_as(Accessor::Other, address, into)
+    }
+
+    /// Reads from this space as far as that accessor may, and returns how many bytes.
+    pub fn read_as(&self, accessor: Accessor, address: u64, into: &mut [u8]) -> usize {
+        let whole = Part {
+            address,
+            bytes: into.len(),
+            access: Access::Read,
+            accessor,
+        };
+        self.by_page(whole, |frame, offset, done, bytes| {
             frame.read(offset, &mut into[done..done + bytes]);
         })
     }
 
     /// Writes to this space, active or not, as far as possible, and returns how many bytes.
     pub fn write_foreign(&self, address: u64, bytes: &[u8]) -> usize {
-        self.by_page(
+        self.write_as(Accessor::Other, address, bytes)
+    }
+
+    /// Writes to this space as far as that accessor may, and returns how many bytes.
+    pub fn write_as(&self, accessor: Accessor, address: u64, bytes: &[u8]) -> usize {
+        let whole = Part {
             address,
-            bytes.len(),
-            Access::Write,
-            |frame, offset, done, count| {
-                frame.write(offset, &bytes[done..done + count]);
-            },
-        )
+            bytes: bytes.len(),
+            access: Access::Write,
+            accessor,
+        };
+        self.by_page(whole, |frame, offset, done, count| {
+            frame.write(offset, &bytes[done..done + count]);
+        })
     }
 
     /// Reads from the program's memory as far as possible, and returns how many bytes.
     #[inline]
     pub(super) fn copy_in(&self, address: u64, into: &mut [u8]) -> usize {
         if !self.is_active() {
-            return self.read_foreign(address, into);
+            return self.read_as(Accessor::Program, address, into);
         }
         let total = into.len();
         self.retry(address, total, |at, done| {
@@ -197,7 +214,7 @@ impl AddressSpace {
     #[inline]
     pub(super) fn copy_out(&self, address: u64, bytes: &[u8]) -> usize {
         if !self.is_active() {
-            return self.write_foreign(address, bytes);
+            return self.write_as(Accessor::Program, address, bytes);
         }
         self.retry(address, bytes.len(), |at, done| {
             Current::copy_to_user(at, &bytes[done..])
@@ -212,9 +229,12 @@ impl AddressSpace {
                 Current::copy_shared_from_user(&into[done..], at)
             });
         }
-        self.by_page(address, count, Access::Read, |from, at, done, bytes| {
-            frame.copy_part(offset + done, from, at, bytes);
-        })
+        self.by_page(
+            Part::of_program(address, count, Access::Read),
+            |from, at, done, bytes| {
+                frame.copy_part(offset + done, from, at, bytes);
+            },
+        )
     }
 
     /// Writes a part of a frame to the program's memory as far as possible, and returns how many bytes.
@@ -225,9 +245,12 @@ impl AddressSpace {
                 Current::copy_shared_to_user(at, &bytes[done..])
             });
         }
-        self.by_page(address, count, Access::Write, |into, at, done, bytes| {
-            into.copy_part(at, frame, offset + done, bytes);
-        })
+        self.by_page(
+            Part::of_program(address, count, Access::Write),
+            |into, at, done, bytes| {
+                into.copy_part(at, frame, offset + done, bytes);
+            },
+        )
     }
 
     /// Zeroes the program's memory as far as possible, and returns how many bytes.
@@ -235,9 +258,12 @@ impl AddressSpace {
         if self.is_active() {
             return self.retry(address, count, |at, done| Current::zero_user(at, count - done));
         }
-        self.by_page(address, count, Access::Write, |frame, offset, _, bytes| {
-            frame.fill_range(offset, bytes, 0);
-        })
+        self.by_page(
+            Part::of_program(address, count, Access::Write),
+            |frame, offset, _, bytes| {
+                frame.fill_range(offset, bytes, 0);
+            },
+        )
     }
 
     /// Calls `access` with an address and the bytes done before, until it is done or a fault cannot be
@@ -298,25 +324,39 @@ impl AddressSpace {
 
     /// Calls `copy` with a frame, an offset in it, the bytes done before and the bytes to do, until all is
     /// done or a page cannot be accessed. Returns how many bytes are done.
-    fn by_page(
-        &self,
-        address: u64,
-        total: usize,
-        access: Access,
-        mut copy: impl FnMut(&Frame, usize, usize, usize),
-    ) -> usize {
+    fn by_page(&self, whole: Part, mut copy: impl FnMut(&Frame, usize, usize, usize)) -> usize {
         let mut done = 0;
-        while done < total {
-            let Some(at) = address.checked_add(done as u64).map(VirtAddr::new) else {
+        while done < whole.bytes {
+            let Some(at) = whole.address.checked_add(done as u64).map(VirtAddr::new) else {
                 break;
             };
-            let bytes = (total - done).min(PAGE_SIZE - at.page_offset());
+            let bytes = (whole.bytes - done).min(PAGE_SIZE - at.page_offset());
             let look = |frame: &Frame| copy(frame, at.page_offset(), done, bytes);
-            if self.with_page(at.page_base(), access, look).is_err() {
+            let (access, accessor) = (whole.access, whole.accessor);
+            if self.with_page(at.page_base(), access, accessor, look).is_err() {
                 break;
             }
             done += bytes;
         }
         done
+    }
+}
+
+/// A range of memory, and who does what with it.
+struct Part {
+    address: u64,
+    bytes: usize,
+    access: Access,
+    accessor: Accessor,
+}
+
+impl Part {
+    fn of_program(address: u64, bytes: usize, access: Access) -> Self {
+        Self {
+            address,
+            bytes,
+            access,
+            accessor: Accessor::Program,
+        }
     }
 }

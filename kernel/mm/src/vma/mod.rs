@@ -11,7 +11,7 @@ use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{Access, PageFlags};
 use los_arch::hal::{PAGE_SHIFT, VirtAddr};
 
-use crate::address_space::AddressSpace;
+use crate::address_space::{Accessor, AddressSpace};
 use crate::pager::Pager;
 use crate::policy::Policy;
 
@@ -59,6 +59,8 @@ bitflags! {
         const ACCOUNTED = 1 << 9;
         /// Stays as it is (mseal).
         const SEALED = 1 << 10;
+        /// May vanish when memory is short, and is never locked (MAP_DROPPABLE).
+        const DROPPABLE = 1 << 11;
     }
 }
 
@@ -164,6 +166,11 @@ impl Vma {
         self.attributes.contains(Attributes::GROWS_DOWN)
     }
 
+    /// Reports whether it shows memory that nobody else may look at (memfd_secret(2)).
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(&self.backing, Backing::Object { mapped, .. } if mapped.pager().is_secret())
+    }
+
     pub(crate) fn is_sealed(&self) -> bool {
         self.attributes.contains(Attributes::SEALED)
     }
@@ -185,6 +192,26 @@ impl Vma {
             .attributes
             .intersects(Attributes::SHARED | Attributes::NO_RESERVE)
             && protection.contains(ProtFlags::WRITE)
+    }
+
+    /// Reports whether somebody may make an access through the mapping. Nobody else looks at secret memory, or at the
+    /// kernel's own data.
+    pub(crate) fn permits_to(&self, accessor: Accessor, access: Access) -> bool {
+        let is_closed = || self.kind == VmaKind::Vvar || self.is_secret();
+        match accessor {
+            Accessor::Program => self.permits(access),
+            Accessor::Other => self.permits(access) && !is_closed(),
+            Accessor::Debugger if is_closed() => false,
+            Accessor::Debugger => self.permits(access) || self.can_be_forced(access),
+        }
+    }
+
+    /// Reports whether mprotect could permit an access, and a write would not reach an object.
+    fn can_be_forced(&self, access: Access) -> bool {
+        match access {
+            Access::Write => !self.is_shared() && self.max_protection.contains(ProtFlags::WRITE),
+            Access::Read | Access::Execute => self.max_protection.contains(ProtFlags::READ),
+        }
     }
 
     /// Reports whether the protection permits an access. Neither machine has memory that can be written

@@ -1,9 +1,10 @@
 //! Memory protection keys (pkeys(7)) and shadow stacks, as on a processor without them.
 
 use los_abi::errno::Errno;
+use los_abi::isa::IsaAbi;
 use los_abi::mm::ProtFlags;
 use sync::Result;
-use task::Context;
+use task::{Abi as CurrentAbi, Context};
 
 /// The key that stands for none.
 const NO_KEY: i32 = -1;
@@ -27,7 +28,7 @@ pub(crate) fn pkey_alloc(_ctx: &Context<'_>, flags: u64, rights: u64) -> Result<
     if flags != 0 || rights & !KEY_RIGHTS != 0 {
         return Err(Errno::EINVAL.into());
     }
-    Err(Errno::ENOSPC.into())
+    Err(CurrentAbi::NO_KEYS.into())
 }
 
 pub(crate) fn pkey_free(_ctx: &Context<'_>, _key: i32) -> Result<usize> {

@@ -1,7 +1,7 @@
-//! memfd_create.
+//! memfd_create and memfd_secret.
 
 use los_abi::errno::Errno;
-use los_abi::fs::{NAME_MAX, SealFlags};
+use los_abi::fs::{NAME_MAX, OpenFlags, SealFlags};
 use los_abi::mm::MemfdFlags;
 use los_abi::resource::RLIMIT_NOFILE;
 use los_abi::syscall::UserCStr;
@@ -37,4 +37,12 @@ pub(crate) fn memfd_create(ctx: &Context<'_>, name: UserCStr, flags: MemfdFlags)
     let on_exec = OnExec::from_cloexec(flags.contains(MemfdFlags::CLOEXEC));
     let limit = ctx.process.limits().soft(RLIMIT_NOFILE);
     Ok(ctx.files().insert(file, 0, on_exec, limit)?.0 as usize)
+}
+
+pub(crate) fn memfd_secret(ctx: &Context<'_>, flags: u32) -> Result<usize> {
+    if flags & !OpenFlags::CLOEXEC.bits() != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let file = vfs::secret_memory::create(ctx.credentials())?;
+    Ok(ctx.install(file, OnExec::from_cloexec(flags != 0))?.0 as usize)
 }

@@ -10,7 +10,7 @@ mod policy;
 pub(crate) use barrier::membarrier;
 pub(crate) use keys::{map_shadow_stack, pkey_alloc, pkey_free, pkey_mprotect};
 pub(crate) use lock::{mlock, mlock2, mlockall, munlock, munlockall};
-pub(crate) use memory_file::memfd_create;
+pub(crate) use memory_file::{memfd_create, memfd_secret};
 pub(crate) use other::{process_madvise, process_mrelease};
 pub(crate) use policy::{
     get_mempolicy, mbind, migrate_pages, move_pages, set_mempolicy, set_mempolicy_home_node,
@@ -24,7 +24,7 @@ use los_abi::syscall::{Fd, UserPtr};
 use mm::{MapRequest, RemapRequest, Source, VmaKind};
 use sync::Result;
 use task::Context;
-use vfs::OpenFile;
+use vfs::{Capability, OpenFile};
 
 const OFFSET_MASK: u64 = hal::PAGE_SIZE as u64 - 1;
 
@@ -46,23 +46,38 @@ pub(crate) fn mmap(
     } else {
         let file = ctx.files().get(fd)?;
         file.ops()?;
-        if file.path().mount.flags().contains(MountFlags::NOEXEC) {
+        if is_noexec(&file) {
             prot = asked;
         }
         file_source(&file, prot, flags, offset)
     };
-    if flags.contains(MapFlags::LOCKED) {
+    let is_secret = matches!(&source, Source::File { pager, .. } if pager.is_secret());
+    if flags.contains(MapFlags::LOCKED) || is_secret {
         ctx.memory().set_locker(lock::locker(ctx));
     }
-    let address = ctx.memory().map(MapRequest {
+    let request = MapRequest {
         address,
         length: length as u64,
         protection: prot,
         flags,
         source,
         kind: VmaKind::Plain,
-    })?;
-    Ok(address as usize)
+    };
+    Ok(ctx.memory().map_above(request, lowest(ctx))? as usize)
+}
+
+/// Returns the lowest address that the caller may name.
+fn lowest(ctx: &Context<'_>) -> u64 {
+    if ctx.credentials().capable(Capability::SysRawio) {
+        0
+    } else {
+        mm::lowest_address()
+    }
+}
+
+/// Reports whether nothing in a file may be executed, wherever it is mapped.
+fn is_noexec(file: &OpenFile) -> bool {
+    file.path().mount.flags().contains(MountFlags::NOEXEC)
 }
 
 /// Returns what a protection stands for: memory that can be read can be executed too, if the personality says so.
@@ -87,6 +102,7 @@ fn open_source(
     flags: MapFlags,
     offset: u64,
 ) -> core::result::Result<Source, Errno> {
+    let pager = file.pager()?;
     let is_shared = flags.bits() & MapFlags::TYPE != MapFlags::PRIVATE.bits();
     let is_stored_to = is_shared && prot.contains(ProtFlags::WRITE);
     if !file.is_readable() || is_stored_to && !file.is_writable() {
@@ -96,7 +112,7 @@ fn open_source(
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
     }
-    if file.path().mount.flags().contains(MountFlags::NOEXEC) {
+    if is_noexec(file) || pager.is_secret() {
         if prot.contains(ProtFlags::EXEC) {
             return Err(Errno::EPERM);
         }
@@ -115,7 +131,7 @@ fn open_source(
         max_protection -= ProtFlags::WRITE;
     }
     Ok(Source::File {
-        pager: file.pager()?,
+        pager,
         offset,
         max_protection,
     })
@@ -161,6 +177,7 @@ pub(crate) fn mremap(
         new_length,
         flags: MremapFlags::from_bits_retain(flags),
         new_address,
+        lowest: lowest(ctx),
     };
     Ok(ctx.memory().remap(request)? as usize)
 }

@@ -9,6 +9,7 @@ use los_abi::auxv::{
     AT_MINSIGSTKSZ, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PLATFORM, AT_RANDOM, AT_RSEQ_ALIGN,
     AT_RSEQ_FEATURE_SIZE, AT_SECURE, AT_SYSINFO_EHDR, AT_UID,
 };
+use los_abi::credentials::Personality;
 use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::mm::{MapFlags, ProtFlags};
@@ -20,7 +21,7 @@ use los_arch::{Current, CurrentAbi};
 use mm::io::SliceSink;
 use mm::{AddressSpace, Limits, MapRequest, Source, VmaKind};
 use vfs::text::DenyWrite;
-use vfs::{At, Caller, Lookup, OpenFile};
+use vfs::{At, Caller, Capability, Lookup, OpenFile};
 
 use super::arguments::StringList;
 use super::elf::{HEADER_BYTES, Header, PROGRAM_HEADER_BYTES, Placement, Program};
@@ -118,6 +119,7 @@ impl Start<'_> {
         }
         let is_among_mappings = self.program.header.placement == Placement::Movable && loader.is_none();
         space.init_break(layout.break_start(placed.end, is_among_mappings));
+        self.map_page_zero(&space);
         let vdso = vdso::map(&space)?;
         let auxv = self.auxv(&placed, loader.as_ref(), vdso);
         let mut image = Image {
@@ -134,6 +136,27 @@ impl Start<'_> {
             stack_pointer,
             image,
         })
+    }
+
+    /// Maps page 0 for programs that read from null pointers, as those of old systems do. Whoever may not do that has
+    /// none.
+    fn map_page_zero(&self, space: &AddressSpace) {
+        let is_wanted = self.identity.personality.contains(Personality::MMAP_PAGE_ZERO);
+        if !is_wanted || !self.identity.credentials.capable(Capability::SysRawio) {
+            return;
+        }
+        let request = MapRequest {
+            address: 0,
+            length: PAGE_BYTES,
+            protection: ProtFlags::READ | ProtFlags::EXEC,
+            flags: MapFlags::PRIVATE | MapFlags::FIXED,
+            source: Source::Anonymous,
+            kind: VmaKind::Plain,
+        };
+        // As on Linux the program goes on without it where there is no memory.
+        if space.map_above(request, 0).is_ok() {
+            let _stays_unsealed = space.seal(0, PAGE_BYTES);
+        }
     }
 
     fn open_interpreter(&self, caller: &Caller<'_>) -> Result<Option<(Arc<OpenFile>, Program)>, Errno> {

@@ -66,6 +66,7 @@ mod signal_queue;
 mod signal_stack;
 mod signal_storm;
 mod signals;
+mod special_memory;
 mod storage;
 mod sweep;
 mod terminals;
@@ -110,6 +111,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         memory_calls::CASES,
         guards::CASES,
         madvise::CASES,
+        special_memory::CASES,
         memfd::CASES,
         shared_memory::CASES,
         files::CASES,
@@ -175,6 +177,7 @@ pub(crate) fn helper(words: &[Vec<u8>], environment: &[Vec<u8>]) -> i32 {
         [what, ..] if what == b"nothing" => 0,
         [first, rest @ ..] if first == b"identity" => capabilities::helper(rest),
         [what] if what == b"places" => aslr::helper(),
+        [what] if what == b"page-zero" => special_memory::helper(),
         [what] if what == b"image" => exec_image::helper(),
         [what, number] if what == b"read-timer" => timer_files::helper(number),
         [what] if what == b"timer" => timers::await_signal_of_timer(),

@@ -97,6 +97,7 @@ fn apply(space: &AddressSpace, model: &mut Model, step: &Step) {
                 new_length: length,
                 flags: MremapFlags::MAYMOVE | MremapFlags::FIXED,
                 new_address: address(to),
+                lowest: Current::USER_START,
             });
             let pages = end - start;
             if start < to + pages && to < end {

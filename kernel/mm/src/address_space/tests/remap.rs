@@ -13,6 +13,7 @@ fn remap(space: &AddressSpace, from: (u64, u64), new: (u64, u64), flags: MremapF
         new_length: new.1 * PAGE,
         flags,
         new_address: new.0,
+        lowest: Current::USER_START,
     })
 }
 
