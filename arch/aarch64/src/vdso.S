@@ -8,8 +8,8 @@
 .global vdso_start
 vdso_start:
 
-// x4 = nanoseconds of monotonic time, plus real time's offset as far as x3 (all ones or zero) has it.
-// Changes x5 to x10. Goes to `unusable` when the counter is no clock.
+// x4 = nanoseconds of monotonic time, x9 = real time's offset as far as x3 (all ones or zero) has it.
+// Changes x5 to x8 and x10. Goes to `unusable` when the counter is no clock.
 .macro read_clock unusable
     adr x5, vdso_start - {DATA_DISTANCE}
 301:
@@ -36,7 +36,6 @@ vdso_start:
     mul x4, x4, x7
     extr x4, x8, x4, #32
     and x9, x9, x3
-    add x4, x4, x9
 .endm
 
 // x5 = seconds, x6 = the nanoseconds that are left, of x4 nanoseconds. Changes x7.
@@ -73,6 +72,15 @@ clock_gettime:
     lsr w3, w3, w0
     sbfx x3, x3, #0, #1
     read_clock 9f
+    // The coarse clocks are at the last step.
+    mov w2, #{COARSE_CLOCKS}
+    lsr w2, w2, w0
+    tbz w2, #0, 1f
+    movz w5, #({COARSE_NS} & 0xffff)
+    movk w5, #({COARSE_NS} >> 16), lsl #16
+    udiv x6, x4, x5
+    mul x4, x6, x5
+1:  add x4, x4, x9
     split_seconds
     stp x5, x6, [x1]
     mov w0, #0
@@ -90,6 +98,7 @@ gettimeofday:
     cbz x0, 1f
     mov x3, #-1
     read_clock 9f
+    add x4, x4, x9
     split_seconds
     // Division by 1000, exact below 2^30.
     movz w7, #(274877907 & 0xffff)

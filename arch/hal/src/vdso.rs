@@ -23,6 +23,10 @@ pub const REAL_CLOCKS: u32 = 1 << CLOCK_REALTIME | 1 << CLOCK_REALTIME_COARSE;
 /// The clocks that the code reads as monotonic time.
 pub const MONOTONIC_CLOCKS: u32 =
     1 << CLOCK_MONOTONIC | 1 << CLOCK_MONOTONIC_RAW | 1 << CLOCK_MONOTONIC_COARSE | 1 << CLOCK_BOOTTIME;
+/// Those among them that move on in steps of [`COARSE_NS`].
+pub const COARSE_CLOCKS: u32 = 1 << CLOCK_REALTIME_COARSE | 1 << CLOCK_MONOTONIC_COARSE;
+/// Nanoseconds of a step of the coarse clocks: those between two ticks of the scheduler.
+pub const COARSE_NS: u64 = 4_000_000;
 /// The clocks whose resolution the code tells: a nanosecond. That of the coarse ones is the kernel's to tell.
 pub const FINE_CLOCKS: u32 =
     1 << CLOCK_REALTIME | 1 << CLOCK_MONOTONIC | 1 << CLOCK_MONOTONIC_RAW | 1 << CLOCK_BOOTTIME;

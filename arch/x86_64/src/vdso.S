@@ -8,8 +8,8 @@
 .global vdso_start
 vdso_start:
 
-// rax = nanoseconds of monotonic time, plus real time's offset as far as rcx (all ones or zero) has it.
-// Changes rdx, r8 to r11. Goes to `unusable` when the counter is no clock.
+// rax = nanoseconds of monotonic time, r11 = real time's offset as far as rcx (all ones or zero) has it.
+// Changes rdx, r8 to r10. Goes to `unusable` when the counter is no clock.
 .macro read_clock unusable
     lea r8, [rip + vdso_start - {DATA_DISTANCE}]
     jmp 302f
@@ -34,7 +34,6 @@ vdso_start:
     shrd rax, rdx, 32
     mov r11, [r8 + {REALTIME_OFFSET}]
     and r11, rcx
-    add rax, r11
     cmp r9, [r8 + {SEQUENCE}]
     jne 301b
 .endm
@@ -63,6 +62,17 @@ clock_gettime:
     bt eax, edi
     sbb rcx, rcx
     read_clock 9f
+    // The coarse clocks are at the last step.
+    mov r10d, {COARSE_CLOCKS}
+    bt r10d, edi
+    jnc 2f
+    mov r9, rax
+    mov r10d, {COARSE_NS}
+    xor edx, edx
+    div r10
+    sub r9, rdx
+    mov rax, r9
+2:  add rax, r11
     split_seconds
     mov [rsi], rdx
     mov [rsi + 8], r11
@@ -83,6 +93,7 @@ gettimeofday:
     jz 1f
     or rcx, -1
     read_clock 9f
+    add rax, r11
     split_seconds
     // Division by 1000, exact below 2^30.
     imul rax, r11, 274877907
@@ -101,6 +112,7 @@ gettimeofday_end:
 time:
     or rcx, -1
     read_clock 9f
+    add rax, r11
     split_seconds
     mov rax, rdx
     test rdi, rdi

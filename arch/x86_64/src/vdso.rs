@@ -5,8 +5,8 @@ use core::mem::offset_of;
 use core::slice;
 
 use hal::vdso::{
-    CODE_MAX_BYTES, ClockPage, CounterRate, DATA_DISTANCE, FINE_CLOCKS, MONOTONIC_CLOCKS, REAL_CLOCKS,
-    Unwind, Vdso, VdsoCode, VdsoFunction,
+    COARSE_CLOCKS, COARSE_NS, CODE_MAX_BYTES, ClockPage, CounterRate, DATA_DISTANCE, FINE_CLOCKS,
+    MONOTONIC_CLOCKS, REAL_CLOCKS, Unwind, Vdso, VdsoCode, VdsoFunction,
 };
 use los_abi::Isa;
 use los_abi::syscall::Sysno;
@@ -46,6 +46,8 @@ global_asm!(
     REALTIME_OFFSET = const offset_of!(ClockPage, realtime_offset_ns),
     RECIPROCAL = const RECIPROCAL,
     FINE_CLOCKS = const FINE_CLOCKS,
+    COARSE_CLOCKS = const COARSE_CLOCKS,
+    COARSE_NS = const COARSE_NS,
     CLOCKS = const REAL_CLOCKS | MONOTONIC_CLOCKS,
     REAL_CLOCKS = const REAL_CLOCKS,
     CPU_SELECTOR = const gdt::CPU_NUMBER.0,

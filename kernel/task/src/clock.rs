@@ -19,6 +19,10 @@ use crate::process::Process;
 use crate::sched::TICK_NS;
 use crate::thread::Thread;
 
+/// Steps of the coarse clocks: the tick.
+const COARSE_NS: u64 = TICK_NS;
+const _: () = assert!(COARSE_NS == los_arch::hal::vdso::COARSE_NS);
+
 /// A clock.
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -26,7 +30,7 @@ pub enum Clock {
     Real(RealClock),
     /// Time since the start, suspended or not.
     Monotonic,
-    /// A clock that can only be read: real or monotonic time, and its resolution.
+    /// A clock that can only be read: real or monotonic time, and the steps that it goes in.
     ReadOnly(Base, u64),
     /// A clock whose alarms would wake a suspended machine; there is no device for that.
     Alarm,
@@ -101,8 +105,8 @@ impl Clock {
             CLOCK_TAI => Self::Real(RealClock::Atomic),
             CLOCK_MONOTONIC | CLOCK_BOOTTIME => Self::Monotonic,
             CLOCK_MONOTONIC_RAW => Self::ReadOnly(Base::Monotonic, 1),
-            CLOCK_MONOTONIC_COARSE => Self::ReadOnly(Base::Monotonic, TICK_NS),
-            CLOCK_REALTIME_COARSE => Self::ReadOnly(Base::Real, TICK_NS),
+            CLOCK_MONOTONIC_COARSE => Self::ReadOnly(Base::Monotonic, COARSE_NS),
+            CLOCK_REALTIME_COARSE => Self::ReadOnly(Base::Real, COARSE_NS),
             CLOCK_REALTIME_ALARM | CLOCK_BOOTTIME_ALARM => Self::Alarm,
             CLOCK_PROCESS_CPUTIME_ID => Self::cpu(CpuTarget::Process(ctx.process.clone())),
             CLOCK_THREAD_CPUTIME_ID => Self::cpu(CpuTarget::Thread(ctx.thread.clone())),
@@ -134,9 +138,18 @@ impl Clock {
     /// Reads the clock; 0 for one without a device.
     pub(crate) fn now_ns(&self) -> u64 {
         match self {
-            Self::Real(RealClock::Settable) | Self::ReadOnly(Base::Real, _) => vfs::clock::realtime_ns(),
+            Self::Real(RealClock::Settable) => vfs::clock::realtime_ns(),
+            Self::ReadOnly(base, step_ns) => {
+                // Real time moves on when monotonic time does, and is set at once.
+                let now = now_ns();
+                let stepped = now - now % step_ns;
+                match base {
+                    Base::Monotonic => stepped,
+                    Base::Real => stepped.wrapping_add(vfs::clock::realtime_offset_ns()),
+                }
+            }
             Self::Real(RealClock::Atomic) => vfs::clock::realtime_ns().wrapping_add(tai_offset_ns()),
-            Self::Monotonic | Self::ReadOnly(Base::Monotonic, _) => now_ns(),
+            Self::Monotonic => now_ns(),
             Self::Alarm | Self::Nobodys | Self::Device => 0,
             Self::Cpu(clock) => clock.now_ns(),
         }

@@ -9,7 +9,7 @@ use los_abi::signal::{SigInfo, Signal};
 use sync::{Rank, SpinLock, WaitError, WaitQueue};
 
 use super::Start;
-use crate::clock::Clock;
+use crate::clock::{Clock, RealClock};
 use crate::itimer::Setting;
 use crate::process::Process;
 use crate::signal::quota::Charge;
@@ -70,6 +70,8 @@ struct State {
     /// The next expiry in the clock's time, or the last one while its signal waits; 0 when stopped.
     deadline_ns: u64,
     interval_ns: u64,
+    /// Whether it was started for a span of time, which setting real time does not change.
+    is_span: bool,
     /// Whether a signal waits to be taken.
     is_sent: bool,
     overrun: i32,
@@ -127,22 +129,25 @@ impl PosixTimer {
     /// # Errors
     /// EINVAL when the timer was deleted meanwhile.
     pub(super) fn set(&self, start: Start, new: Setting) -> Result<Setting, Errno> {
-        let now = self.clock.now_ns();
+        let clock_ns = self.clock.now_ns();
+        let is_span = start == Start::Relative;
         let deadline_ns = match start {
             _ if new.value_ns == 0 => 0,
             Start::Absolute => new.value_ns,
-            Start::Relative => now.saturating_add(new.value_ns),
+            Start::Relative => self.now_ns(is_span, clock_ns).saturating_add(new.value_ns),
         };
         let (era, old) = {
             let mut state = self.state.lock();
             if state.is_retired {
                 return Err(Errno::EINVAL);
             }
+            let now = self.now_ns(state.is_span, clock_ns);
             let old = state.setting(now, self.is_silent());
             *state = State {
                 is_settling: true,
                 deadline_ns,
                 interval_ns: if deadline_ns == 0 { 0 } else { new.interval_ns },
+                is_span,
                 ..state.next()
             };
             (state.era, old)
@@ -170,8 +175,23 @@ impl PosixTimer {
     }
 
     pub(super) fn get(&self) -> Setting {
-        let now = self.clock.now_ns();
-        self.state.lock().setting(now, self.is_silent())
+        let clock_ns = self.clock.now_ns();
+        let state = self.state.lock();
+        state.setting(self.now_ns(state.is_span, clock_ns), self.is_silent())
+    }
+
+    /// Returns the time that deadlines are compared with, of a clock that shows `clock_ns`: for spans of real time it is
+    /// that of the clock which nobody sets (timer_settime(2)).
+    fn now_ns(&self, is_span: bool, clock_ns: u64) -> u64 {
+        if self.is_steady(is_span) {
+            sync::now_ns()
+        } else {
+            clock_ns
+        }
+    }
+
+    fn is_steady(&self, is_span: bool) -> bool {
+        is_span && matches!(self.clock, Clock::Real(RealClock::Settable))
     }
 
     fn is_silent(&self) -> bool {
@@ -183,6 +203,7 @@ impl PosixTimer {
         let deadline_ns = match state.deadline_ns {
             0 => None,
             _ if self.is_silent() || state.is_sent || state.is_settling => None,
+            deadline_ns if self.is_steady(state.is_span) => Some(deadline_ns),
             deadline_ns => self.clock.to_monotonic(deadline_ns),
         };
         match deadline_ns {
@@ -244,8 +265,9 @@ impl PosixTimer {
 
     /// Notes the expiry if it is time, and returns the era that is to be told of it.
     fn expire(&self) -> Option<u64> {
-        let now = self.clock.now_ns();
+        let clock_ns = self.clock.now_ns();
         let mut state = self.state.lock();
+        let now = self.now_ns(state.is_span, clock_ns);
         if state.deadline_ns == 0 || state.is_sent || state.is_settling || self.is_silent() {
             return None;
         }
@@ -298,11 +320,12 @@ impl PosixTimer {
 
     /// Goes on after the signal was taken, and completes what that tells. Called without locks.
     pub(crate) fn taken(&self, era: u64, info: &mut SigInfo) {
-        let now = self.clock.now_ns();
+        let clock_ns = self.clock.now_ns();
         let mut state = self.state.lock();
         if state.era != era {
             return;
         }
+        let now = self.now_ns(state.is_span, clock_ns);
         let missed = state.advance(now);
         state.overrun = i32::try_from(missed).unwrap_or(i32::MAX);
         self.arm(&state);
@@ -404,6 +427,32 @@ mod tests {
         };
         assert_eq!(once.advance(137), 0);
         assert_eq!(once.deadline_ns, 0);
+    }
+
+    #[test]
+    fn setting_real_time_does_not_change_spans() {
+        const HOUR_NS: u64 = 3_600_000_000_000;
+        let timer = |start| {
+            let clock = Clock::Real(RealClock::Settable);
+            let timer = PosixTimer::new(1, clock, Notify::Nobody, None).unwrap();
+            let value_ns = match start {
+                Start::Absolute => vfs::clock::realtime_ns() + 2 * HOUR_NS,
+                Start::Relative => 2 * HOUR_NS,
+            };
+            let new = Setting {
+                value_ns,
+                interval_ns: 0,
+            };
+            timer.set(start, new).unwrap();
+            timer
+        };
+        let (point, span) = (timer(Start::Absolute), timer(Start::Relative));
+        let before_ns = vfs::clock::realtime_ns();
+        vfs::clock::set_realtime_ns(before_ns + HOUR_NS);
+        let left = [&point, &span].map(|timer| timer.get().value_ns);
+        vfs::clock::set_realtime_ns(before_ns);
+        assert!(left[0] <= HOUR_NS);
+        assert!(left[1] > HOUR_NS);
     }
 
     #[test]

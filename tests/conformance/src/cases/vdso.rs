@@ -20,6 +20,7 @@ cases![
     functions_have_their_version,
     clocks_agree_with_the_kernel,
     clocks_move_forward_without_a_call,
+    coarse_clocks_move_in_steps,
     other_clocks_are_left_to_the_kernel,
     time_of_day_agrees,
     seconds_agree,
@@ -220,6 +221,26 @@ fn clocks_move_forward_without_a_call() -> Outcome {
             last = now;
         }
         ensure!(last > first, "clock {clock} stands");
+    }
+    Ok(())
+}
+
+fn coarse_clocks_move_in_steps() -> Outcome {
+    let gettime = function("clock_gettime")?;
+    for (fine, coarse) in [(0, 5), (1, 6)] {
+        for read in [kernel_ns, |clock| vdso_ns(function("clock_gettime")?, clock)] {
+            let mut repeated = 0;
+            let mut last = read(coarse)?;
+            for _ in 0..1000 {
+                let now = read(coarse)?;
+                ensure!(now <= vdso_ns(gettime, fine)?, "clock {coarse} is ahead");
+                ensure!(now >= last, "clock {coarse} went from {last} to {now}");
+                repeated += i32::from(now == last);
+                last = now;
+            }
+            ensure!(repeated > 500, "clock {coarse} stood {repeated} times of 1000");
+            while read(coarse)? == last {}
+        }
     }
     Ok(())
 }
