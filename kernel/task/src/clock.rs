@@ -9,6 +9,7 @@ use los_abi::time::{
     CLOCK_PROCESS_CPUTIME_ID, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_REALTIME_COARSE, CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID, NSEC_PER_SEC,
 };
+use los_arch::hal::vdso::COARSE_NS;
 use sync::{Once, ThreadHandle, WaitQueue, Waiter, now_ns};
 
 use crate::context::Context;
@@ -19,9 +20,8 @@ use crate::process::Process;
 use crate::sched::TICK_NS;
 use crate::thread::Thread;
 
-/// Steps of the coarse clocks: the tick.
-const COARSE_NS: u64 = TICK_NS;
-const _: () = assert!(COARSE_NS == los_arch::hal::vdso::COARSE_NS);
+// The coarse clocks go by the tick.
+const _: () = assert!(COARSE_NS == TICK_NS);
 
 /// A clock.
 #[derive(Clone, Debug)]

@@ -346,6 +346,10 @@ impl FileOps for TimerFile {
         false
     }
 
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.register(&self.core.queue);
         match self.core.state.lock().ticks {

@@ -294,6 +294,10 @@ impl FileOps for Epoll {
         false
     }
 
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.register(&self.ready.pollers);
         if self.is_ready() {

@@ -133,6 +133,10 @@ impl FileOps for EventCounter {
         false
     }
 
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.register(&self.queue);
         let count = self.count.load(Ordering::SeqCst);

@@ -321,6 +321,11 @@ pub trait FileOps: Send + Sync + Any {
         true
     }
 
+    /// Tells whether lseek does nothing and answers 0, whether or not there is a position.
+    fn ignores_seeking(&self) -> bool {
+        false
+    }
+
     /// Returns where `SEEK_END` counts from.
     ///
     /// # Errors

@@ -63,6 +63,10 @@ impl Device for Memory {
 }
 
 impl FileOps for Memory {
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn read_at(&self, out: &mut dyn Sink, _offset: u64, _io: &Io) -> sync::Result<usize> {
         Ok(match self {
             Self::Null => 0,

@@ -159,6 +159,10 @@ impl FileOps for SignalFile {
         false
     }
 
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         let Some(thread) = sched::current() else {
             return PollEvents::empty();

@@ -319,6 +319,10 @@ impl FileOps for Inotify {
         false
     }
 
+    fn ignores_seeking(&self) -> bool {
+        true
+    }
+
     fn poll(&self, table: &mut PollTable<'_>) -> PollEvents {
         table.register(&self.readers);
         match self.state.lock().events.is_empty() {

@@ -3,15 +3,17 @@
 use los_abi::errno::Errno;
 use los_abi::fs::{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_GETFL, F_SETFL, OpenFlags};
 use los_abi::syscall::Sysno;
-use rt::io;
+use rt::fs::File;
+use rt::{io, process};
 
 use crate::arch::ISA;
 use crate::cases::files::{new_file, open, seek};
 use crate::harness::Outcome;
-use crate::raw::call;
+use crate::raw::{addr, call};
 use crate::{cases, ensure, ensure_eq};
 
 cases![
+    files_without_a_position,
     lowest_descriptor_is_used,
     standard_descriptors_may_be_closed,
     dup_shares_the_position,
@@ -104,5 +106,53 @@ fn status_flags() -> Outcome {
     call(Sysno::fcntl, &[fd, u64::from(F_SETFL), nonblocking])?;
     let after = flags()?;
     ensure!(after.contains(OpenFlags::NONBLOCK | OpenFlags::RDWR) && !after.contains(OpenFlags::APPEND));
+    Ok(())
+}
+
+/// lseek does nothing with files that are no stream and have no position, and refuses what has none by its kind.
+fn files_without_a_position() -> Outcome {
+    const NONBLOCK: u64 = 0o4000;
+    let signals = 1_u64 << 9;
+    let files = [
+        ("eventfd", call(Sysno::eventfd2, &[0, NONBLOCK])?, true),
+        ("epoll", call(Sysno::epoll_create1, &[0])?, true),
+        ("timerfd", call(Sysno::timerfd_create, &[1, NONBLOCK])?, true),
+        (
+            "signalfd",
+            call(Sysno::signalfd4, &[u64::MAX, addr(&signals), 8, NONBLOCK])?,
+            true,
+        ),
+        ("inotify", call(Sysno::inotify_init1, &[NONBLOCK])?, true),
+        ("null", File::open(b"/dev/null")?.into_descriptor() as u64, true),
+        ("zero", File::open(b"/dev/zero")?.into_descriptor() as u64, true),
+        (
+            "urandom",
+            File::open(b"/dev/urandom")?.into_descriptor() as u64,
+            true,
+        ),
+        (
+            "pidfd",
+            call(Sysno::pidfd_open, &[process::id() as u64, 0])?,
+            false,
+        ),
+    ];
+    for (name, fd, is_patient) in files {
+        let wanted = if is_patient { Ok(0) } else { Err(Errno::ESPIPE) };
+        for (offset, whence) in [
+            (0, 0),
+            (5, 0),
+            (5, 1),
+            (3, 2),
+            (5, 3),
+            (5, 4),
+            (-1_i64, 0),
+            (0, 1),
+        ] {
+            let answer = call(Sysno::lseek, &[fd, offset as u64, whence]);
+            ensure!(answer == wanted, "{name}, {offset}, {whence}: {answer:?}");
+        }
+        let answer = call(Sysno::lseek, &[fd, 0, 5]);
+        ensure!(answer == Err(Errno::EINVAL), "{name}: {answer:?}");
+    }
     Ok(())
 }
