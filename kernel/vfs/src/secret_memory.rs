@@ -48,6 +48,7 @@ pub fn create(credentials: &Credentials) -> sync::Result<Arc<OpenFile>> {
         inode,
         Arc::new(SecretFile),
         flags,
+        credentials,
     )?)
 }
 
