@@ -19,6 +19,9 @@ pub struct PollItem {
     pub found: PollEvents,
 }
 
+/// Files that are asked before others may run.
+const PIECE: usize = 256;
+
 /// Why a poll ended without an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PollFailure {
@@ -66,7 +69,11 @@ pub fn poll(items: &mut [PollItem], deadline_ns: Option<u64>) -> Result<usize, P
 fn look(items: &mut [PollItem], waiter: Option<&mut Waiter>) -> Result<usize, PollFailure> {
     let mut table = PollTable::new(waiter);
     let mut ready = 0;
-    for item in items {
+    for (index, item) in items.iter_mut().enumerate() {
+        // Nothing is locked between two files.
+        if index % PIECE == PIECE - 1 && !sync::give_way() {
+            return Err(PollFailure::Interrupted);
+        }
         if let Some(file) = &item.file {
             let reported = item.wanted | PollEvents::ERR | PollEvents::HUP;
             item.found = file.poll(&mut table) & reported;

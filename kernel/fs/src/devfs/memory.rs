@@ -15,6 +15,8 @@ use super::{Device, random, register};
 const MEM_MAJOR: u32 = 1;
 /// Bytes that move at a time.
 const CHUNK_BYTES: usize = 256;
+/// Bytes between two looks at signals.
+const PIECE_BYTES: usize = 4096;
 /// random(4): asks how much entropy there is, as an `int`.
 const RNDGETENTCNT: u32 = 0x8004_5200;
 /// What a generator that is seeded answers, in bits.
@@ -70,7 +72,7 @@ impl FileOps for Memory {
     fn read_at(&self, out: &mut dyn Sink, _offset: u64, _io: &Io) -> sync::Result<usize> {
         Ok(match self {
             Self::Null => 0,
-            Self::Zero | Self::Full => out.put_zeros(out.remaining())?,
+            Self::Zero | Self::Full => zeros(out)?,
             Self::Random => read_random(out)?,
         })
     }
@@ -98,9 +100,30 @@ impl FileOps for Memory {
     }
 }
 
-fn read_random(out: &mut dyn Sink) -> Result<usize, Errno> {
+/// Tells whether others have had their chance, and the thread need not look after anything else, signals included.
+fn goes_on() -> bool {
+    sync::give_way() && !sync::interrupted()
+}
+
+fn zeros(out: &mut dyn Sink) -> Result<usize, Errno> {
     let mut done = 0;
-    while out.remaining() > 0 {
+    while out.remaining() > 0 && (done == 0 || goes_on()) {
+        let count = out.remaining().min(PIECE_BYTES);
+        match out.put_zeros(count) {
+            Ok(put) => done += put,
+            Err(_) if done > 0 => break,
+            Err(errno) => return Err(errno),
+        }
+        if !done.is_multiple_of(PIECE_BYTES) {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+fn read_random(out: &mut dyn Sink) -> Result<usize, Errno> {
+    let mut done = 0_usize;
+    while out.remaining() > 0 && (done == 0 || !done.is_multiple_of(PIECE_BYTES) || goes_on()) {
         let mut chunk = [0; CHUNK_BYTES];
         let count = out.remaining().min(CHUNK_BYTES);
         random::fill(&mut chunk[..count]);
@@ -115,8 +138,8 @@ fn read_random(out: &mut dyn Sink) -> Result<usize, Errno> {
 }
 
 fn stir(input: &mut dyn Source) -> Result<usize, Errno> {
-    let mut done = 0;
-    while input.remaining() > 0 {
+    let mut done = 0_usize;
+    while input.remaining() > 0 && (done == 0 || !done.is_multiple_of(PIECE_BYTES) || goes_on()) {
         let mut chunk = [0; CHUNK_BYTES];
         match input.take(&mut chunk) {
             Ok(0) => break,

@@ -166,7 +166,10 @@ impl Contents {
         let (first, last) = (start / PAGE_BYTES as u64, end.div_ceil(PAGE_BYTES as u64));
         budget.check(last - first)?;
         let mut added = Vec::new();
-        let result = (first..last).try_for_each(|index| self.reserve_page(budget, index, &mut added));
+        let result = (first..last).try_for_each(|index| match sync::give_way() {
+            true => self.reserve_page(budget, index, &mut added),
+            false => Err(Errno::EINTR),
+        });
         if let Err(errno) = result {
             let mut pages = self.pages.lock();
             let removed: usize = added.into_iter().map(|range| pages.remove(range)).sum();
@@ -376,7 +379,7 @@ fn transfer(
     mut page: impl FnMut(u64, usize, usize) -> Result<usize, Errno>,
 ) -> Result<usize, Errno> {
     let mut done = 0;
-    while done < count {
+    while done < count && (done == 0 || sync::give_way()) {
         let (index, within) = split(offset + done as u64);
         let chunk = (count - done).min(PAGE_BYTES - within);
         match page(index, within, chunk) {

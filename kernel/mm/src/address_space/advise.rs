@@ -118,6 +118,9 @@ impl AddressSpace {
 
     fn touch(&self, range: Range<u64>, access: Access) -> Result<(), Errno> {
         for page in range.step_by(PAGE_SIZE) {
+            if !sync::give_way() {
+                return Err(Errno::EINTR);
+            }
             self.handle_fault(VirtAddr::new(page), access)
                 .map_err(|error| match error {
                     FaultError::NotMapped if self.is_guarded(page) => Errno::EFAULT,

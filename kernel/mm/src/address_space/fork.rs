@@ -100,7 +100,8 @@ struct Copy<'a, 'b> {
 impl Copy<'_, '_> {
     /// Gives the child a leaf and says what becomes of the parent's.
     fn leaf(&mut self, leaf: Leaf) -> LeafAction {
-        if self.failed {
+        if self.failed || !self.flush.pass() {
+            self.failed = true;
             return LeafAction::Keep;
         }
         match self.try_leaf(leaf) {

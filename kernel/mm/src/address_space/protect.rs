@@ -114,6 +114,7 @@ impl Inner {
         let (start, end) = (VirtAddr::new(vma.start), VirtAddr::new(vma.end));
         self.table
             .for_each_leaf(&mut self.tables, start, end, &mut |_, leaf| {
+                flush.pass();
                 let writable = match vma.is_shared() {
                     true => !store_tells || leaf.flags.contains(PageFlags::WRITE),
                     false => is_only_owner(leaf.phys),

@@ -18,6 +18,8 @@ use crate::vma::Mappings;
 const MAX_SINGLE_FLUSHES: usize = 16;
 /// Frames that wait for the flush.
 const BATCH: usize = 64;
+/// Leaves between two chances for others to run.
+const LEAVES_AT_A_TIME: usize = 512;
 /// End of the user half, rounded up to a whole entry of the root table; the kernel's half begins no lower.
 const TOP: u64 = {
     let root_entry = Leaf::bytes(<Pte as PteFormat>::LEVELS - 1);
@@ -31,6 +33,8 @@ pub(super) struct Flush {
     everything: bool,
     pages: ArrayVec<VirtAddr, MAX_SINGLE_FLUSHES>,
     frames: ArrayVec<Frame, BATCH>,
+    /// Leaves since others could run.
+    passed: usize,
 }
 
 impl Flush {
@@ -40,7 +44,23 @@ impl Flush {
             everything: false,
             pages: ArrayVec::new(),
             frames: ArrayVec::new(),
+            passed: 0,
         }
+    }
+
+    /// Notes that a leaf was looked at, and lets others run from time to time: a program may have made the range as
+    /// large as it likes. False for a thread that is to die. Memory that is in use nowhere goes in one piece, since
+    /// who drops it last may be anybody.
+    #[inline]
+    pub(super) fn pass(&mut self) -> bool {
+        self.passed += 1;
+        !self.active || self.passed < LEAVES_AT_A_TIME || self.give_way()
+    }
+
+    #[cold]
+    fn give_way(&mut self) -> bool {
+        self.passed = 0;
+        sync::give_way()
     }
 
     /// Notes that the leaf of a page was removed or lost a permission.
@@ -98,6 +118,8 @@ impl Leaves<'_> {
             // SAFETY: every user leaf was written with a reference of its frame from `into_phys`, and this
             // one is being removed.
             flush.free_later(unsafe { Frame::from_phys(leaf.phys) });
+            // What has begun is done in full.
+            flush.pass();
             LeafAction::Remove
         });
     }

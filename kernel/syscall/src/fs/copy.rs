@@ -153,7 +153,7 @@ impl Transfer<'_> {
             .map_err(|_| Errno::ENOMEM)?;
         page.resize(hal::PAGE_SIZE, 0);
         let mut total = 0;
-        while total < count {
+        while total < count && sync::give_way() {
             let wanted = (count - total).min(page.len());
             let read = match self.read(&mut page[..wanted], total) {
                 Ok(0) => break,

@@ -127,6 +127,9 @@ fn poll_until(
     };
     let ready = wait(items, deadline_ns)?;
     for (index, (request, item)) in requests.iter().zip(items).enumerate() {
+        if index % PIECE == PIECE - 1 && !sync::give_way() {
+            return Err(Errno::EINTR.into());
+        }
         // What is there already is not stored again, but memory that cannot be written is always found.
         let found = item.found.bits();
         if found != request.revents || index % FEW == 0 {
@@ -141,7 +144,11 @@ fn poll_until(
 /// Adds the items of descriptors: negative ones are passed over, closed ones are invalid.
 fn look_up(ctx: &Context<'_>, requests: &[PollFd], items: &mut impl Extend<PollItem>) {
     // In pieces, since the table is locked for each.
-    for piece in requests.chunks(PIECE) {
+    for (index, piece) in requests.chunks(PIECE).enumerate() {
+        if index > 0 {
+            // Who is to die is told where it waits.
+            sync::give_way();
+        }
         let files = ctx.files().view();
         items.extend(piece.iter().map(|request| {
             let file = files.get(Fd(request.fd)).cloned();
@@ -274,6 +281,9 @@ impl<'a> Sets<'a> {
     fn items(&self, ctx: &Context<'_>, mut store: impl FnMut(PollItem)) -> Result<()> {
         // In pieces, since the table is locked for each.
         for first in (0..self.words()).step_by(PIECE_WORDS) {
+            if first > 0 && !sync::give_way() {
+                return Err(Errno::EINTR.into());
+            }
             let files = ctx.files().view();
             for word in first..self.words().min(first + PIECE_WORDS) {
                 for bit in bits_of(self.any(word)) {

@@ -203,7 +203,7 @@ pub(crate) fn mincore(ctx: &Context<'_>, address: u64, length: usize, out: UserP
     }
     let mut buffer = [0; RESIDENCY_PAGES];
     let mut done = 0;
-    while done < pages {
+    while done < pages && sync::give_way() {
         let part = &mut buffer[..(pages - done).min(RESIDENCY_PAGES)];
         let told = ctx
             .memory()

@@ -208,6 +208,9 @@ pub(crate) fn move_pages(
     check_move_all(ctx.credentials(), flags)?;
     let memory = memory_of(ctx, pid)?;
     for index in 0..count as usize {
+        if !sync::give_way() {
+            return Err(Errno::EINTR.into());
+        }
         let page = pages.offset_elements(index).ok_or(Errno::EFAULT)?;
         let page: u64 = ctx.memory().read(page)?;
         if !nodes.is_null() {
