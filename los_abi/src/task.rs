@@ -168,6 +168,17 @@ pub const TASK_COMM_LEN: usize = 16;
 pub const CLONE_ARGS_SIZE_VER0: usize = 64;
 
 wire! {
+    /// A member of an epoll instance, for `KCMP_EPOLL_TFD` (`linux/kcmp.h`).
+    #[derive(PartialEq, Eq)]
+    KcmpEpollSlot {
+        /// Descriptor of the instance.
+        efd: u32,
+        /// Number under which the member was added.
+        tfd: u32,
+        /// Which of the members of that number.
+        toff: u32,
+    }
+
     /// Arguments of clone3(2).
     #[derive(PartialEq, Eq)]
     CloneArgs {

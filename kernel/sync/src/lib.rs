@@ -21,7 +21,7 @@ mod waiter;
 pub use context::{KernelContext, Stack};
 pub use error::{Error, Interrupted, Restart, Result, WaitError};
 pub use mutex::{Mutex, MutexGuard};
-pub use park::{Parker, ThreadHandle, Unpark, give_way, interrupted, now_ns, set_parker};
+pub use park::{News, Parker, ThreadHandle, Unpark, give_way, interrupted, now_ns, set_parker};
 pub use per_cpu::PerCpu;
 pub use rank::Rank;
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};

@@ -11,6 +11,23 @@ use crate::rank;
 pub trait Unpark: Send + Sync {
     /// Gives the thread its token and makes it runnable if it is parked. Callable from interrupts.
     fn unpark(&self);
+
+    /// Does so for news of a kind, if that concerns who waits; a [`Thread`](ThreadHandle) looks itself. Returns
+    /// whether the news is taken care of by that.
+    fn unpark_for(&self, news: News) -> bool {
+        let _any = news;
+        self.unpark();
+        true
+    }
+}
+
+/// What a wake-up tells of: the bits of poll(2) that may have become true, or 0 for anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct News(pub u16);
+
+impl News {
+    /// Nothing in particular.
+    pub const ANY: Self = Self(0);
 }
 
 /// A thread that can be woken.

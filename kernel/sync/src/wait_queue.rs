@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use arrayvec::ArrayVec;
 
 use crate::error::WaitError;
-use crate::park::{self, ThreadHandle, now_ns};
+use crate::park::{self, News, ThreadHandle, now_ns};
 use crate::rank::Rank;
 use crate::spinlock::SpinLock;
 
@@ -42,6 +42,41 @@ enum Observers {
     Spared,
 }
 
+/// How many a wake-up is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Left {
+    threads: usize,
+    /// Exclusive observers.
+    sets: usize,
+    /// Whether each that takes it leaves one less for both.
+    is_shared: bool,
+}
+
+impl Left {
+    /// So many, whatever they are.
+    const fn of_all(count: usize) -> Self {
+        Self {
+            threads: count,
+            sets: count,
+            is_shared: true,
+        }
+    }
+
+    fn take_thread(&mut self) {
+        self.threads -= 1;
+        if self.is_shared {
+            self.sets = self.sets.saturating_sub(1);
+        }
+    }
+
+    fn take_set(&mut self) {
+        self.sets = self.sets.saturating_sub(1);
+        if self.is_shared {
+            self.threads = self.threads.saturating_sub(1);
+        }
+    }
+}
+
 /// How far a wake-up has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
@@ -57,13 +92,14 @@ impl Entries {
         self.list.binary_search_by_key(&ticket, |entry| entry.ticket).ok()
     }
 
-    /// Collects whom to wake, observers and up to `left` others, who leave the queue.
+    /// Collects whom to wake, observers and those that are left, of whom threads leave the queue. An exclusive
+    /// observer is the last of its batch, since what comes next depends on its answer.
     fn collect(
         &mut self,
         round: Round,
         observers: Observers,
-        left: &mut usize,
-        batch: &mut ArrayVec<ThreadHandle, BATCH>,
+        left: &mut Left,
+        batch: &mut ArrayVec<(ThreadHandle, EntryKind), BATCH>,
     ) -> Round {
         let (mut at, end) = match round {
             Round::Start => (0, self.next_ticket),
@@ -74,20 +110,24 @@ impl Entries {
             if batch.is_full() {
                 return Round::From(entry.ticket, end);
             }
-            if entry.kind == EntryKind::Observer {
-                if observers == Observers::Told {
-                    batch.push(entry.thread.clone());
+            match entry.kind {
+                EntryKind::Observer if observers == Observers::Told => {
+                    batch.push((entry.thread.clone(), entry.kind));
+                    at += 1;
                 }
-                at += 1;
-            } else if *left > 0 {
-                *left -= 1;
-                let entry = match at {
-                    0 => self.list.pop_front(),
-                    _ => self.list.remove(at),
-                };
-                batch.extend(entry.map(|entry| entry.thread));
-            } else {
-                at += 1;
+                EntryKind::ExclusiveObserver if observers == Observers::Told && left.sets > 0 => {
+                    batch.push((entry.thread.clone(), entry.kind));
+                    return Round::From(entry.ticket + 1, end);
+                }
+                EntryKind::Exclusive if left.threads > 0 => {
+                    left.take_thread();
+                    let entry = match at {
+                        0 => self.list.pop_front(),
+                        _ => self.list.remove(at),
+                    };
+                    batch.extend(entry.map(|entry| (entry.thread, entry.kind)));
+                }
+                _ => at += 1,
             }
         }
         Round::End
@@ -107,6 +147,8 @@ pub(crate) enum EntryKind {
     Exclusive,
     /// Sees every wake-up and takes none (poll).
     Observer,
+    /// Sees wake-ups until somebody takes them, maybe itself, and stays (EPOLLEXCLUSIVE).
+    ExclusiveObserver,
 }
 
 impl WaitQueue {
@@ -134,37 +176,58 @@ impl WaitQueue {
         self.wake_n(usize::MAX)
     }
 
-    /// Wakes every observer and up to `count` others, and returns how many others there were.
+    /// Wakes every observer and up to `count` others, and returns how many threads there were.
     pub fn wake_n(&self, count: usize) -> usize {
-        self.wake(Observers::Told, count)
+        self.wake(Observers::Told, Left::of_all(count), News::ANY)
+    }
+
+    /// Wakes those whom the news concerns: observers, and the thread that has waited longest or the first exclusive
+    /// observer that takes it.
+    pub fn wake_one_for(&self, news: News) {
+        self.wake(Observers::Told, Left::of_all(1), news);
+    }
+
+    /// Wakes those whom the news concerns: observers and threads, and the first exclusive observer that takes it.
+    pub fn wake_all_for(&self, news: News) {
+        let left = Left {
+            threads: usize::MAX,
+            sets: 1,
+            is_shared: false,
+        };
+        self.wake(Observers::Told, left, news);
     }
 
     /// Passes a wake-up on to the thread that has waited longest. Nothing has happened that observers have
     /// not seen.
     pub fn pass_on(&self) {
-        self.wake(Observers::Spared, 1);
+        self.wake(Observers::Spared, Left::of_all(1), News::ANY);
     }
 
-    fn wake(&self, observers: Observers, count: usize) -> usize {
+    fn wake(&self, observers: Observers, mut left: Left, news: News) -> usize {
         // Orders the caller's change of state before the look at the queue.
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return 0;
         }
-        let mut left = count;
+        let mut threads = 0;
         let mut round = Round::Start;
         while round != Round::End {
-            let mut batch = ArrayVec::<ThreadHandle, BATCH>::new();
+            let mut batch = ArrayVec::<(ThreadHandle, EntryKind), BATCH>::new();
             let mut entries = self.entries.lock();
             round = entries.collect(round, observers, &mut left, &mut batch);
             self.waiting.store(entries.list.len(), Ordering::Relaxed);
             drop(entries);
             // The queue is unlocked, since what is woken may be a set that wakes a queue of its own.
-            for thread in batch {
-                thread.unpark();
+            for (thread, kind) in batch {
+                let is_taken = thread.unpark_for(news);
+                match kind {
+                    EntryKind::Exclusive => threads += 1,
+                    EntryKind::ExclusiveObserver if is_taken => left.take_set(),
+                    _ => {}
+                }
             }
         }
-        count - left
+        threads
     }
 
     /// Reports whether anybody waits.
@@ -368,6 +431,48 @@ mod tests {
         assert_eq!(queue.wake_all(), 1);
         assert!(queue.has_waiters());
         assert_eq!(woken().iter().sum::<u32>(), count as u32 + 1);
+    }
+
+    /// Answers that it has taken a wake-up for one kind of news only.
+    struct Chooser(Counter, News);
+    impl Unpark for Chooser {
+        fn unpark(&self) {
+            self.0.unpark();
+        }
+
+        fn unpark_for(&self, news: News) -> bool {
+            self.unpark();
+            news == self.1
+        }
+    }
+
+    #[test]
+    fn exclusive_observers_are_told_until_one_takes_it() {
+        let queue = WaitQueue::new();
+        let (reading, writing) = (News(1), News(4));
+        let waiters = [writing, reading, reading, writing]
+            .map(|news| Arc::new(Chooser(Counter(AtomicU32::new(0)), news)));
+        for waiter in &waiters {
+            queue.enqueue(waiter.clone(), EntryKind::ExclusiveObserver);
+        }
+        let woken = || {
+            waiters
+                .clone()
+                .map(|waiter| waiter.0.0.swap(0, Ordering::Relaxed))
+        };
+        queue.wake_all_for(reading);
+        assert_eq!(woken(), [1, 1, 0, 0]);
+        queue.wake_one_for(writing);
+        assert_eq!(woken(), [1, 0, 0, 0]);
+        queue.wake_all();
+        assert_eq!(woken(), [1; 4]);
+        // Who takes it is one of those whom one wake-up is for.
+        let thread = Arc::new(Counter(AtomicU32::new(0)));
+        queue.enqueue(thread.clone(), EntryKind::Exclusive);
+        queue.wake_one_for(reading);
+        assert_eq!(thread.0.load(Ordering::Relaxed), 0);
+        queue.wake_all_for(reading);
+        assert_eq!(thread.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::wait_queue::{EntryKind, WaitQueue};
 /// The running thread's presence in any number of queues, ended when dropped.
 pub struct Waiter {
     thread: ThreadHandle,
+    kind: EntryKind,
     places: Vec<(Arc<WaitQueue>, u64)>,
 }
 
@@ -25,8 +26,16 @@ impl Waiter {
     pub fn for_thread(thread: ThreadHandle) -> Self {
         Self {
             thread,
+            kind: EntryKind::Observer,
             places: Vec::new(),
         }
+    }
+
+    /// Lets others wait for what this one takes care of (EPOLLEXCLUSIVE).
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.kind = EntryKind::ExclusiveObserver;
+        self
     }
 
     /// Joins a queue. Register first, look at the state second.
@@ -35,7 +44,7 @@ impl Waiter {
     /// ENOMEM.
     pub fn register(&mut self, queue: &Arc<WaitQueue>) -> Result<(), Errno> {
         self.places.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let ticket = queue.enqueue(self.thread.clone(), EntryKind::Observer);
+        let ticket = queue.enqueue(self.thread.clone(), self.kind);
         self.places.push((queue.clone(), ticket));
         Ok(())
     }

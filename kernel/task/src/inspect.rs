@@ -5,11 +5,14 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use los_abi::errno::Errno;
-use los_abi::syscall::Fd;
-use los_abi::task::{KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM, KCMP_VM};
+use los_abi::syscall::{Fd, UserPtr};
+use los_abi::task::{
+    KCMP_EPOLL_TFD, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM, KCMP_VM,
+    KcmpEpollSlot,
+};
 use mm::io::{Sink, Source};
 use sync::Once;
-use vfs::{Capability, Credentials};
+use vfs::{Capability, Credentials, epoll};
 
 use crate::context::Context;
 use crate::pid;
@@ -105,6 +108,9 @@ pub fn copy(from: &mut dyn Source, into: &mut dyn Sink) -> Result<usize, Errno> 
 pub enum Resource {
     /// The open files of a descriptor of each.
     File([u64; 2]),
+    /// The open file of the first one's descriptor, and a member of the second one's set, which is described at this
+    /// address.
+    EpollMember(u64, UserPtr<KcmpEpollSlot>),
     /// Memory.
     Memory,
     /// Tables of descriptors.
@@ -124,6 +130,7 @@ impl Resource {
     pub fn from_kind(kind: i32, indices: [u64; 2]) -> Self {
         match kind {
             KCMP_FILE => Self::File(indices),
+            KCMP_EPOLL_TFD => Self::EpollMember(indices[0], UserPtr::new(indices[1])),
             KCMP_VM => Self::Memory,
             KCMP_FILES => Self::Files,
             KCMP_FS => Self::Fs,
@@ -136,11 +143,13 @@ impl Resource {
     /// Returns a number that is the same for the same thing. Its order means nothing.
     fn identity(self, thread: &Thread, which: usize) -> Result<usize, Errno> {
         let files = || thread.files().ok_or(Errno::ESRCH);
+        let file = |fd: u64| {
+            let fd = i32::try_from(fd).map_err(|_| Errno::EBADF)?;
+            Ok(Arc::as_ptr(&files()?.get(Fd(fd))?).addr())
+        };
         Ok(match self {
-            Self::File(indices) => {
-                let fd = i32::try_from(indices[which]).map_err(|_| Errno::EBADF)?;
-                Arc::as_ptr(&files()?.get(Fd(fd))?).addr()
-            }
+            Self::File(indices) => file(indices[which])?,
+            Self::EpollMember(fd, _) => file(fd)?,
             Self::Memory => thread.process().space(),
             Self::Files => Arc::as_ptr(&files()?).addr(),
             Self::Fs => Arc::as_ptr(&thread.fs().ok_or(Errno::ESRCH)?).addr(),
@@ -155,7 +164,7 @@ impl Resource {
 /// meaning.
 ///
 /// # Errors
-/// ESRCH; EPERM for who may not look into both; EBADF; EINVAL.
+/// ESRCH; EPERM for who may not look into both; EBADF; EINVAL; ENOENT for no member of a set; EFAULT.
 pub fn compare(ctx: &Context<'_>, numbers: [i32; 2], resource: Resource) -> Result<usize, Errno> {
     /// Keeps addresses of the kernel from showing in their order.
     static DISORDER: Once<usize> = Once::new();
@@ -168,13 +177,33 @@ pub fn compare(ctx: &Context<'_>, numbers: [i32; 2], resource: Resource) -> Resu
         vfs::random::fill(&mut bytes);
         usize::from_ne_bytes(bytes)
     });
-    let first = resource.identity(&threads[0], 0)? ^ disorder;
-    let second = resource.identity(&threads[1], 1)? ^ disorder;
-    Ok(match first.cmp(&second) {
+    let (first, second) = match resource {
+        Resource::EpollMember(_, slot) => {
+            let slot = ctx.memory().read(slot)?;
+            (
+                resource.identity(&threads[0], 0)?,
+                epoll_member(&threads[1], &slot)?,
+            )
+        }
+        _ => (
+            resource.identity(&threads[0], 0)?,
+            resource.identity(&threads[1], 1)?,
+        ),
+    };
+    Ok(match (first ^ disorder).cmp(&(second ^ disorder)) {
         Ordering::Equal => 0,
         Ordering::Less => 1,
         Ordering::Greater => 2,
     })
+}
+
+/// Returns the number that stands for a member of a set.
+fn epoll_member(thread: &Thread, slot: &KcmpEpollSlot) -> Result<usize, Errno> {
+    let files = thread.files().ok_or(Errno::ESRCH)?;
+    let set = files.get(Fd(slot.efd.cast_signed()))?;
+    let set = epoll::of(&set).ok_or(Errno::EINVAL)?;
+    let member = set.target(slot.tfd.cast_signed(), slot.toff as usize);
+    Ok(Arc::as_ptr(&member.ok_or(Errno::ENOENT)?).addr())
 }
 
 #[cfg(test)]

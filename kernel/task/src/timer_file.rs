@@ -17,6 +17,7 @@ use los_abi::time::{
 };
 use mm::io::Sink;
 use sync::{Rank, SpinLock, Unpark, WaitQueue, Waiter};
+use vfs::poll::READABLE;
 use vfs::{
     AnonymousInode, Capability, Credentials, FileKind, FileOps, Io, IoctlContext, OpenFile, PollTable,
     anonymous_file,
@@ -236,7 +237,7 @@ impl Core {
         }
         state.ticks = ticks;
         drop(state);
-        self.queue.wake_all();
+        self.queue.wake_all_for(READABLE);
         Ok(())
     }
 }
@@ -300,7 +301,7 @@ impl Expire for Core {
         state.has_expired = true;
         state.ticks = state.ticks.saturating_add(1);
         drop(state);
-        self.queue.wake_all();
+        self.queue.wake_all_for(READABLE);
     }
 }
 
@@ -316,7 +317,7 @@ impl Unpark for Core {
         self.arm(&state);
         drop(state);
         if wakes {
-            self.queue.wake_all();
+            self.queue.wake_all_for(READABLE);
         }
     }
 }

@@ -11,6 +11,7 @@ use los_abi::tty::{self, LocalFlags, Winsize};
 use mm::io::{Sink, Source};
 use sync::{Error, Rank, Restart, Result, SpinLock, WaitError, WaitQueue, now_ns};
 use vfs::owner::{Reason, SignalList};
+use vfs::poll::{READABLE, WRITABLE};
 
 use crate::discipline::{Discipline, Effect};
 use crate::job_control::{self, TtyCaller};
@@ -114,7 +115,7 @@ impl Terminal {
             job_control.signal_group(group, signal);
         }
         if effect.wake_readers {
-            self.readers.wake_all();
+            self.readers.wake_all_for(READABLE);
             self.signals.tell(Reason::Readable);
         }
         if let Some(stopped) = effect.flow {
@@ -126,7 +127,7 @@ impl Terminal {
     pub(crate) fn set_output_stopped(&self, stopped: bool) {
         self.state.lock().output_stopped = stopped;
         if !stopped {
-            self.writers.wake_all();
+            self.writers.wake_all_for(WRITABLE);
             self.signals.tell(Reason::Writable);
         }
     }

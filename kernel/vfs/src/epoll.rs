@@ -195,6 +195,16 @@ impl Epoll {
         }
     }
 
+    /// Returns one of the files that are members under a number, which may have meant several one after the other,
+    /// for kcmp(2).
+    pub fn target(&self, fd: i32, index: usize) -> Option<Arc<OpenFile>> {
+        let members = self.members.lock();
+        let mut of_number = members.iter().filter(|(key, _)| key.is_of(fd));
+        let interest = of_number.nth(index).map(|(_, interest)| interest.clone());
+        drop(members);
+        interest?.file()
+    }
+
     fn find(&self, key: Key) -> Option<Arc<Interest>> {
         self.members.lock().get(&key).cloned()
     }

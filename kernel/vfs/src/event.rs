@@ -7,14 +7,14 @@ use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::poll::PollEvents;
 use mm::io::{Sink, Source};
-use sync::WaitQueue;
+use sync::{News, WaitQueue};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
 use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io};
-use crate::poll::PollTable;
+use crate::poll::{PollTable, READABLE, WRITABLE};
 
 /// Largest value of a counter.
 const COUNT_MAX: u64 = u64::MAX - 1;
@@ -90,13 +90,14 @@ impl EventCounter {
         added.ok().map(|_| ())
     }
 
-    fn wait<R>(&self, io: &Io, mut step: impl FnMut() -> Option<R>) -> sync::Result<R> {
+    /// Waits for what `step` wants, and tells others what that makes possible.
+    fn wait<R>(&self, io: &Io, news: News, mut step: impl FnMut() -> Option<R>) -> sync::Result<R> {
         let result = match step() {
             Some(result) => result,
             None if io.nonblocking() => return Err(Errno::EAGAIN.into()),
             None => self.queue.wait_interruptible(None, step)?,
         };
-        self.queue.wake_all();
+        self.queue.wake_all_for(news);
         Ok(result)
     }
 }
@@ -106,7 +107,7 @@ impl FileOps for EventCounter {
         if out.remaining() < VALUE_BYTES {
             return Err(Errno::EINVAL.into());
         }
-        let value = self.wait(io, || self.take())?;
+        let value = self.wait(io, WRITABLE, || self.take())?;
         if out.put(&value.to_ne_bytes())? < VALUE_BYTES {
             return Err(Errno::EFAULT.into());
         }
@@ -125,7 +126,7 @@ impl FileOps for EventCounter {
         if value > COUNT_MAX {
             return Err(Errno::EINVAL.into());
         }
-        self.wait(io, || self.add(value))?;
+        self.wait(io, READABLE, || self.add(value))?;
         Ok(VALUE_BYTES)
     }
 
@@ -141,8 +142,8 @@ impl FileOps for EventCounter {
         table.register(&self.queue);
         let count = self.count.load(Ordering::SeqCst);
         let mut events = PollEvents::empty();
-        events.set(PollEvents::IN | PollEvents::RDNORM, count > 0);
-        events.set(PollEvents::OUT | PollEvents::WRNORM, count < COUNT_MAX);
+        events.set(PollEvents::IN, count > 0);
+        events.set(PollEvents::OUT, count < COUNT_MAX);
         events
     }
 

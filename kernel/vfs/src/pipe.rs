@@ -23,7 +23,7 @@ use crate::credentials::Credentials;
 use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
 use crate::owner::{Reason, SignalList};
-use crate::poll::PollTable;
+use crate::poll::{PollTable, READABLE, WRITABLE};
 use crate::user_limits::Share;
 use ring::{Form, PAGE_BYTES, Ring};
 
@@ -200,7 +200,7 @@ impl Pipe {
                 if was_writable {
                     self.write_queue.pass_on();
                 } else {
-                    self.write_queue.wake_one();
+                    self.write_queue.wake_one_for(WRITABLE);
                 }
                 if left > 0 {
                     self.read_queue.pass_on();
@@ -268,7 +268,7 @@ impl Pipe {
                 self.note(&ring);
                 drop(ring);
                 if length > 0 {
-                    self.read_queue.wake_one();
+                    self.read_queue.wake_one_for(READABLE);
                 }
                 if length < capacity {
                     self.write_queue.pass_on();

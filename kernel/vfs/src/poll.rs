@@ -4,7 +4,12 @@ use alloc::sync::Arc;
 
 use los_abi::errno::Errno;
 pub use los_abi::poll::PollEvents;
-use sync::{WaitQueue, Waiter};
+use sync::{News, WaitQueue, Waiter};
+
+/// News that there may be something to read.
+pub const READABLE: News = News(PollEvents::IN.union(PollEvents::RDNORM).bits());
+/// News that something may be written.
+pub const WRITABLE: News = News(PollEvents::OUT.union(PollEvents::WRNORM).bits());
 
 /// Collects the queues that a poll waits in, or just looks.
 pub struct PollTable<'a> {

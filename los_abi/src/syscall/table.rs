@@ -192,7 +192,7 @@ macro_rules! for_each_syscall {
             { execveat, x86_64: 322, aarch64: 281, (dirfd: Fd, path: UserCStr, argv: UserPtr<UserCStr>, envp: UserPtr<UserCStr>, flags: AtFlags), Full, "" }
             { process_vm_readv, x86_64: 310, aarch64: 270, (pid: i32, local: UserPtr<IoVec>, local_count: usize, remote: UserPtr<IoVec>, remote_count: usize, flags: u64), Full, "" }
             { process_vm_writev, x86_64: 311, aarch64: 271, (pid: i32, local: UserPtr<IoVec>, local_count: usize, remote: UserPtr<IoVec>, remote_count: usize, flags: u64), Full, "" }
-            { kcmp, x86_64: 312, aarch64: 272, (pid1: i32, pid2: i32, kind: i32, index1: u64, index2: u64), Partial, "no KCMP_EPOLL_TFD" }
+            { kcmp, x86_64: 312, aarch64: 272, (pid1: i32, pid2: i32, kind: i32, index1: u64, index2: u64), Full, "" }
             { exit, x86_64: 60, aarch64: 93, (status: i32), Full, "" }
             { exit_group, x86_64: 231, aarch64: 94, (status: i32), Full, "" }
             { wait4, x86_64: 61, aarch64: 260, (pid: i32, status: UserPtr<i32>, options: WaitFlags, usage: UserPtr<Rusage>), Full, "" }

@@ -2,19 +2,18 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP, PollEvents};
+use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, PollEvents};
 use sync::{Rank, SpinLock, Unpark, Waiter};
 
-use super::ready::{After, Key, Mark};
+use super::ready::{After, Key, MANNER, Mark};
 use super::{Epoll, Event, of};
 use crate::file::OpenFile;
 use crate::poll::PollTable;
 use crate::user_limits::Share;
 
-/// Bits that say how something is wanted; a one-shot has only these after its report.
-const MANNER: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
 /// What a file's place in a queue takes: its ticket, whom to wake, and the queue.
 const PLACE_BYTES: usize = 64;
 /// What a member takes, with its places.
@@ -32,8 +31,8 @@ pub(super) struct Interest {
     memberships: Arc<Memberships>,
     /// Whether the file is a set itself.
     is_set: bool,
-    /// Changed by who has the set's turn.
-    wanted: SpinLock<Event>,
+    /// The program's own. Changed, as what the mark wants is, by who has the set's turn.
+    data: AtomicU64,
     mark: Arc<Mark>,
     /// Keeps the mark in the file's queues.
     _places: Waiter,
@@ -101,10 +100,13 @@ impl Interest {
         if !mm::frames::headroom() {
             return Err(Errno::ENOMEM);
         }
-        let mark = Mark::new(&set.ready, key);
-        let mut places = Waiter::for_thread(mark.clone());
-        let mut table = PollTable::new(Some(&mut places));
         let event = with_failures(event);
+        let mark = Mark::new(&set.ready, key, event.events);
+        let mut places = Waiter::for_thread(mark.clone());
+        if event.events & EPOLLEXCLUSIVE != 0 {
+            places = places.exclusive();
+        }
+        let mut table = PollTable::new(Some(&mut places));
         let found = conditions(file, event, &mut table);
         if let Err(errno) = table.finish() {
             mark.leave();
@@ -121,7 +123,7 @@ impl Interest {
             memberships,
             file: Arc::downgrade(file),
             is_set: of(file).is_some(),
-            wanted: SpinLock::new(Rank::FileSystem, event),
+            data: AtomicU64::new(event.data),
             mark,
             _places: places,
             _share: share,
@@ -137,7 +139,10 @@ impl Interest {
     }
 
     fn wanted(&self) -> Event {
-        *self.wanted.lock()
+        Event {
+            events: self.mark.wanted(),
+            data: self.data.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn modify(&self, file: &OpenFile, event: Event) -> Result<(), Errno> {
@@ -145,7 +150,8 @@ impl Interest {
             return Err(Errno::EINVAL);
         }
         let event = with_failures(event);
-        *self.wanted.lock() = event;
+        self.data.store(event.data, Ordering::Relaxed);
+        self.mark.set_wanted(event.events);
         if !conditions(file, event, &mut PollTable::new(None)).is_empty() {
             self.mark.unpark();
         }
@@ -171,7 +177,7 @@ impl Interest {
             data: wanted.data,
         })?;
         if wanted.events & EPOLLONESHOT != 0 {
-            self.wanted.lock().events &= MANNER;
+            self.mark.set_wanted(wanted.events & MANNER);
         }
         let is_done = wanted.events & (EPOLLONESHOT | EPOLLET) != 0;
         self.mark

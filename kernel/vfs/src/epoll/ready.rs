@@ -2,12 +2,16 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
-use sync::{Rank, SpinLock, Unpark, WaitQueue};
+use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP, PollEvents};
+use sync::{News, Rank, SpinLock, Unpark, WaitQueue};
 
 use crate::file::OpenFile;
+
+/// Bits that say how something is wanted; a one-shot has only these after its report.
+pub(super) const MANNER: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
 
 /// What tells the members of a set apart: the descriptor's number, and the address of the open file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -20,6 +24,11 @@ impl Key {
     pub(super) fn new(fd: i32, file: &Arc<OpenFile>) -> Self {
         let file = Arc::as_ptr(file).addr();
         Self { fd, file }
+    }
+
+    /// Tells whether the descriptor had this number.
+    pub(super) fn is_of(&self, fd: i32) -> bool {
+        self.fd == fd
     }
 }
 
@@ -71,6 +80,8 @@ pub(super) struct Mark {
     is_listed: AtomicBool,
     /// Whether the member has left the set. Wake-ups that were under way may still arrive.
     is_gone: AtomicBool,
+    /// What is wanted of the file, and how.
+    wanted: AtomicU32,
     /// How many wake-ups there were.
     news: AtomicU64,
 }
@@ -85,14 +96,34 @@ pub(super) enum After {
 }
 
 impl Mark {
-    pub(super) fn new(ready: &Arc<Ready>, key: Key) -> Arc<Self> {
+    pub(super) fn new(ready: &Arc<Ready>, key: Key, wanted: u32) -> Arc<Self> {
         Arc::new(Self {
+            wanted: AtomicU32::new(wanted),
             ready: ready.clone(),
             key,
             is_listed: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             news: AtomicU64::new(0),
         })
+    }
+
+    /// Returns what is wanted.
+    pub(super) fn wanted(&self) -> u32 {
+        self.wanted.load(Ordering::SeqCst)
+    }
+
+    /// Changes what is wanted.
+    pub(super) fn set_wanted(&self, wanted: u32) {
+        self.wanted.store(wanted, Ordering::SeqCst);
+    }
+
+    /// Tells whether a set that shares its wake-ups with others has somebody to take this one, as Linux has it: a
+    /// thread that waits, for what the news is about.
+    fn takes(&self, news: News) -> bool {
+        let sides = (PollEvents::IN | PollEvents::OUT).bits();
+        let told = news.0 & sides;
+        let is_wanted = told == 0 || told != sides && u32::from(told) & self.wanted() != 0;
+        is_wanted && self.ready.takers.has_waiters()
     }
 
     /// Returns how many wake-ups there were. Asked before the file is looked at.
@@ -132,16 +163,27 @@ impl Mark {
 
 impl Unpark for Mark {
     fn unpark(&self) {
+        self.unpark_for(News::ANY);
+    }
+
+    fn unpark_for(&self, news: News) -> bool {
+        let wanted = self.wanted();
+        let is_concerned = news == News::ANY || wanted & u32::from(news.0) != 0;
+        if !is_concerned || wanted & !MANNER == 0 {
+            return false;
+        }
         let mut list = self.ready.list.lock();
         if self.is_gone.load(Ordering::Relaxed) {
-            return;
+            return false;
         }
         self.news.fetch_add(1, Ordering::SeqCst);
         if !self.is_listed.swap(true, Ordering::Relaxed) {
             list.push_back(self.key);
         }
         drop(list);
+        let is_taken = self.takes(news);
         self.ready.takers.wake_one();
-        self.ready.pollers.wake_all();
+        self.ready.pollers.wake_all_for(News(PollEvents::IN.bits()));
+        is_taken
     }
 }

@@ -24,7 +24,7 @@ use crate::file::OpenFile;
 use crate::inode::{FileOps, Io, IoctlContext};
 use crate::owner::{Reason, SignalList};
 use crate::path::Path;
-use crate::poll::PollTable;
+use crate::poll::{PollTable, READABLE};
 use crate::user_limits::{Limit, Resource, Share, limit};
 
 const HEADER_BYTES: usize = size_of::<InotifyEvent>();
@@ -198,7 +198,7 @@ impl Inotify {
         };
         drop(state);
         if is_queued {
-            self.readers.wake_all();
+            self.readers.wake_all_for(READABLE);
             self.signals.tell(Reason::Readable);
         }
     }

@@ -2,11 +2,16 @@
 
 use los_abi::errno::Errno;
 use los_abi::fs::{IoVec, OpenFlags};
+use los_abi::isa::WireEpollEvent;
+use los_abi::poll::EPOLL_CTL_ADD;
 use los_abi::signal::{SIGCHLD, SIGKILL};
 use los_abi::syscall::Sysno;
-use los_abi::task::{CloneFlags, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_VM};
+use los_abi::task::{
+    CloneFlags, KCMP_EPOLL_TFD, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_SIGHAND, KCMP_VM, KcmpEpollSlot,
+};
 use rt::{process, time};
 
+use crate::arch::EpollEvent;
 use crate::cases::ended;
 use crate::harness::{Failure, Outcome, in_child, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call, peek, poke};
@@ -21,6 +26,7 @@ cases![
     mem_is_memory,
     mem_needs_permission,
     the_same_things_compare_equal,
+    members_of_sets_can_be_compared,
     comparing_is_checked,
 ];
 
@@ -208,6 +214,50 @@ fn the_same_things_compare_equal() -> Outcome {
         ensure_eq!(kcmp([own, pid], kind, [0, 0])? == 0, same);
     }
     end(pid)
+}
+
+/// A member of a set is compared by the number that it had.
+fn members_of_sets_can_be_compared() -> Outcome {
+    let own = process::id();
+    let counter = call(Sysno::eventfd2, &[0, 0])?;
+    let copy = call(Sysno::dup, &[counter])?;
+    let set = call(Sysno::epoll_create1, &[0])?;
+    let event = EpollEvent::new(1, 0);
+    call(
+        Sysno::epoll_ctl,
+        &[set, EPOLL_CTL_ADD.into(), counter, addr(&event)],
+    )?;
+    let compare = |fd: u64, efd: u64, tfd: u64, toff: u32| {
+        let slot = KcmpEpollSlot {
+            efd: efd as u32,
+            tfd: tfd as u32,
+            toff,
+        };
+        kcmp([own, own], KCMP_EPOLL_TFD, [fd, addr(&slot)])
+    };
+    match compare(copy, set, counter, 0) {
+        Err(Errno::ENOSYS | Errno::EOPNOTSUPP) => return Err(Failure::Skip("built without kcmp")),
+        other => ensure_eq!(other?, 0),
+    }
+    ensure!(compare(set, set, counter, 0)? > 0);
+    ensure_eq!(compare(copy, set, copy, 0).err(), Some(Errno::ENOENT));
+    ensure_eq!(compare(copy, set, counter, 1).err(), Some(Errno::ENOENT));
+    ensure_eq!(compare(copy, counter, counter, 0).err(), Some(Errno::EINVAL));
+    ensure_eq!(compare(999, set, counter, 0).err(), Some(Errno::EBADF));
+    ensure_eq!(compare(copy, 999, counter, 0).err(), Some(Errno::EBADF));
+    let nowhere = kcmp([own, own], KCMP_EPOLL_TFD, [999, 8]);
+    ensure_eq!(nowhere.err(), Some(Errno::EFAULT));
+    // Under the same number, another file.
+    call(Sysno::close, &[counter])?;
+    let other = call(Sysno::eventfd2, &[0, 0])?;
+    ensure_eq!(other, counter);
+    call(
+        Sysno::epoll_ctl,
+        &[set, EPOLL_CTL_ADD.into(), other, addr(&event)],
+    )?;
+    let found = [compare(copy, set, counter, 0)?, compare(copy, set, counter, 1)?];
+    ensure_eq!(found.iter().filter(|&&order| order == 0).count(), 1);
+    Ok(())
 }
 
 fn comparing_is_checked() -> Outcome {

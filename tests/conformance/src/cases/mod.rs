@@ -51,6 +51,7 @@ mod nice;
 mod out_of_memory;
 mod pidfd;
 mod pipes;
+mod poll_events;
 mod poll_masks;
 mod prctl;
 mod proc;
@@ -143,6 +144,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
         clocks::CASES,
         timer_files::CASES,
         restart::CASES,
+        poll_events::CASES,
         poll_masks::CASES,
         select::CASES,
         rseq::CASES,
