@@ -59,7 +59,7 @@ impl OpenFile {
 mod tests {
     use super::*;
     use crate::owner::{Reason, SignalList};
-    use crate::{AnonymousInode, FileKind, FileOps, anonymous_file};
+    use crate::{AnonymousInode, Credentials, FileKind, FileOps, anonymous_file};
 
     /// A file with one list.
     #[derive(Default)]
@@ -74,7 +74,14 @@ mod tests {
     fn file() -> (Arc<Telling>, Arc<OpenFile>) {
         let ops = Arc::new(Telling::default());
         let inode = AnonymousInode::new(FileKind::Regular, 0o600);
-        let file = anonymous_file(b"telling", inode, ops.clone(), OpenFlags::RDWR).unwrap();
+        let file = anonymous_file(
+            b"telling",
+            inode,
+            ops.clone(),
+            OpenFlags::RDWR,
+            &Credentials::root(),
+        )
+        .unwrap();
         (ops, file)
     }
 
