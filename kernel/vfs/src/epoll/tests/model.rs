@@ -84,10 +84,11 @@ impl Model {
         found.filter(|event| event.events != 0).collect()
     }
 
-    fn happened(&mut self, file: usize) {
+    /// Something happened on a side of a file; to who asks for the other side that is no news.
+    fn happened(&mut self, file: usize, side: u32) {
         for (number, member) in self.members.iter_mut().enumerate() {
             if let Some(simple) = member.as_mut().filter(|_| file_of(number) == file) {
-                simple.has_news = true;
+                simple.has_news |= simple.wanted & side != 0;
             }
         }
     }
@@ -166,7 +167,7 @@ impl Both {
             Step::Read(file) => {
                 if self.files[file].read(&mut VecSink::new(8)).is_ok() {
                     self.model.counts[file] = 0;
-                    self.model.happened(file);
+                    self.model.happened(file, OUT);
                 }
             }
             Step::Wait(max) => self.wait(max),
@@ -184,7 +185,7 @@ impl Both {
             .is_ok()
         {
             self.model.counts[file] += value;
-            self.model.happened(file);
+            self.model.happened(file, IN);
         }
     }
 
