@@ -33,7 +33,7 @@ pub fn anonymous_file(
     flags: OpenFlags,
     credentials: &Credentials,
 ) -> Result<Arc<OpenFile>, Errno> {
-    OpenFile::new(anonymous_path(name, inode), Some(ops), flags, credentials)
+    OpenFile::nameless(anonymous_path(name, inode), ops, flags, credentials)
 }
 
 /// Makes a path that leads nowhere but to its inode.

@@ -85,22 +85,42 @@ impl OpenFile {
         flags: OpenFlags,
         credentials: &Credentials,
     ) -> core::result::Result<Arc<Self>, Errno> {
+        let writes = matches!(flags.access(), AccessMode::Write | AccessMode::ReadWrite);
+        let write_access = |inode: &_| writes.then(|| WriteAccess::new(inode)).transpose();
+        Self::with(path, ops, flags, credentials, write_access)
+    }
+
+    /// Makes an open file that nobody opened by a name. As on Linux it does not count as open for writing: a
+    /// program in memory (memfd_create(2)) is executed while its maker still has it.
+    ///
+    /// # Errors
+    /// ENFILE when there are too many; ENOENT for a path without an inode.
+    pub(crate) fn nameless(
+        path: Path,
+        ops: Arc<dyn FileOps>,
+        flags: OpenFlags,
+        credentials: &Credentials,
+    ) -> core::result::Result<Arc<Self>, Errno> {
+        Self::with(path, Some(ops), flags, credentials, |_| Ok(None))
+    }
+
+    fn with(
+        path: Path,
+        ops: Option<Arc<dyn FileOps>>,
+        flags: OpenFlags,
+        credentials: &Credentials,
+        write_access: impl FnOnce(&Arc<dyn Inode>) -> core::result::Result<Option<WriteAccess>, Errno>,
+    ) -> core::result::Result<Arc<Self>, Errno> {
         let counted = Counted::take(credentials)?;
         let inode = path.inode()?.clone();
-        let writes = matches!(flags.access(), AccessMode::Write | AccessMode::ReadWrite);
-        let write_access = if writes {
-            Some(WriteAccess::new(&inode)?)
-        } else {
-            None
-        };
         Ok(Arc::new(Self {
+            _write_access: write_access(&inode)?,
             path,
             inode,
             ops,
             flags: AtomicU32::new(flags.bits()),
             position: Mutex::new(Rank::FilePosition, 0),
             drops_set_id: !credentials.capable(Capability::Fsetid),
-            _write_access: write_access,
             mapped: Once::new(),
             owner: Once::new(),
             sets: Once::new(),

@@ -3,11 +3,14 @@
 use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
+use los_abi::fs::{AtFlags, OpenFlags};
 use los_abi::syscall::Sysno;
 use rt::fs;
 
+use crate::cases::ended;
 use crate::cases::memory::{PAGE, PRIVATE, READ, SHARED, WRITE};
-use crate::harness::Outcome;
+use crate::elf::Elf;
+use crate::harness::{Failure, Outcome, in_child};
 use crate::raw::{addr, call, peek, poke};
 use crate::{cases, ensure, ensure_eq};
 
@@ -23,6 +26,7 @@ cases![
     future_write_seal,
     mode_seal,
     seals_of_other_files,
+    programs_in_memory_run,
 ];
 
 const CLOEXEC: u64 = 1;
@@ -227,5 +231,42 @@ fn seals_of_other_files() -> Outcome {
         call(Sysno::fcntl, &[ends[0] as u64, GET_SEALS, 0]).err(),
         Some(Errno::EINVAL)
     );
+    Ok(())
+}
+
+/// What the program exits with.
+const GOOD: u8 = 142;
+
+/// Executes a file in a child; returns the program's exit status, or the errno's number.
+fn execute(fd: u64) -> Result<i32, Failure> {
+    let end = [0_u64];
+    let words = [addr(b"program\0"), 0];
+    let child = || {
+        let values = [
+            fd,
+            addr(b"\0"),
+            addr(&words),
+            addr(&end),
+            AtFlags::EMPTY_PATH.bits().into(),
+        ];
+        call(Sysno::execveat, &values).err().map_or(0, Errno::code)
+    };
+    Ok(ended(in_child(child)?))
+}
+
+fn programs_in_memory_run() -> Outcome {
+    let fd = create(CLOEXEC)?;
+    let program = Elf::exiting(GOOD).bytes();
+    call(
+        Sysno::write,
+        &[fd, addr(program.as_slice()), program.len() as u64],
+    )?;
+    ensure_eq!(execute(fd)?, GOOD.into());
+    // Mapped for writing it runs too; what somebody opened for writing does not.
+    map(fd, READ | WRITE, SHARED)?;
+    ensure_eq!(execute(fd)?, GOOD.into());
+    let name = alloc::format!("/proc/self/fd/{fd}");
+    let _writer = fs::File::open_with(name.as_bytes(), OpenFlags::RDWR, 0)?;
+    ensure_eq!(execute(fd)?, Errno::ETXTBSY.code());
     Ok(())
 }
