@@ -74,6 +74,7 @@ struct State {
     is_span: bool,
     /// Whether a signal waits to be taken.
     is_sent: bool,
+    /// Of the signal that was taken last, until the next one is taken.
     overrun: i32,
 }
 
@@ -277,7 +278,6 @@ impl PosixTimer {
             return None;
         }
         state.is_sent = true;
-        state.overrun = 0;
         Some(state.era)
     }
 
