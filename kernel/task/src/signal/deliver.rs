@@ -167,7 +167,7 @@ fn run_handler(ctx: &Context<'_>, signal: Signal, info: &SigInfo, action: &SigAc
         handler: action.sa_handler,
         restorer,
         mask: saved_mask.unwrap_or(blocked).0,
-        alternate_stack: alternate.as_context(stack_pointer),
+        alternate_stack: alternate.as_context(),
         stack_top,
         fault: thread.last_fault(),
     };

@@ -44,7 +44,7 @@ impl AlternateStack {
         Ok(Self {
             start: stack.ss_sp,
             bytes: stack.ss_size,
-            flags: stack.ss_flags & SS_AUTODISARM,
+            flags: stack.ss_flags,
         })
     }
 
@@ -75,20 +75,17 @@ impl AlternateStack {
         self.contains(top) && !self.contains(address)
     }
 
-    /// Returns address, flags and size as `uc_stack` has them.
-    pub(crate) fn as_context(&self, stack_pointer: u64) -> (u64, i32, u64) {
-        (
-            self.start,
-            self.reported_flags(stack_pointer).cast_signed(),
-            self.bytes,
-        )
+    /// Returns address, flags and size as `uc_stack` has them: the flags as they were set, in use or not.
+    pub(crate) fn as_context(&self) -> (u64, i32, u64) {
+        (self.start, self.flags.cast_signed(), self.bytes)
     }
 
     fn reported_flags(&self, stack_pointer: u64) -> u32 {
+        let flags = self.flags & !SS_ONSTACK;
         if self.is_in_use(stack_pointer) {
-            self.flags | SS_ONSTACK
+            flags | SS_ONSTACK
         } else {
-            self.flags
+            flags
         }
     }
 

@@ -82,6 +82,7 @@ fn look_around(_number: u32, _info: &SigInfo, context: &mut UContext) {
     LOG.push(set_stack(&disabled).map_or_else(|errno| errno.code() as u64, |_| 0));
     LOG.push(u64::from(context.uc_stack.ss_sp == start));
     LOG.push(context.uc_stack.ss_size);
+    LOG.push(context.uc_stack.ss_flags.into());
 }
 
 const EPERM: u64 = 1;
@@ -96,12 +97,20 @@ fn handlers_run_on_the_alternate_stack() -> Outcome {
     install(SIGUSR1, SaFlags::ONSTACK, SigSet::EMPTY, look_around)?;
     install(SIGUSR2, SaFlags::empty(), SigSet::EMPTY, look_around)?;
     raise(SIGUSR1)?;
-    ensure!(LOG.is(&[1, SS_ONSTACK.into(), EPERM, 1, STACK_BYTES]), "{LOG:?}");
+    ensure!(
+        LOG.is(&[1, SS_ONSTACK.into(), EPERM, 1, STACK_BYTES, 0]),
+        "{LOG:?}"
+    );
     ensure_eq!(get_stack()?, ours);
     // A handler without the flag stays where it is, and may change the stack; its return brings it back.
     raise(SIGUSR2)?;
-    ensure_eq!([5, 6, 7, 8].map(|index| LOG.get(index)), [0, 0, 0, 1]);
+    ensure_eq!([6, 7, 8, 9].map(|index| LOG.get(index)), [0, 0, 0, 1]);
     ensure_eq!(get_stack()?, ours);
+    // The frame has the flags as they were set, whichever stack the handler runs on.
+    set_stack(&stack(start, STACK_BYTES, SS_ONSTACK))?;
+    ensure_eq!(get_stack()?, ours);
+    raise(SIGUSR2)?;
+    ensure_eq!(LOG.get(17), SS_ONSTACK.into());
     set_stack(&stack(start, STACK_BYTES, SS_DISABLE))?;
     ensure_eq!(get_stack()?, stack(0, 0, SS_DISABLE));
     Ok(())
@@ -140,7 +149,11 @@ fn alternate_stack_disarms_itself() -> Outcome {
     ensure_eq!(get_stack()?, ours);
     install(SIGUSR1, SaFlags::ONSTACK, SigSet::EMPTY, look_around)?;
     raise(SIGUSR1)?;
-    ensure!(LOG.is(&[1, SS_DISABLE.into(), 0, 1, STACK_BYTES]), "{LOG:?}");
+    let autodisarm = SS_AUTODISARM.into();
+    ensure!(
+        LOG.is(&[1, SS_DISABLE.into(), 0, 1, STACK_BYTES, autodisarm]),
+        "{LOG:?}"
+    );
     ensure_eq!(get_stack()?, ours);
     Ok(())
 }
