@@ -1,6 +1,7 @@
 //! Segments: the selectors that `syscall`, `sysret` and programs expect, and the stacks for the exceptions
 //! that must not trust the running one.
 
+use core::arch::asm;
 use core::cell::UnsafeCell;
 
 use hal::cpu::MAX_CPUS;
@@ -71,6 +72,9 @@ pub(crate) fn init(cpu: &'static PerCpu, index: usize) {
     unsafe { FS::set_reg(SegmentSelector::NULL) };
     // SAFETY: the caller sets the base before anything uses GS.
     unsafe { GS::set_reg(SegmentSelector::NULL) };
+    // What the processor starts with covers the lowest addresses, and programs may load selectors of it.
+    // SAFETY: without a local descriptor table such a selector faults.
+    unsafe { asm!("lldt {:x}", in(reg) 0_u16, options(nomem, nostack, preserves_flags)) };
     // SAFETY: the selector names this CPU's own TSS, which is static.
     unsafe { load_tss(TSS) };
 }

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::signal::{
-    BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP,
-    SIGUSR1, SaFlags, SigInfo, SigSet,
+    BUS_ADRERR, FPE_INTDIV, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV,
+    SIGTRAP, SIGUSR1, SaFlags, SigInfo, SigSet,
 };
 use los_abi::syscall::Sysno;
 use rt::fs::File;
@@ -26,6 +26,7 @@ cases![
     illegal_instructions_tell_their_address,
     breakpoints,
     divisions_by_zero,
+    there_is_no_local_descriptor_table,
     the_frame_holds_the_vector_registers,
     vector_registers_survive_handlers,
     changed_vector_registers_are_taken_over,
@@ -173,6 +174,15 @@ fn divisions_by_zero() -> Outcome {
     jump(code);
     ensure_eq!([last(0), last(1)], [SIGFPE.into(), FPE_INTDIV as u64]);
     ensure!((code..code + divide.len() as u64).contains(&last(2)));
+    Ok(())
+}
+
+fn there_is_no_local_descriptor_table() -> Outcome {
+    let Some(load) = signals::LOAD_LOCAL_SEGMENT else {
+        return Err(Failure::Skip("this machine has no segments"));
+    };
+    jump(prepare(load)?);
+    ensure_eq!([last(0), last(1), last(2)], [SIGSEGV.into(), SI_KERNEL as u64, 0]);
     Ok(())
 }
 

@@ -24,6 +24,8 @@ pub(crate) const BREAKPOINT_CODE: i32 = TRAP_BRKPT;
 pub(crate) const BREAKPOINT_HAS_ADDRESS: bool = true;
 /// Divisions give zero here.
 pub(crate) const DIVIDE: Option<&[u8]> = None;
+/// Loads a selector of the local descriptor table: there is none.
+pub(crate) const LOAD_LOCAL_SEGMENT: Option<&[u8]> = None;
 /// Whether handlers find fresh vector registers.
 pub(crate) const HANDLERS_START_FRESH: bool = false;
 /// The words of a ucontext that are general registers, the stack pointer and the program counter.

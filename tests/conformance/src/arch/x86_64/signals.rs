@@ -24,6 +24,8 @@ pub(crate) const BREAKPOINT_CODE: i32 = SI_KERNEL;
 pub(crate) const BREAKPOINT_HAS_ADDRESS: bool = false;
 /// `xor ecx, ecx; xor edx, edx; mov eax, 1; div ecx`.
 pub(crate) const DIVIDE: Option<&[u8]> = Some(&[0x31, 0xc9, 0x31, 0xd2, 0xb8, 1, 0, 0, 0, 0xf7, 0xf1]);
+/// Loads the first selector of the local descriptor table: mov eax, 0xf; mov es, eax.
+pub(crate) const LOAD_LOCAL_SEGMENT: Option<&[u8]> = Some(&[0xb8, 0xf, 0, 0, 0, 0x8e, 0xc0]);
 /// Whether handlers find fresh vector registers.
 pub(crate) const HANDLERS_START_FRESH: bool = true;
 /// The words of a ucontext that are general registers, the stack pointer and the program counter.
