@@ -130,7 +130,8 @@ impl Inner {
                 if flags.contains(PageFlags::EXECUTE) {
                     with_frame(leaf.phys, Frame::synchronise_instructions);
                 }
-                LeafAction::Replace(leaf.phys, flags)
+                // What was written to stays so (smaps(5)).
+                LeafAction::Replace(leaf.phys, flags | leaf.flags & PageFlags::DIRTY)
             });
     }
 }

@@ -133,6 +133,10 @@ fn smaps_tells_what_is_in_memory() -> Outcome {
         (8, 8, 0)
     );
     ensure_eq!(kib(b"Locked:")?, 0);
+    // What was written to stays so when it must not be written to any more.
+    call(Sysno::mprotect, &[at, PAGE, READ])?;
+    ensure_eq!((kib(b"Size:")?, kib(b"Private_Dirty:")?), (4, 4));
+    call(Sysno::mprotect, &[at, PAGE, READ | WRITE])?;
     // While a child shares the pages, half of each counts.
     let shared = || {
         let (pss, dirty) = (field(at, b"Pss:"), field(at, b"Shared_Dirty:"));
