@@ -2,7 +2,7 @@
 //!
 //! All programs run with ASID 0. The TLB therefore never holds translations of more than the active user
 //! root: a change of the root goes through the empty root and drops them. Invalidations are broadcast to all
-//! CPUs, which costs nothing on one and is right on several.
+//! CPUs of the inner shareable domain by the processor itself, whichever of them are meant: no interrupt is needed.
 
 use core::arch::asm;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +11,7 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{PAR_EL1, TTBR0_EL1};
 use aarch64_cpu::registers::{Readable, Writeable};
 use hal::boot::BootInfo;
+use hal::cpu::CpuSet;
 use hal::paging::{Access, Paging, PteFormat};
 use hal::{PAGE_SHIFT, PAGE_SIZE, PhysAddr, PhysRange, VirtAddr};
 
@@ -121,11 +122,16 @@ impl Paging for Aarch64 {
         (root != empty_root()).then_some(root)
     }
 
-    fn flush_user_page(address: VirtAddr) {
-        flush_page(address);
+    fn flush_user_page(address: VirtAddr, cpus: CpuSet) {
+        if !cpus.is_empty() {
+            flush_page(address);
+        }
     }
 
-    fn flush_user() {
+    fn flush_user(cpus: CpuSet) {
+        if cpus.is_empty() {
+            return;
+        }
         // SAFETY: drops translations, which are found again in the tables.
         unsafe {
             asm!(

@@ -6,6 +6,52 @@ use core::sync::atomic::AtomicU64;
 /// Most CPUs that the kernel will ever use; sizes per-CPU arrays.
 pub const MAX_CPUS: usize = 8;
 
+/// A set of CPUs, one bit for each dense index.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CpuSet(u64);
+
+impl CpuSet {
+    /// No CPU.
+    pub const EMPTY: Self = Self(0);
+
+    /// Takes a set by its bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Returns one bit for each CPU.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Returns a set of one.
+    pub const fn only(cpu: usize) -> Self {
+        Self(1 << cpu)
+    }
+
+    /// Reports whether a CPU is in the set.
+    pub const fn contains(self, cpu: usize) -> bool {
+        self.0 & Self::only(cpu).0 != 0
+    }
+
+    /// Adds a CPU.
+    #[must_use]
+    pub const fn with(self, cpu: usize) -> Self {
+        Self(self.0 | Self::only(cpu).0)
+    }
+
+    /// Takes a CPU out.
+    #[must_use]
+    pub const fn without(self, cpu: usize) -> Self {
+        Self(self.0 & !Self::only(cpu).0)
+    }
+
+    /// Reports whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// A kernel thread's entry: takes the argument given to [`Cpu::new_context`] and never returns.
 pub type ContextEntry = extern "C" fn(usize) -> !;
 

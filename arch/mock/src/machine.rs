@@ -25,6 +25,7 @@ const WALL_CLOCK_SECONDS: u64 = 1_704_067_200;
 thread_local! {
     static ENABLED: Cell<bool> = const { Cell::new(false) };
     static SINK: Cell<Option<&'static dyn InterruptSink>> = const { Cell::new(None) };
+    static CPU_INDEX: Cell<usize> = const { Cell::new(0) };
     static NOW_NS: Cell<Option<u64>> = const { Cell::new(None) };
     static DEADLINE_NS: Cell<Option<u64>> = const { Cell::new(None) };
     static INPUT: RefCell<VecDeque<u8>> = RefCell::default();
@@ -78,6 +79,11 @@ impl Mock {
         NOW_NS.set(Some(Self::monotonic_ns() + by_ns));
     }
 
+    /// Makes this host thread another CPU than the first.
+    pub fn become_cpu(index: usize) {
+        CPU_INDEX.set(index);
+    }
+
     /// Types on the console of this host thread.
     pub fn type_console(bytes: &[u8]) {
         INPUT.with_borrow_mut(|input| input.extend(bytes));
@@ -120,10 +126,10 @@ impl Cpu for Mock {
     fn init_cpu(_index: usize) {}
 
     fn cpu_index() -> usize {
-        0
+        CPU_INDEX.get()
     }
 
-    /// One for each host thread, since all of them claim to be CPU 0.
+    /// One for each host thread, since most of them claim to be CPU 0.
     fn held_ranks() -> &'static AtomicU64 {
         HELD_RANKS.with(|ranks| *ranks)
     }

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
 
 use hal::boot::BootInfo;
+use hal::cpu::{Cpu, CpuSet};
 use hal::paging::{Leaf, PageTable, Paging, TableMemory};
 use hal::{PAGE_SIZE, PhysAddr, PhysRange, VirtAddr};
 
@@ -79,14 +80,20 @@ impl Paging for Mock {
         USER_ROOT.get()
     }
 
-    fn flush_user_page(address: VirtAddr) {
-        note(|record| record.flushed_user_pages.push(address.page_base()));
-        CACHED.with_borrow_mut(|cached| cached.remove(&address.page_base()));
+    fn flush_user_page(address: VirtAddr, cpus: CpuSet) {
+        note_others(cpus);
+        if cpus.contains(Self::cpu_index()) {
+            note(|record| record.flushed_user_pages.push(address.page_base()));
+            CACHED.with_borrow_mut(|cached| cached.remove(&address.page_base()));
+        }
     }
 
-    fn flush_user() {
-        note(|record| record.user_flushes += 1);
-        CACHED.with_borrow_mut(HashMap::clear);
+    fn flush_user(cpus: CpuSet) {
+        note_others(cpus);
+        if cpus.contains(Self::cpu_index()) {
+            note(|record| record.user_flushes += 1);
+            CACHED.with_borrow_mut(HashMap::clear);
+        }
     }
 
     fn flush_kernel_page(address: VirtAddr) {
@@ -95,6 +102,14 @@ impl Paging for Mock {
 
     fn sync_instruction_cache(page: PhysAddr) {
         note(|record| record.synchronised_pages.push(page));
+    }
+}
+
+/// Notes which other CPUs a flush is for.
+fn note_others(cpus: CpuSet) {
+    let others = cpus.without(Mock::cpu_index());
+    if !others.is_empty() {
+        note(|record| record.flushed_elsewhere.push(others));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::cell::RefCell;
 
+use hal::cpu::CpuSet;
 use hal::{PhysAddr, VirtAddr};
 
 use crate::Mock;
@@ -13,6 +14,8 @@ pub struct Record {
     pub flushed_user_pages: Vec<VirtAddr>,
     /// Calls of `flush_user`.
     pub user_flushes: usize,
+    /// Other CPUs for which `flush_user_page` or `flush_user` was called.
+    pub flushed_elsewhere: Vec<CpuSet>,
     /// Pages given to `flush_kernel_page`.
     pub flushed_kernel_pages: Vec<VirtAddr>,
     /// Roots given to `activate_user_root`.

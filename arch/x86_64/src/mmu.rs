@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use hal::boot::BootInfo;
+use hal::cpu::CpuSet;
 use hal::paging::Paging;
 use hal::{PAGE_SIZE, PhysAddr, PhysRange, VirtAddr};
 use x86_64::VirtAddr as CanonicalAddress;
@@ -12,7 +13,7 @@ use x86_64::registers::control::{Cr3, Cr3Flags};
 use x86_64::structures::paging::PhysFrame;
 
 use crate::pte::Pte;
-use crate::{X86_64, discover};
+use crate::{X86_64, discover, percpu};
 
 /// What the boot tables map of physical memory.
 const BOOT_MAPPED_BYTES: u64 = 4 << 30;
@@ -86,21 +87,53 @@ impl Paging for X86_64 {
     }
 
     #[inline]
-    fn flush_user_page(address: VirtAddr) {
-        tlb::flush(CanonicalAddress::new_truncate(address.as_u64()));
+    fn flush_user_page(address: VirtAddr, cpus: CpuSet) {
+        flush(cpus, Stale::Page(address));
     }
 
-    fn flush_user() {
-        tlb::flush_all();
+    fn flush_user(cpus: CpuSet) {
+        flush(cpus, Stale::User);
     }
 
     fn flush_kernel_page(address: VirtAddr) {
-        tlb::flush(CanonicalAddress::new_truncate(address.as_u64()));
+        flush(percpu::running(), Stale::Page(address));
     }
 
     /// The processor keeps instruction fetch coherent with stores.
     #[inline]
     fn sync_instruction_cache(_page: PhysAddr) {}
+}
+
+/// What CPUs must forget.
+#[derive(Clone, Copy, Debug)]
+enum Stale {
+    /// The translation of one page.
+    Page(VirtAddr),
+    /// All of the user half, with its tables.
+    User,
+}
+
+/// Has CPUs forget translations, this one at once. INVLPG drops what is cached of tables too (SDM volume 3, 4.10.4.1).
+#[inline]
+fn flush(cpus: CpuSet, stale: Stale) {
+    let own = percpu::index();
+    if cpus.contains(own) {
+        match stale {
+            Stale::Page(address) => tlb::flush(CanonicalAddress::new_truncate(address.as_u64())),
+            Stale::User => tlb::flush_all(),
+        }
+    }
+    let others = cpus.without(own);
+    if !others.is_empty() {
+        flush_others(others, stale);
+    }
+}
+
+/// Has other CPUs forget translations, and waits for them: the one place where the interrupt for it is sent. No other
+/// CPU is started yet, so that none can be meant.
+#[cold]
+fn flush_others(cpus: CpuSet, stale: Stale) {
+    unreachable!("{stale:?} must be forgotten by {cpus:?}, which do not run");
 }
 
 /// Returns the root table that is active.

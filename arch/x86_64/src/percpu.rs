@@ -5,7 +5,7 @@ use core::cell::UnsafeCell;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use hal::cpu::MAX_CPUS;
+use hal::cpu::{CpuSet, MAX_CPUS};
 use spin::Once;
 use x86_64::structures::gdt::GlobalDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
@@ -50,6 +50,14 @@ const _: () = assert!(TSS_RSP0.is_multiple_of(8));
 /// All CPUs' data.
 pub(crate) static CPUS: [PerCpu; MAX_CPUS] = [const { PerCpu::new() }; MAX_CPUS];
 
+/// The CPUs that run.
+static RUNNING: AtomicU64 = AtomicU64::new(0);
+
+/// Returns the CPUs that run.
+pub(crate) fn running() -> CpuSet {
+    CpuSet::from_bits(RUNNING.load(Ordering::Relaxed))
+}
+
 impl PerCpu {
     const fn new() -> Self {
         Self {
@@ -69,6 +77,7 @@ impl PerCpu {
     pub(crate) fn init(&'static self, index: usize) {
         self.this.store(self.address(), Ordering::Relaxed);
         self.index.store(index, Ordering::Relaxed);
+        RUNNING.fetch_or(CpuSet::only(index).bits(), Ordering::Relaxed);
     }
 
     /// Returns the value of the GS base for this CPU.

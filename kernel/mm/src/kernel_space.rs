@@ -41,7 +41,7 @@ static SPACE: SpinLock<KernelSpace> = SpinLock::new(
     Rank::KernelSpace,
     KernelSpace {
         table: PageTable::from_root(PhysAddr::new(0)),
-        tables: Tables { count: 0 },
+        tables: Tables::new(),
         next_device: Current::DYNAMIC_END,
     },
 );

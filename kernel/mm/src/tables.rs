@@ -15,6 +15,29 @@ const TABLE_ENTRIES: usize = PAGE_SIZE / size_of::<u64>();
 pub(crate) struct Tables {
     /// Tables allocated and not freed, the root not among them.
     pub(crate) count: usize,
+    /// The first of the tables that were emptied and wait to be freed, 0 for none. Each holds the next one's address
+    /// in its first entry, which is no valid descriptor: processors may still walk it.
+    emptied: u64,
+}
+
+impl Tables {
+    pub(crate) const fn new() -> Self {
+        Self { count: 0, emptied: 0 }
+    }
+
+    /// Frees the tables that were taken out of the tree, which no processor has in its caches any more.
+    pub(crate) fn free_emptied(&mut self) {
+        while self.emptied != 0 {
+            let table = PhysAddr::new(self.emptied);
+            self.emptied = self.read_entry(table, 0);
+            self.write_entry(table, 0, 0);
+            debug_assert!((0..TABLE_ENTRIES).all(|index| self.read_entry(table, index) == 0));
+            if let Some(number) = number(table) {
+                // The walker takes out what it has emptied.
+                frames::free_zeroed(number);
+            }
+        }
+    }
 }
 
 /// Allocates a zeroed table.
@@ -53,11 +76,8 @@ impl TableMemory for Tables {
 
     fn free_table(&mut self, table: PhysAddr) {
         self.count -= 1;
-        debug_assert!((0..TABLE_ENTRIES).all(|index| self.read_entry(table, index) == 0));
-        if let Some(number) = number(table) {
-            // The walker frees what it has emptied.
-            frames::free_zeroed(number);
-        }
+        self.write_entry(table, 0, self.emptied);
+        self.emptied = table.as_u64();
     }
 
     #[inline]

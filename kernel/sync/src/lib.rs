@@ -14,6 +14,7 @@ mod park;
 mod per_cpu;
 mod rank;
 mod rwlock;
+mod shared;
 mod spinlock;
 mod wait_queue;
 mod waiter;
@@ -25,6 +26,7 @@ pub use park::{News, Parker, ThreadHandle, Unpark, give_way, interrupted, now_ns
 pub use per_cpu::PerCpu;
 pub use rank::Rank;
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use shared::{Shared, Use, Users};
 pub use spin::Once;
 pub use spinlock::{SpinLock, SpinLockGuard};
 pub use wait_queue::WaitQueue;

@@ -9,6 +9,7 @@ pub use table::{Leaf, LeafAction, MapError, PageTable, leaf_index};
 
 use crate::addr::{PhysAddr, PhysRange, VirtAddr};
 use crate::boot::BootInfo;
+use crate::cpu::CpuSet;
 
 /// A kind of memory access.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,13 +138,15 @@ pub trait Paging {
     /// Returns the active user root, if any: the one place where it is kept is the processor.
     fn active_user_root() -> Option<PhysAddr>;
 
-    /// Forgets this CPU's translation of one page of the active user half.
-    fn flush_user_page(address: VirtAddr);
+    /// Has the CPUs on which a user half is active forget the translation of one of its pages. None of them uses it
+    /// any more when this returns.
+    fn flush_user_page(address: VirtAddr, cpus: CpuSet);
 
-    /// Forgets all of this CPU's translations of the active user half.
-    fn flush_user();
+    /// Has the CPUs on which a user half is active forget all its translations, and its tables. None of them uses
+    /// them any more when this returns.
+    fn flush_user(cpus: CpuSet);
 
-    /// Forgets this CPU's translation of one kernel page.
+    /// Has all CPUs forget the translation of one kernel page.
     fn flush_kernel_page(address: VirtAddr);
 
     /// Makes instructions written through the direct map visible to instruction fetch, for one page.

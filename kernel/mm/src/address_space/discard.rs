@@ -46,10 +46,9 @@ impl Leaves<'_> {
                 return LeafAction::Keep;
             }
             resident.pages -= 1;
-            flush.page(leaf.virt);
             // SAFETY: every user leaf was written with a reference of its frame from `into_phys`, and this
             // one is being removed.
-            flush.free_later(unsafe { Frame::from_phys(leaf.phys) });
+            flush.removed(leaf.virt, unsafe { Frame::from_phys(leaf.phys) });
             LeafAction::Remove
         });
     }

@@ -74,7 +74,7 @@ impl AddressSpace {
     /// As [`FaultError`] says; never panics, whatever the address.
     pub fn handle_fault(&self, address: VirtAddr, access: Access) -> Result<(), FaultError> {
         let mut inner = self.inner.lock();
-        inner.fault(address.page_base(), access, Accessor::Program, self.is_active())
+        inner.fault(address.page_base(), access, Accessor::Program, self)
     }
 
     /// Makes an access to a page possible and lets `look` at its frame, with the space locked.
@@ -87,7 +87,7 @@ impl AddressSpace {
     ) -> Result<R, FaultError> {
         let mut inner = self.inner.lock();
         if !inner.allows(page, access, accessor) {
-            inner.fault(page, access, accessor, self.is_active())?;
+            inner.fault(page, access, accessor, self)?;
         }
         let leaf = inner
             .table
@@ -107,7 +107,7 @@ impl Inner {
         page: VirtAddr,
         access: Access,
         accessor: Accessor,
-        active: bool,
+        space: &AddressSpace,
     ) -> Result<(), FaultError> {
         let at = page.as_u64();
         let Self {
@@ -144,7 +144,7 @@ impl Inner {
             tables,
             resident,
             guards,
-            active,
+            space,
         };
         let entry = Pte::from_raw(fault.tables.read_entry(leaves, leaf_index(page)));
         if entry.is_present() {
@@ -223,7 +223,8 @@ struct Fault<'a> {
     tables: &'a mut Tables,
     resident: &'a mut Resident,
     guards: &'a Guards,
-    active: bool,
+    /// Whose caches have to forget what is replaced.
+    space: &'a AddressSpace,
 }
 
 impl Fault<'_> {
@@ -338,8 +339,6 @@ impl Fault<'_> {
     }
 
     fn forget(&self) {
-        if self.active {
-            Current::flush_user_page(self.page);
-        }
+        Current::flush_user_page(self.page, self.space.active_cpus());
     }
 }

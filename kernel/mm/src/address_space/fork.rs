@@ -87,17 +87,17 @@ impl Inner {
 }
 
 /// The copying of one mapping.
-struct Copy<'a, 'b> {
+struct Copy<'a, 'b, 'c> {
     vma: &'a Vma,
     policy: ForkPolicy,
     child: &'a mut Inner,
     /// The child's table that the latest leaf went to, by the first address that it covers.
     leaves: Option<(u64, PhysAddr)>,
-    flush: &'b mut Flush,
+    flush: &'b mut Flush<'c>,
     failed: bool,
 }
 
-impl Copy<'_, '_> {
+impl Copy<'_, '_, '_> {
     /// Gives the child a leaf and says what becomes of the parent's.
     fn leaf(&mut self, leaf: Leaf) -> LeafAction {
         if self.failed || !self.flush.pass() {

@@ -32,15 +32,15 @@ mod zap;
 use alloc::sync::{Arc, Weak};
 use core::fmt;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
 use los_abi::errno::Errno;
-use los_arch::hal::cpu::MAX_CPUS;
+use los_arch::hal::cpu::{CpuSet, MAX_CPUS};
 use los_arch::hal::paging::PageTable;
 use los_arch::hal::prelude::*;
 use los_arch::hal::{PAGE_SIZE, PhysAddr, VirtAddr};
 use los_arch::{Current, Pte};
-use sync::{Mutex, PerCpu, Rank};
+use sync::{Mutex, PerCpu, Rank, Shared, Users};
 
 use crate::frames::{self, Frame};
 use crate::tables::{self, Tables};
@@ -101,6 +101,10 @@ impl Default for Limits {
 /// The user half of a virtual address space. Shared by the threads that run in it.
 pub struct AddressSpace {
     root: PhysAddr,
+    /// Number of processes that use it.
+    users: Users,
+    /// On which CPUs it is active: their caches may hold its translations.
+    active_on: AtomicU64,
     inner: Mutex<Inner>,
     barriers: barrier::Registrations,
     /// Where the vDSO is, which mremap may move; 0 before there is one.
@@ -163,6 +167,8 @@ impl AddressSpace {
             };
             Self {
                 root,
+                users: Users::new(),
+                active_on: AtomicU64::new(0),
                 inner: Mutex::new(Rank::AddressSpace, inner),
                 barriers: barrier::Registrations::default(),
                 vdso: AtomicU64::new(0),
@@ -178,6 +184,9 @@ impl AddressSpace {
             return;
         }
         let slot = ACTIVE.current();
+        // Before the first translation is looked up: who changes the tables from now on tells this CPU.
+        let own = CpuSet::only(Current::cpu_index()).bits();
+        self.active_on.fetch_or(own, Ordering::SeqCst);
         // SAFETY: the root was prepared by `new`. It stays allocated: the slot's reference, taken here, is
         // given up only after another root was activated or none is.
         unsafe { Current::activate_user_root(self.root) };
@@ -196,6 +205,18 @@ impl AddressSpace {
     #[inline]
     pub fn is_active(&self) -> bool {
         Current::active_user_root() == Some(self.root)
+    }
+
+    /// Returns the CPUs whose caches may hold translations of what the tables held before the latest change.
+    fn active_cpus(&self) -> CpuSet {
+        // Orders the change of the tables before the look; pairs with the exchange in `activate`.
+        fence(Ordering::SeqCst);
+        let cpus = CpuSet::from_bits(self.active_on.load(Ordering::SeqCst));
+        match self.is_active() {
+            // Only on a host, where threads share the slot of their common CPU, may it be missing.
+            true => cpus.with(Current::cpu_index()),
+            false => cpus,
+        }
     }
 
     /// Returns where the vDSO is; 0 before there is one.
@@ -225,16 +246,29 @@ impl AddressSpace {
     fn with<R>(&self, change: impl FnOnce(&mut Inner, &mut zap::Flush) -> R) -> R {
         let mut inner = self.inner.lock();
         // Declared after the lock, so dropped (and the flush done) before it is released.
-        let mut flush = zap::Flush::new(self.is_active());
+        let mut flush = zap::Flush::new(self);
         change(&mut inner, &mut flush)
     }
 }
 
-/// Lets go of a reference that [`ACTIVE`] held.
+/// Lets go of a reference that [`ACTIVE`] of this CPU held, whose caches hold nothing of it any more.
 fn drop_active(space: *mut AddressSpace) {
     if !space.is_null() {
         // SAFETY: the pointer was put into the slot from an `Arc` in raw form, and was taken out once.
-        drop(unsafe { Arc::from_raw(space.cast_const()) });
+        let space = unsafe { Arc::from_raw(space.cast_const()) };
+        let own = CpuSet::only(Current::cpu_index()).bits();
+        space.active_on.fetch_and(!own, Ordering::SeqCst);
+    }
+}
+
+impl Shared for AddressSpace {
+    fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Frees all that is mapped, whoever may be looking at the space.
+    fn deserted(&self) {
+        self.with(Inner::clear);
     }
 }
 
@@ -244,7 +278,8 @@ impl Drop for AddressSpace {
             // Only on a host, where threads share the slot of their common CPU.
             Current::deactivate_user_root();
         }
-        self.inner.get_mut().clear();
+        // Of a space that never had a user; there is nothing left of others.
+        self.inner.get_mut().clear(&mut zap::Flush::nowhere());
         tables::free_root(self.root);
     }
 }

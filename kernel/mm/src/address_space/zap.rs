@@ -1,15 +1,15 @@
 //! Taking leaves out of the tables: frames go only after the CPU has forgotten the translations.
 
-use alloc::vec::Vec;
 use core::ops::Range;
 
 use arrayvec::ArrayVec;
 use los_arch::hal::VirtAddr;
+use los_arch::hal::cpu::CpuSet;
 use los_arch::hal::paging::{Leaf, LeafAction, PageTable};
 use los_arch::hal::prelude::*;
 use los_arch::{Current, Pte};
 
-use super::{Inner, Resident, is_zero_frame};
+use super::{AddressSpace, Inner, Resident, is_zero_frame};
 use crate::frames::Frame;
 use crate::tables::Tables;
 use crate::vma::Mappings;
@@ -27,9 +27,9 @@ const TOP: u64 = {
 };
 
 /// Translations to forget, and the frames that are to be freed then. Does so when dropped.
-pub(super) struct Flush {
-    /// The space is active here; otherwise no translation is cached.
-    active: bool,
+pub(super) struct Flush<'a> {
+    /// Whose translations they are; `None` for a space that is active nowhere.
+    space: Option<&'a AddressSpace>,
     everything: bool,
     pages: ArrayVec<VirtAddr, MAX_SINGLE_FLUSHES>,
     frames: ArrayVec<Frame, BATCH>,
@@ -37,10 +37,19 @@ pub(super) struct Flush {
     passed: usize,
 }
 
-impl Flush {
-    pub(super) fn new(active: bool) -> Self {
+impl<'a> Flush<'a> {
+    pub(super) fn new(space: &'a AddressSpace) -> Self {
+        Self::of(Some(space))
+    }
+
+    /// Has nothing to flush, and does not wait.
+    pub(super) fn nowhere() -> Self {
+        Self::of(None)
+    }
+
+    fn of(space: Option<&'a AddressSpace>) -> Self {
         Self {
-            active,
+            space,
             everything: false,
             pages: ArrayVec::new(),
             frames: ArrayVec::new(),
@@ -54,7 +63,7 @@ impl Flush {
     #[inline]
     pub(super) fn pass(&mut self) -> bool {
         self.passed += 1;
-        !self.active || self.passed < LEAVES_AT_A_TIME || self.give_way()
+        self.space.is_none() || self.passed < LEAVES_AT_A_TIME || self.give_way()
     }
 
     #[cold]
@@ -63,28 +72,39 @@ impl Flush {
         sync::give_way()
     }
 
-    /// Notes that the leaf of a page was removed or lost a permission.
+    /// Notes that the leaf of a page loses a permission.
     #[inline]
     pub(super) fn page(&mut self, page: VirtAddr) {
-        if self.active && !self.everything && self.pages.try_push(page).is_err() {
+        if !self.everything && self.pages.try_push(page).is_err() {
             self.everything = true;
         }
     }
 
-    /// Keeps a frame until the flush.
+    /// Notes that the leaf of a page goes next, and keeps its frame until the flush.
     #[inline]
-    pub(super) fn free_later(&mut self, frame: Frame) {
+    pub(super) fn removed(&mut self, page: VirtAddr, frame: Frame) {
+        // First, since this page's leaf is still there.
         if self.frames.is_full() {
             self.flush();
         }
+        self.page(page);
         self.frames.push(frame);
     }
 
+    /// Has the CPUs forget, and frees what waited for that.
     fn flush(&mut self) {
-        if self.everything {
-            Current::flush_user();
-        } else {
-            self.pages.iter().for_each(|&page| Current::flush_user_page(page));
+        if self.everything || !self.pages.is_empty() {
+            // Asked now and not before: the space may have become active elsewhere meanwhile.
+            let cpus = self.space.map_or(CpuSet::EMPTY, AddressSpace::active_cpus);
+            if cpus.is_empty() {
+                // Nobody has translations of it.
+            } else if self.everything {
+                Current::flush_user(cpus);
+            } else {
+                self.pages
+                    .iter()
+                    .for_each(|&page| Current::flush_user_page(page, cpus));
+            }
         }
         self.everything = false;
         self.pages.clear();
@@ -92,7 +112,7 @@ impl Flush {
     }
 }
 
-impl Drop for Flush {
+impl Drop for Flush<'_> {
     fn drop(&mut self) {
         self.flush();
     }
@@ -114,10 +134,9 @@ impl Leaves<'_> {
             if !is_zero_frame(leaf.phys) {
                 resident.pages -= 1;
             }
-            flush.page(leaf.virt);
             // SAFETY: every user leaf was written with a reference of its frame from `into_phys`, and this
             // one is being removed.
-            flush.free_later(unsafe { Frame::from_phys(leaf.phys) });
+            flush.removed(leaf.virt, unsafe { Frame::from_phys(leaf.phys) });
             // What has begun is done in full.
             flush.pass();
             LeafAction::Remove
@@ -150,25 +169,17 @@ impl Inner {
         let free = self.mappings.free_around(&range);
         let before = self.tables.count;
         self.free_tables_within(range, free);
-        if self.tables.count != before && flush.active {
-            // The processor may cache tables as well.
+        if self.tables.count != before {
+            // The processors may cache tables as well.
             flush.everything = true;
             flush.flush();
+            self.tables.free_emptied();
         }
     }
 
-    /// Removes everything; the space is active nowhere.
-    pub(super) fn clear(&mut self) {
-        let mut flush = Flush::new(false);
-        let (mappings, mut leaves) = self.parts();
-        let all: Vec<_> = mappings.take(0..u64::MAX).collect();
-        all.iter()
-            .for_each(|vma| leaves.zap(vma.start..vma.end, &mut flush));
-        for (index, vma) in all.iter().enumerate() {
-            // Tables that the next one uses too go with it.
-            let next = all.get(index + 1).map_or(Current::USER_END, |next| next.start);
-            self.free_tables_within(vma.start..vma.end, 0..next);
-        }
+    /// Removes everything.
+    pub(super) fn clear(&mut self, flush: &mut Flush) {
+        self.unmap(0..Current::USER_END, flush);
     }
 
     fn free_tables_within(&mut self, range: Range<u64>, free: Range<u64>) {

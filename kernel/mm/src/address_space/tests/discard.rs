@@ -77,3 +77,32 @@ fn shared_memory_ends_where_it_was_mapped() {
     assert_eq!(pager.page(2, Access::Read).err(), Some(PagerError::BeyondEnd));
     drop(space);
 }
+
+#[test]
+fn a_fork_at_the_same_time_keeps_no_page_that_went() {
+    extern crate std;
+    let _turn = testing::exclusive();
+    let pager = Arc::new(AnonymousPager::endless());
+    let space = space_with_memory(START, PAGE);
+    let shared = map_object(&space, &pager, MapFlags::SHARED, 0);
+    let private = map_object(&space, &pager, MapFlags::PRIVATE, 0);
+    for round in 0..300 {
+        for page in 0..4 {
+            put(&space, shared + page * PAGE, page + 1).unwrap();
+            assert_eq!(get(&space, private + page * PAGE), Ok(page + 1));
+        }
+        let children = std::thread::scope(|scope| {
+            let forks = scope.spawn(|| [(); 4].map(|()| space.fork(ForkPolicy::CopyOnWrite).unwrap()));
+            (0..round % 32).for_each(|_| std::thread::yield_now());
+            pager.discard(1..3).unwrap();
+            forks.join().unwrap()
+        });
+        for child in children.iter().chain([&space]) {
+            for mapping in [shared, private] {
+                let words = [0, 1, 2, 3].map(|page| get(child, mapping + page * PAGE).unwrap());
+                assert_eq!(words, [1, 0, 0, 4]);
+            }
+        }
+    }
+    AddressSpace::deactivate();
+}

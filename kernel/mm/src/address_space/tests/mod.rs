@@ -7,6 +7,7 @@ mod fork;
 mod model;
 mod objects;
 mod parts;
+mod processors;
 mod remap;
 
 use alloc::sync::Arc;
