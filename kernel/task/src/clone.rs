@@ -16,7 +16,7 @@ use los_abi::task::{CloneFlags, PidfdFlags};
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame, UserState};
 use mm::{AddressSpace, ForkPolicy};
-use sync::{Error, Restart, WaitQueue};
+use sync::{Error, Restart, Shared as _, Use, WaitQueue};
 use vfs::Capability;
 
 pub use limits::threads_max;
@@ -179,8 +179,8 @@ pub fn unshare(ctx: &Context<'_>, flags: CloneFlags) -> Result<(), Errno> {
     if !known.contains(flags) {
         return Err(Errno::EINVAL);
     }
-    let shares_handlers = || Arc::strong_count(&*ctx.process.actions.lock()) > 1;
-    let shares_memory = || pid::tree().shares_memory(ctx.process);
+    let shares_handlers = || ctx.process.actions.lock().has_others();
+    let shares_memory = || ctx.memory().users().count() > 1;
     let cannot = (flags.intersects(alone) && ctx.process.thread_count() > 1)
         || (flags.intersects(CloneFlags::SIGHAND | CloneFlags::VM) && shares_handlers())
         || (flags.contains(CloneFlags::VM) && shares_memory());
@@ -189,7 +189,7 @@ pub fn unshare(ctx: &Context<'_>, flags: CloneFlags) -> Result<(), Errno> {
     }
     check_namespaces(flags, ctx.credentials())?;
     if flags.contains(CloneFlags::FILES) {
-        ctx.thread.set_files(child_files(ctx, CloneFlags::empty())?);
+        ctx.thread.set_files(ctx.files().copy()?);
     }
     if flags.contains(CloneFlags::FS) {
         ctx.thread.set_fs(FsUse::copy(ctx.fs()));
@@ -246,11 +246,11 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     let parent = ctx.process;
     let memory = child_memory(ctx, flags)?;
     let actions = if flags.contains(CloneFlags::SIGHAND) {
-        parent.actions()
+        parent.actions.lock().clone()
     } else if flags.contains(CloneFlags::CLEAR_SIGHAND) {
-        Arc::new(parent.actions().after_exec()?)
+        Use::new(Arc::new(parent.actions().after_exec()?))
     } else {
-        Arc::new(SignalActions::fork(&parent.actions())?)
+        Use::new(Arc::new(SignalActions::fork(&parent.actions())?))
     };
     let process = Process::new(NewProcess {
         pid,
@@ -272,19 +272,19 @@ fn build_process(ctx: &Context<'_>, request: &CloneRequest, pid: Pid) -> Result<
     Ok(process)
 }
 
-fn child_memory(ctx: &Context<'_>, flags: CloneFlags) -> Result<Arc<AddressSpace>, Errno> {
-    if flags.contains(CloneFlags::VM) {
-        Ok(ctx.memory().clone())
-    } else {
-        ctx.memory().fork(fork_policy())
-    }
+fn child_memory(ctx: &Context<'_>, flags: CloneFlags) -> Result<Use<AddressSpace>, Errno> {
+    let space = match flags.contains(CloneFlags::VM) {
+        true => ctx.memory().clone(),
+        false => ctx.memory().fork(fork_policy())?,
+    };
+    Ok(Use::new(space))
 }
 
-fn child_files(ctx: &Context<'_>, flags: CloneFlags) -> Result<Arc<FdTable>, Errno> {
+fn child_files(ctx: &Context<'_>, flags: CloneFlags) -> Result<Use<FdTable>, Errno> {
     if flags.contains(CloneFlags::FILES) {
-        Ok(ctx.files().clone())
+        ctx.thread.share_files().ok_or(Errno::ESRCH)
     } else {
-        Ok(Arc::new(FdTable::fork(ctx.files())?))
+        ctx.files().copy()
     }
 }
 
@@ -370,3 +370,6 @@ fn enter(
     }
     entered
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering;
 use los_abi::signal::{SIG_IGN, SaFlags, Signal};
 use los_abi::syscall::UserPtr;
 use los_abi::task::WaitStatus;
+use sync::Shared as _;
 
 use crate::context::Context;
 use crate::pid::{self, INIT, Pid};
@@ -55,16 +56,13 @@ pub(crate) fn release_user(ctx: &Context<'_>, afterwards: futex::Afterwards) {
     let thread = ctx.thread;
     futex::release(ctx, afterwards);
     let word = thread.clear_child_tid.swap(0, Ordering::Relaxed);
-    let is_shared = ctx.process.thread_count() > 1 || Arc::strong_count(ctx.memory()) > MEMORY_HOLDERS_OF_ONE;
+    let is_shared = ctx.process.thread_count() > 1 || ctx.memory().users().count() > 1;
     if word != 0 && is_shared {
         // A wrong address is the program's own problem.
         let _unwritable = ctx.memory().write(UserPtr::new(word), &0_u32);
         futex::wake_for_the_dead(ctx.memory(), UserPtr::new(word));
     }
 }
-
-/// References to the memory of a process with one thread: the process, the context, and the CPU.
-const MEMORY_HOLDERS_OF_ONE: usize = 3;
 
 /// Takes the calling user thread apart, and with the last one its process; then leaves for ever.
 pub(crate) fn finish_thread(thread: Arc<Thread>) {
@@ -119,7 +117,6 @@ fn finish_process(process: &Arc<Process>, last: &Arc<Thread>) {
     process.timers.stop();
     process.posix_timers.clear();
     process.release_memory();
-    sched::deactivate();
     process.set_image(Arc::new(Image::default()));
     *process.epitaph.lock() = Epitaph {
         name: last.name(),

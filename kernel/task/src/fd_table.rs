@@ -6,7 +6,7 @@ use core::ops::RangeInclusive;
 
 use los_abi::errno::Errno;
 use los_abi::syscall::Fd;
-use sync::{Rank, SpinLock, SpinLockGuard};
+use sync::{Rank, Shared, SpinLock, SpinLockGuard, Use, Users};
 use vfs::OpenFile;
 use vfs::lock::{self, Owner};
 
@@ -17,6 +17,8 @@ const WORD_BITS: usize = u64::BITS as usize;
 
 /// Open files by number, shared by the threads that cloned with CLONE_FILES.
 pub struct FdTable {
+    /// Number of threads that use it.
+    users: Users,
     slots: SpinLock<Slots>,
     /// Whose the record locks are that are taken through it.
     lock_owner: Owner,
@@ -68,6 +70,7 @@ impl FdTable {
 
     fn with(slots: Slots) -> Self {
         Self {
+            users: Users::new(),
             slots: SpinLock::new(Rank::FdTable, slots),
             lock_owner: Owner::new_process(),
         }
@@ -222,11 +225,19 @@ impl FdTable {
         self.slots.lock().files.len().max(WORD_BITS)
     }
 
+    /// Makes a table for one user, with the same files under the same numbers.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn copy(&self) -> Result<Use<Self>, Errno> {
+        Ok(Use::new(Arc::new(self.fork()?)))
+    }
+
     /// Makes a table with the same files under the same numbers.
     ///
     /// # Errors
     /// ENOMEM.
-    pub fn fork(&self) -> Result<Self, Errno> {
+    fn fork(&self) -> Result<Self, Errno> {
         let mut copy = Slots::default();
         loop {
             let wanted = self.slots.lock().last_used().map_or(0, |last| last + 1);
@@ -270,8 +281,20 @@ impl Default for FdTable {
     }
 }
 
+impl Shared for FdTable {
+    fn users(&self) -> &Users {
+        &self.users
+    }
+
+    /// Closes all files, whoever may be looking at the table in /proc.
+    fn deserted(&self) {
+        self.remove_range(0..=u32::MAX);
+    }
+}
+
 impl Drop for FdTable {
     fn drop(&mut self) {
+        // One that never had a user.
         self.remove_range(0..=u32::MAX);
     }
 }

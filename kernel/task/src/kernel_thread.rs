@@ -7,6 +7,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::SigSet;
 use los_arch::Current;
 use los_arch::hal::prelude::Cpu;
+use sync::Use;
 use vfs::Credentials;
 
 use crate::pid::{self, NewPid, Pid};
@@ -59,7 +60,7 @@ fn kernel_process(pid: Pid) -> Result<Arc<Process>, Errno> {
         exit_signal: 0,
         memory: None,
         image: Arc::new(Image::default()),
-        actions: Arc::new(SignalActions::new()),
+        actions: Use::new(Arc::new(SignalActions::new())),
         limits: Limits::new(0),
     })
 }

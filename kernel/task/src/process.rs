@@ -12,7 +12,7 @@ use los_abi::errno::Errno;
 use los_abi::resource::Rlimit64;
 use los_abi::signal::SigSet;
 use mm::AddressSpace;
-use sync::{Mutex, Rank, SpinLock, WaitQueue, now_ns};
+use sync::{Mutex, Rank, SpinLock, Use, WaitQueue, now_ns};
 use vfs::{Credentials, OpenFile, Path};
 
 use crate::accounting::{CpuTimes, Usage};
@@ -66,11 +66,11 @@ pub struct Process {
     pub(crate) is_unkillable: AtomicBool,
     /// The signal that the parent gets at the end, 0 for none.
     pub(crate) exit_signal: AtomicU32,
-    memory: SpinLock<Option<Arc<AddressSpace>>>,
+    memory: SpinLock<Option<Use<AddressSpace>>>,
     /// Identity of the memory, 0 for none: the scheduler compares it at every switch.
     space: AtomicUsize,
     image: SpinLock<Arc<Image>>,
-    pub(crate) actions: SpinLock<Arc<SignalActions>>,
+    pub(crate) actions: SpinLock<Use<SignalActions>>,
     /// Signals sent to the whole process and not yet taken.
     pub(crate) pending: PendingQueue,
     /// Who reads signals from files.
@@ -119,9 +119,9 @@ pub(crate) struct NewProcess {
     pub(crate) pid: Pid,
     pub(crate) is_kernel: bool,
     pub(crate) exit_signal: u32,
-    pub(crate) memory: Option<Arc<AddressSpace>>,
+    pub(crate) memory: Option<Use<AddressSpace>>,
     pub(crate) image: Arc<Image>,
-    pub(crate) actions: Arc<SignalActions>,
+    pub(crate) actions: Use<SignalActions>,
     pub(crate) limits: Limits,
 }
 
@@ -234,11 +234,11 @@ impl Process {
 
     /// Returns the memory; `None` for kernel threads and for the dead.
     pub fn memory(&self) -> Option<Arc<AddressSpace>> {
-        self.memory.lock().clone()
+        self.memory.lock().as_ref().map(|memory| memory.shared().clone())
     }
 
     /// Replaces the memory and returns the old one, to be dropped without locks held.
-    pub(crate) fn replace_memory(&self, new: Option<Arc<AddressSpace>>) -> Option<Arc<AddressSpace>> {
+    pub(crate) fn replace_memory(&self, new: Option<Use<AddressSpace>>) -> Option<Use<AddressSpace>> {
         self.space.store(identity(new.as_ref()), Ordering::Relaxed);
         core::mem::replace(&mut self.memory.lock(), new)
     }
@@ -265,7 +265,7 @@ impl Process {
 
     /// Returns the signal dispositions.
     pub fn actions(&self) -> Arc<SignalActions> {
-        self.actions.lock().clone()
+        self.actions.lock().shared().clone()
     }
 
     /// Sets both limits of a resource, in force at once, and returns the old ones.
@@ -421,11 +421,13 @@ impl Process {
         usage
     }
 
-    /// Frees the memory at the end, keeping its peak.
+    /// Gives up the memory at the end, keeping its peak; the last user frees what is in it.
     pub(crate) fn release_memory(&self) {
         if let Some(memory) = self.replace_memory(None) {
             let peak = memory.peak_resident_pages();
             self.peak_pages.fetch_max(peak, Ordering::Relaxed);
+            // No translation is looked up in it any more, at least not here.
+            sched::deactivate();
         }
     }
 
@@ -459,8 +461,8 @@ impl Process {
     }
 }
 
-fn identity(memory: Option<&Arc<AddressSpace>>) -> usize {
-    memory.map_or(0, |memory| Arc::as_ptr(memory).addr())
+fn identity(memory: Option<&Use<AddressSpace>>) -> usize {
+    memory.map_or(0, |memory| Arc::as_ptr(memory.shared()).addr())
 }
 
 impl core::fmt::Debug for Process {

@@ -17,7 +17,7 @@ use los_arch::hal::PAGE_SIZE;
 use los_arch::hal::prelude::Cpu;
 use mm::io::Sink;
 use mm::{AddressSpace, Frame, Pager, PagerError, frames};
-use sync::{Once, Parker, ThreadHandle, Unpark};
+use sync::{Once, Parker, ThreadHandle, Unpark, Use};
 use vfs::{
     Access, Attributes, Credentials, FileKind, FileOps, FileSystem, FsContext, Inode, Io, Metadata,
     Namespace, NewNode, OpenFile, Path, SuperBlock,
@@ -41,9 +41,9 @@ fn process_with(pid: Pid, memory: Option<Arc<AddressSpace>>) -> Arc<Process> {
         pid,
         is_kernel: false,
         exit_signal: Signal::CHLD.number(),
-        memory,
+        memory: memory.map(Use::new),
         image: Arc::new(Image::default()),
-        actions: Arc::new(SignalActions::new()),
+        actions: Use::new(Arc::new(SignalActions::new())),
         limits: Limits::new(100),
     })
     .unwrap()
@@ -74,7 +74,7 @@ fn thread_of(process: &Arc<Process>, tid: Pid, fs: Option<FsContext>) -> Arc<Thr
         name: Name::new(b"test"),
         mask: SigSet::EMPTY,
         credentials: Arc::new(Credentials::root()),
-        files: Some(Arc::new(FdTable::new())),
+        files: Some(Use::new(Arc::new(FdTable::new()))),
         fs: fs.map(FsUse::new),
         user_state: Current::initial_user_state(),
         is_user: false,
@@ -132,7 +132,7 @@ impl Drop for Family {
 pub(crate) fn forget(child: &Process) {
     child.threads.lock().clear();
     // Its thread stays in the run queue, and what that holds with it.
-    child.release_memory();
+    drop(child.replace_memory(None));
     child.pending.discard(SigSet::ALL);
     let mut tree = pid::tree();
     tree.remove_thread(child.pid());

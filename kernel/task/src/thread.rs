@@ -11,7 +11,7 @@ use los_arch::hal::prelude::{Cpu, Traps};
 use los_arch::hal::trap::FaultRecord;
 use los_arch::{Current, TrapFrame, UserState};
 use mm::AddressSpace;
-use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark};
+use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark, Use};
 use vfs::Credentials;
 
 use crate::accounting::{ThreadAccounting, Usage};
@@ -116,7 +116,7 @@ pub struct Thread {
 /// What a thread shares with some others, by choice at clone(2).
 #[derive(Default)]
 pub(crate) struct Resources {
-    pub(crate) files: Option<Arc<FdTable>>,
+    pub(crate) files: Option<Use<FdTable>>,
     pub(crate) fs: Option<FsUse>,
 }
 
@@ -136,7 +136,7 @@ pub(crate) struct NewThread {
     pub(crate) name: Name,
     pub(crate) mask: SigSet,
     pub(crate) credentials: Arc<Credentials>,
-    pub(crate) files: Option<Arc<FdTable>>,
+    pub(crate) files: Option<Use<FdTable>>,
     pub(crate) fs: Option<FsUse>,
     pub(crate) user_state: UserState,
     pub(crate) is_user: bool,
@@ -253,11 +253,25 @@ impl Thread {
 
     /// Returns the table of open files; `None` once the thread has given it up at its death.
     pub fn files(&self) -> Option<Arc<FdTable>> {
+        self.resources
+            .lock()
+            .files
+            .as_ref()
+            .map(|files| files.shared().clone())
+    }
+
+    /// Becomes another user of the thread's open files. Called by the thread itself.
+    pub(crate) fn share_files(&self) -> Option<Use<FdTable>> {
         self.resources.lock().files.clone()
     }
 
+    /// Reports whether other threads use the thread's open files. Called by the thread itself.
+    pub(crate) fn shares_files(&self) -> bool {
+        self.resources.lock().files.as_ref().is_some_and(Use::has_others)
+    }
+
     /// Replaces the open files that the thread works with.
-    pub fn set_files(&self, files: Arc<FdTable>) {
+    pub fn set_files(&self, files: Use<FdTable>) {
         let old = self.resources.lock().files.replace(files);
         drop(old);
         self.add_work(Work::REFRESH);

@@ -159,12 +159,6 @@ impl Tree {
         Ok(number)
     }
 
-    /// Reports whether another process uses the same memory.
-    pub(crate) fn shares_memory(&self, process: &Process) -> bool {
-        let mut others = self.iter().filter(|node| node.process.pid() != process.pid());
-        others.any(|node| node.process.space() == process.space())
-    }
-
     /// Takes the number of the first process for a birth.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use los_abi::syscall::{Fd, UserPtr};
 use los_abi::tty::{FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX};
 use sync::Result;
 use task::Context;
-use task::fd_table::{FdTable, OnExec};
+use task::fd_table::OnExec;
 use vfs::OpenFile;
 
 use super::owner;
@@ -31,8 +31,7 @@ pub(crate) fn close_range(ctx: &Context<'_>, first: u32, last: u32, flags: Close
         return Err(Errno::EINVAL.into());
     }
     if flags.contains(CloseRangeFlags::UNSHARE) {
-        ctx.thread
-            .set_files(alloc::sync::Arc::new(FdTable::fork(ctx.files())?));
+        ctx.thread.set_files(ctx.files().copy()?);
     }
     let files = ctx.thread.files().ok_or(Errno::EBADF)?;
     if flags.contains(CloseRangeFlags::CLOEXEC) {

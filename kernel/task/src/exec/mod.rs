@@ -23,6 +23,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::Signal;
 use los_arch::hal::prelude::{Cpu, TrapFrame as _};
 use los_arch::{Current, TrapFrame};
+use sync::Use;
 use vfs::{At, Caller, Lookup, OpenFile};
 
 pub use arguments::{Budget, StringList};
@@ -90,13 +91,9 @@ pub fn execve(ctx: &Context<'_>, request: ExecRequest) -> sync::Result<usize> {
     let spare = own_files(ctx)?;
     exit::become_only_thread(ctx)?;
     // Threads of the process itself have gone: then the table, with its record locks, is the program's.
-    let files = if is_shared(ctx.files()) {
-        spare
-    } else {
-        ctx.files().clone()
-    };
+    let own_files = spare.filter(|_| ctx.thread.shares_files());
     exit::release_user(ctx, Afterwards::GoesOn);
-    let frame = prepared.commit(ctx.thread, files);
+    let frame = prepared.commit(ctx.thread, own_files);
     *ctx.frame_mut() = frame;
     Ok(0)
 }
@@ -200,22 +197,15 @@ fn follow_scripts(caller: &Caller<'_>, request: &mut ExecRequest) -> Result<Arc<
     Err(Errno::ELOOP)
 }
 
-/// Returns a table of open files that no other process shares.
-fn own_files(ctx: &Context<'_>) -> Result<Arc<FdTable>, Errno> {
-    if !is_shared(ctx.files()) {
-        return Ok(ctx.files().clone());
-    }
-    Ok(Arc::new(FdTable::fork(ctx.files())?))
-}
-
-fn is_shared(files: &Arc<FdTable>) -> bool {
-    // The thread and the context hold one reference each.
-    Arc::strong_count(files) > 2
+/// Returns a copy of the table of open files if others use that.
+fn own_files(ctx: &Context<'_>) -> Result<Option<Use<FdTable>>, Errno> {
+    ctx.thread.shares_files().then(|| ctx.files().copy()).transpose()
 }
 
 impl Prepared {
-    /// Makes a thread, alone in its process, run the program. Returns its first registers.
-    fn commit(self, thread: &Arc<Thread>, files: Arc<FdTable>) -> TrapFrame {
+    /// Makes a thread, alone in its process, run the program, with these open files instead of its own if there are
+    /// any. Returns its first registers.
+    fn commit(self, thread: &Arc<Thread>, files: Option<Use<FdTable>>) -> TrapFrame {
         let process = thread.process();
         let Loaded {
             space,
@@ -226,18 +216,21 @@ impl Prepared {
         if let Some(old) = process.memory() {
             space.inherit_exec_gain(&old);
         }
-        let old_memory = process.replace_memory(Some(space.clone()));
+        let old_memory = process.replace_memory(Some(Use::new(space.clone())));
         sched::activate(&space);
         let old_image = process.set_image(Arc::new(image));
-        *process.actions.lock() = Arc::new(self.actions);
-        if let Some(memory) = old_memory {
+        let actions = Use::new(Arc::new(self.actions));
+        let old_actions = core::mem::replace(&mut *process.actions.lock(), actions);
+        if let Some(memory) = &old_memory {
             let peak = memory.statistics().peak_resident_pages;
             process.peak_pages.fetch_max(peak, Ordering::Relaxed);
         }
         // The parent of a vfork continues only now that its memory is not shared any more.
         thread.end_vfork();
-        let old_files = thread.resources.lock().files.replace(files.clone());
-        files.close_on_exec();
+        let old_files = files.and_then(|files| thread.resources.lock().files.replace(files));
+        if let Some(files) = thread.files() {
+            files.close_on_exec();
+        }
         thread.set_name(&self.name);
         self.identity.put_on(thread);
         process.posix_timers.clear();
@@ -253,7 +246,8 @@ impl Prepared {
         process
             .exit_signal
             .store(Signal::CHLD.number(), Ordering::Relaxed);
-        drop((old_image, old_files));
+        // The old program's memory is freed last: that may take long.
+        drop((old_image, old_files, old_actions, old_memory));
         TrapFrame::new_user(entry, stack_pointer)
     }
 }

@@ -10,6 +10,7 @@ use los_abi::resource::RLIMIT_STACK;
 use los_abi::signal::{SigSet, Signal};
 use los_arch::hal::prelude::Cpu;
 use los_arch::{Current, TrapFrame};
+use sync::Use;
 use vfs::{At, Caller, Credentials, FsContext, Lookup};
 
 use super::identity::Sharing;
@@ -46,7 +47,7 @@ impl UserModeProcess {
             exit_signal: Signal::CHLD.number(),
             memory: None,
             image: Arc::new(Image::default()),
-            actions: Arc::new(SignalActions::new()),
+            actions: Use::new(Arc::new(SignalActions::new())),
             limits: self.limits,
         })?;
         let new = NewThread {
@@ -55,7 +56,7 @@ impl UserModeProcess {
             name: Name::new(self.name.as_bytes()),
             mask: SigSet::EMPTY,
             credentials: Arc::new(Credentials::root()),
-            files: Some(Arc::new(self.files)),
+            files: Some(Use::new(Arc::new(self.files))),
             fs: Some(FsUse::new(self.fs)),
             user_state: Current::initial_user_state(),
             is_user: true,
@@ -98,6 +99,5 @@ pub(crate) fn load<'a>(
         budget,
     };
     let prepared: Prepared = prepare(&caller, thread, request, Sharing::Own).map_err(Failure::errno)?;
-    let files = thread.files().ok_or(Errno::ESRCH)?;
-    Ok(prepared.commit(thread, files))
+    Ok(prepared.commit(thread, None))
 }

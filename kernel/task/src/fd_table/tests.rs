@@ -92,3 +92,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_last_user_closes_what_others_look_at() {
+    let table = Use::new(Arc::new(table_with(1)));
+    let fd = Fd(0);
+    let (other, onlooker) = (table.clone(), table.shared().clone());
+    drop(table);
+    assert!(other.get(fd).is_ok());
+    drop(other);
+    assert_eq!(onlooker.get(fd).err(), Some(Errno::EBADF));
+}

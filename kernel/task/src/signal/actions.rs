@@ -6,10 +6,12 @@ use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::signal::{DefaultAction, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigSet, Signal};
-use sync::{Rank, SpinLock};
+use sync::{Rank, Shared, SpinLock, Users};
 
 /// The dispositions of all signals, shared by the threads of a process.
 pub struct SignalActions {
+    /// Number of processes that use it.
+    users: Users,
     /// One for each signal. On the heap: the table is too large to be moved over kernel stacks.
     table: SpinLock<Box<[SigAction]>>,
 }
@@ -29,6 +31,7 @@ impl SignalActions {
     /// Makes a table of default actions.
     pub fn new() -> Self {
         Self {
+            users: Users::new(),
             table: SpinLock::new(
                 Rank::Signal,
                 vec![SigAction::default(); Signal::COUNT].into_boxed_slice(),
@@ -94,6 +97,7 @@ impl SignalActions {
             .map_err(|_| Errno::ENOMEM)?;
         table.extend(self.table.lock().iter().map(change));
         Ok(Self {
+            users: Users::new(),
             table: SpinLock::new(Rank::Signal, table.into_boxed_slice()),
         })
     }
@@ -110,6 +114,12 @@ impl SignalActions {
             }
         }
         (ignored, caught)
+    }
+}
+
+impl Shared for SignalActions {
+    fn users(&self) -> &Users {
+        &self.users
     }
 }
 
