@@ -8,8 +8,8 @@ mod newc;
 mod tarball;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +36,8 @@ pub(crate) enum Content {
     CharacterDevice { major: u32, minor: u32 },
     /// A block device.
     BlockDevice { major: u32, minor: u32 },
+    /// A pipe with a name.
+    Fifo,
 }
 
 /// A file with what belongs to it besides its path.
@@ -168,7 +170,7 @@ impl Archive {
     }
 
     /// Puts a file, or a folder with everything in it, from the host at a path. Modes and symbolic links
-    /// are kept.
+    /// are kept; sockets are left out, as by tar(1).
     pub(crate) fn insert_tree(&mut self, path: &str, host: &Path) -> Result<()> {
         let found = fs::symlink_metadata(host).with_context(|| format!("reading {}", host.display()))?;
         let mode = found.permissions().mode() & 0o7777;
@@ -182,10 +184,7 @@ impl Archive {
             return self.insert(path, mode, Content::File(bytes));
         }
         if !found.is_dir() {
-            bail!(
-                "{} is neither a file, a folder nor a symbolic link",
-                host.display()
-            );
+            return special(&found).map_or(Ok(()), |content| self.insert(path, mode, content));
         }
         if !self.contains(path) && path != "/" {
             self.insert(path, mode, Content::Directory)?;
@@ -221,6 +220,22 @@ impl Archive {
     }
 }
 
+/// Returns a file of the host that is neither regular, a folder nor a link; `None` for a socket.
+fn special(found: &Metadata) -> Option<Content> {
+    let kind = found.file_type();
+    // A device number of glibc (makedev(3)).
+    let device = found.rdev();
+    let major = (device >> 8 & 0xfff | device >> 32 & 0xffff_f000) as u32;
+    let minor = (device & 0xff | device >> 12 & 0xffff_ff00) as u32;
+    if kind.is_char_device() {
+        Some(Content::CharacterDevice { major, minor })
+    } else if kind.is_block_device() {
+        Some(Content::BlockDevice { major, minor })
+    } else {
+        kind.is_fifo().then_some(Content::Fifo)
+    }
+}
+
 /// Returns an absolute path as archives name it: without the leading slash.
 fn normal(path: &str) -> Result<String> {
     let Some(name) = path.strip_prefix('/') else {
@@ -250,7 +265,27 @@ mod tests {
             .unwrap();
         let console = Content::CharacterDevice { major: 5, minor: 1 };
         archive.insert("/dev/console", 0o600, console).unwrap();
+        archive.insert("/dev/initctl", 0o600, Content::Fifo).unwrap();
         archive
+    }
+
+    #[test]
+    fn special_files_of_the_host_are_kept_without_sockets() {
+        let folder = std::env::temp_dir().join(format!("xtask-special-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(folder.join("fifo"))
+            .status();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+        let mut archive = Archive::default();
+        let found = archive.insert_tree("/s", &folder);
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(made.unwrap().success() && found.is_ok());
+        assert_eq!(archive.entries["s/fifo"].content, Content::Fifo);
+        assert!(!archive.contains("/s/socket"));
+        archive.insert_tree("/null", Path::new("/dev/null")).unwrap();
+        let null = Content::CharacterDevice { major: 1, minor: 3 };
+        assert_eq!(archive.entries["null"].content, null);
     }
 
     #[test]

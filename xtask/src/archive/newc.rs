@@ -88,6 +88,7 @@ fn header(name: &str, entry: &Entry) -> Builder {
         Content::Symlink(_) => (ModeFileType::Symlink, (0, 0)),
         Content::CharacterDevice { major, minor } => (ModeFileType::Char, (major, minor)),
         Content::BlockDevice { major, minor } => (ModeFileType::Block, (major, minor)),
+        Content::Fifo => (ModeFileType::Fifo, (0, 0)),
     };
     Builder::new(name)
         .mode(entry.mode)
@@ -136,6 +137,7 @@ mod tests {
             "bin/sh 100755 0:0 program",
             "dev 40755 0:0 ",
             "dev/console 20600 5:1 ",
+            "dev/initctl 10600 0:0 ",
             "tmp 41777 0:0 ",
         ];
         assert_eq!(seen, expected);

@@ -59,6 +59,7 @@ impl Archive {
             EntryType::Symlink => Content::Symlink(target?),
             EntryType::Link => Content::HardLink(format!("/{}", target?.trim_start_matches("./"))),
             EntryType::Char | EntryType::Block => device(header, kind)?,
+            EntryType::Fifo => Content::Fifo,
             EntryType::XGlobalHeader => return Ok(()),
             other => bail!("{path} is of the kind {other:?}, which no archive here holds"),
         };
@@ -79,7 +80,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Writes the files into a folder; they belong to the caller, and devices are left out.
+    /// Writes the files into a folder; they belong to the caller, and devices and pipes are left out.
     pub(crate) fn write_folder(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder)?;
         let is_further = |entry: &Entry| matches!(entry.content, Content::HardLink(_));
@@ -174,6 +175,10 @@ fn append(builder: &mut tar::Builder<&mut dyn Write>, name: &str, entry: &Entry)
             header.set_device_minor(*minor)?;
             builder.append_data(&mut header, name, std::io::empty())?;
         }
+        Content::Fifo => {
+            header.set_entry_type(EntryType::Fifo);
+            builder.append_data(&mut header, name, std::io::empty())?;
+        }
     }
     Ok(())
 }
@@ -187,7 +192,7 @@ fn place(folder: &Path, path: &Path, entry: &Entry) -> Result<()> {
         Content::Directory => fs::create_dir_all(path)?,
         Content::Symlink(target) => symlink(target, path)?,
         Content::HardLink(first) => fs::hard_link(folder.join(first.trim_start_matches('/')), path)?,
-        Content::CharacterDevice { .. } | Content::BlockDevice { .. } => {}
+        Content::CharacterDevice { .. } | Content::BlockDevice { .. } | Content::Fifo => {}
     }
     Ok(())
 }
