@@ -230,8 +230,8 @@ fn a_session_at_a_terminal() {
     session.expect("\r\nstatus 130\r\n");
     session.expect("ready> ");
     // It ends the command in the foreground, also between rounds of a loop.
-    session.send("while :; do sleep 100; echo nev''er; done\n");
-    session.expect("done\r\n");
+    session.send("while :; do echo ro''und; sleep 100; echo nev''er; done\n");
+    session.expect("round\r\n");
     thread::sleep(Duration::from_millis(300));
     session.send("\x03");
     assert!(!session.expect("ready> ").contains("never"));
@@ -248,7 +248,7 @@ fn a_session_at_a_terminal() {
     session.expect("143\r\n");
     session.expect("ready> ");
     // Ctrl-Z stops a job, which goes on where it is told to.
-    session.send("sleep 0.4 | cat; echo after\n");
+    session.send("sleep 4 | cat; echo after\n");
     session.expect("after\r\n");
     thread::sleep(Duration::from_millis(150));
     session.send("\x1a");
@@ -289,7 +289,7 @@ fn traps_run_at_a_prompt_and_before_the_end() {
 #[test]
 fn a_signal_ends_waiting_for_a_child() {
     let (output, errors, _) = run_text(
-        "trap 'echo caught' USR1; sleep 30 & child=$!; (sleep 0.3; kill -USR1 $$) & wait $child; echo $?; kill $child",
+        "trap 'echo caught' USR1; sleep 30 & child=$!; (sleep 2; kill -USR1 $$) & wait $child; echo $?; kill $child",
     );
     assert_eq!((output.as_str(), errors.as_str()), ("caught\n138\n", ""));
     // Its end is news also when the script ignores such news.
