@@ -131,10 +131,10 @@ fn note_the_counter(_number: u32, _info: &SigInfo, context: &mut UContext) {
     SEEN.store(arch::program_counter(context), Ordering::Relaxed);
 }
 
-/// Has SIGVTALRM sent after a while of running.
+/// Has SIGVTALRM sent after a while of running, again and again.
 fn interrupt_later() -> Result<u64, Errno> {
     const ITIMER_VIRTUAL: u64 = 1;
-    let after: [u64; 4] = [0, 0, 0, 20_000];
+    let after: [u64; 4] = [0, 5_000, 0, 5_000];
     call(Sysno::setitimer, &[ITIMER_VIRTUAL, addr(&after), 0])
 }
 
@@ -142,9 +142,9 @@ fn a_signal_aborts_the_section() -> Outcome {
     let page = registered_page()?;
     install(SIGVTALRM, SaFlags::empty(), SigSet::EMPTY, note_the_counter)?;
     let section = section(page);
-    // Another thread's turn may have aborted it before.
+    interrupt_later()?;
+    // Another thread's turn may abort it first.
     while SEEN.load(Ordering::Relaxed) != section.abort_ip {
-        interrupt_later()?;
         ensure_eq!(run(page, section, FOR_EVER), 1);
     }
     ensure_eq!(peek::<Rseq>(page).rseq_cs, 0);
