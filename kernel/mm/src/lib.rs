@@ -33,8 +33,8 @@ mod vma;
 pub mod vvar;
 
 pub use address_space::{
-    Accessor, AddressSpace, BarrierError, ExecGain, FaultError, ForkPolicy, FutexKey, Limits, LockMode,
-    Locker, MapRequest, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, lowest_address,
+    Accessor, AddressSpace, BarrierError, ExecGain, FaultError, ForkPolicy, FrameNumbers, FutexKey, Limits,
+    LockMode, Locker, MapRequest, RemapRequest, Source, SpaceStatistics, VmaInfo, VmaUsage, lowest_address,
     max_mappings, order_all, set_lowest_address, set_max_mappings,
 };
 pub use frames::Frame;

@@ -4,6 +4,7 @@
 use alloc::sync::{Arc, Weak};
 use core::sync::atomic::Ordering;
 
+use los_abi::errno::Errno;
 use los_abi::signal::Signal;
 use los_abi::task::WaitStatus;
 use mm::{AddressSpace, frames};
@@ -130,6 +131,21 @@ fn choose() -> Choice {
         }
     }
     Choice::Dying
+}
+
+/// Reports whether a process is ending, with all that share its memory.
+///
+/// # Errors
+/// ENOMEM.
+pub fn are_all_ending(process: &Process, memory: &Arc<AddressSpace>) -> Result<bool, Errno> {
+    if !process.is_ending() {
+        return Ok(false);
+    }
+    let numbers = pid::processes()?;
+    let others = numbers.into_iter().filter_map(pid::process);
+    Ok(others
+        .filter(|other| other.memory().is_some_and(|other| Arc::ptr_eq(&other, memory)))
+        .all(|other| other.is_ending()))
 }
 
 /// Returns the process with the highest badness that is not dying.

@@ -40,6 +40,8 @@ pub struct Change {
     pub nice: i32,
     /// What a thread with a deadline may take.
     pub reservation: Reservation,
+    /// How long a thread that shares is to run at a time: `None` keeps it, 0 is as long as all others.
+    pub slice_ns: Option<u64>,
     /// Whether children get nothing of what the thread has before others.
     pub resets_on_fork: bool,
     /// Whether limits of utilization are asked for, which is not measured here.
@@ -122,6 +124,10 @@ impl Change {
             },
             resets_on_fork,
             reservation,
+            slice_ns: match self.slice_ns {
+                Some(asked_ns) if policy.is_fair() => sched::slice_ns(asked_ns),
+                _ => old.slice_ns,
+            },
         })
     }
 }
@@ -341,6 +347,7 @@ mod tests {
             reclaims: false,
             tells_overrun: false,
         },
+        slice_ns: None,
         resets_on_fork: false,
         clamps_utilization: false,
         keeps_parameters: false,

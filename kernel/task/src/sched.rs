@@ -35,7 +35,7 @@ pub use deadline::Reservation;
 pub(crate) use entity::Entity;
 use entity::State;
 pub use entity::{NICE_MAX, NICE_MIN};
-pub use policy::{Policy, REAL_TIME_PRIORITY_MAX, Schedule};
+pub use policy::{Policy, REAL_TIME_PRIORITY_MAX, Schedule, slice_ns};
 use queue::RunQueue;
 
 /// Time between looks at the running thread, and so the time slice.
@@ -262,8 +262,13 @@ pub fn timer_interrupt() {
     }
     let elapsed_ns = now.saturating_sub(queue.ticked_ns);
     if elapsed_ns < TICK_NS {
-        // A timer in between.
-        let next_ns = queue.ticked_ns + TICK_NS;
+        // A timer in between, or the end of a slice of the thread's own.
+        let mut next_ns = queue.ticked_ns + TICK_NS;
+        if thread.entity.slice_left_ns().is_some() {
+            queue.charge(now);
+            queue.tick(&thread, now);
+            next_ns = next_ns.min(now + slice_left_ns(&thread));
+        }
         drop(queue);
         timer::program_before(next_ns);
         limit_watch::tell_overrun(&thread);
@@ -282,7 +287,15 @@ pub fn timer_interrupt() {
     thread.process().cpu_timers.tick();
     limit_watch::tick(&thread);
     limit_watch::tell_overrun(&thread);
-    timer::program_before(now + TICK_NS);
+    timer::program_before(now + slice_left_ns(&thread));
+}
+
+/// Returns how long a thread may run until the next look at it.
+fn slice_left_ns(thread: &Thread) -> u64 {
+    match thread.entity.slice_left_ns() {
+        Some(left_ns) if left_ns > 0 => left_ns.min(TICK_NS),
+        _ => TICK_NS,
+    }
 }
 
 /// Acts on another CPU's wish that this one looks at its run queue.
@@ -424,6 +437,7 @@ fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
         return None;
     }
     let next = queue.pick(now);
+    next.entity.renew_slice();
     if Arc::ptr_eq(&previous, &next) {
         queue.current = Some(next);
         return None;
@@ -435,7 +449,7 @@ fn choose(leave: Leave) -> Option<Arc<KernelContext>> {
     if next.is_user.load(Ordering::Relaxed) {
         queue.load_user_registers(&next);
         // The hardware is asked only if it would fire later than the slice ends.
-        timer::program_before(now + TICK_NS);
+        timer::program_before(now + slice_left_ns(&next));
     }
     if next.entity.has_deadline() {
         timer::program_before(next.entity.served.budget().end_ns(now));

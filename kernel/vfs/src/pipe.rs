@@ -170,6 +170,12 @@ impl Pipe {
         self.filled.store(ring.length(), Ordering::SeqCst);
     }
 
+    /// Waits until nobody has the pipe open for reading, or a signal comes.
+    pub fn wait_until_unread(&self) {
+        let is_unread = || (!self.has_readers()).then_some(());
+        let _interrupted = self.write_queue.wait_interruptible(None, is_unread);
+    }
+
     fn has_readers(&self) -> bool {
         self.readers.load(Ordering::SeqCst) > 0
     }

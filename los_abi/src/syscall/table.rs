@@ -167,7 +167,7 @@ macro_rules! for_each_syscall {
             { remap_file_pages, x86_64: 216, aarch64: 234, (address: u64, length: usize, prot: ProtFlags, page: u64, flags: MapFlags), Full, "" }
             { mseal, x86_64: 462, aarch64: 462, (address: u64, length: usize, flags: u64), Full, "" }
             { process_madvise, x86_64: 440, aarch64: 440, (pidfd: Fd, vectors: UserPtr<IoVec>, count: usize, advice: i32, flags: u32), Full, "" }
-            { process_mrelease, x86_64: 448, aarch64: 448, (pidfd: Fd, flags: u32), Partial, "the memory goes when the process's threads have ended" }
+            { process_mrelease, x86_64: 448, aarch64: 448, (pidfd: Fd, flags: u32), Full, "" }
             { cachestat, x86_64: 451, aarch64: 451, (fd: Fd, range: UserPtr<CachestatRange>, state: UserPtr<Cachestat>, flags: u32), Full, "" }
             { pkey_mprotect, x86_64: 329, aarch64: 288, (address: u64, length: usize, prot: ProtFlags, key: i32), Partial, "no keys, as on a processor without them" }
             { pkey_alloc, x86_64: 330, aarch64: 289, (flags: u64, rights: u64), Partial, "no keys, as on a processor without them" }
@@ -236,7 +236,7 @@ macro_rules! for_each_syscall {
             { sched_getparam, x86_64: 143, aarch64: 121, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_setparam, x86_64: 142, aarch64: 118, (pid: i32, param: UserPtr<SchedParam>), Full, "" }
             { sched_getattr, x86_64: 315, aarch64: 275, (pid: i32, attributes: UserPtr<SchedAttr>, size: u32, flags: u32), Full, "" }
-            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no limits of utilization: EOPNOTSUPP; time-sharing threads get no slice of their own" }
+            { sched_setattr, x86_64: 314, aarch64: 274, (pid: i32, attributes: UserPtr<SchedAttr>, flags: u32), Partial, "no limits of utilization: EOPNOTSUPP" }
             { sched_get_priority_max, x86_64: 146, aarch64: 125, (policy: i32), Full, "" }
             { sched_get_priority_min, x86_64: 147, aarch64: 126, (policy: i32), Full, "" }
             { sched_rr_get_interval, x86_64: 148, aarch64: 127, (pid: i32, interval: UserPtr<Timespec>), Full, "" }

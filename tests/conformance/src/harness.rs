@@ -46,6 +46,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "memory_lock::lock_checks",
     "memory_lock::mincore_checks",
     "memory_policy::",
+    "proc_memory::",
     "special_memory::",
     "memory_calls::",
     "guards::",

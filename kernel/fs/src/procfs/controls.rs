@@ -15,6 +15,12 @@ use super::text::Text;
 
 type Done = Result<(), Errno>;
 
+/// The highest adjustment of badness; the lowest is minus that.
+const ADJUSTMENT_MAX: i32 = 1000;
+/// The same by the older scale.
+const OLD_ADJUSTMENT_MAX: i32 = 15;
+const OLD_ADJUSTMENT_MIN: i32 = -17;
+
 pub(super) fn show_name(task: &Task, text: &mut Text) -> Done {
     text.bytes(task.name().as_bytes());
     text.bytes(b"\n");
@@ -90,16 +96,63 @@ pub(super) fn show_adjustment(task: &Task, text: &mut Text) -> Done {
 }
 
 pub(super) fn store_adjustment(task: &Task, bytes: &[u8]) -> Done {
-    let number = str::from_utf8(bytes)
-        .ok()
-        .and_then(|digits| digits.trim().parse().ok());
-    let new: i32 = number
-        .filter(|new| (-1000..=1000).contains(new))
-        .ok_or(Errno::EINVAL)?;
+    let new = number(bytes)?;
+    if !(-ADJUSTMENT_MAX..=ADJUSTMENT_MAX).contains(&new) {
+        return Err(Errno::EINVAL);
+    }
+    adjust(task, new)
+}
+
+fn adjust(task: &Task, new: i32) -> Done {
     let lowers = new < task.process().oom_score_adjustment.load(Ordering::Relaxed);
     if lowers && !super::reader().capable(Capability::SysResource) {
         return Err(Errno::EACCES);
     }
     task.process().oom_score_adjustment.store(new, Ordering::Relaxed);
     Ok(())
+}
+
+fn number(bytes: &[u8]) -> Result<i32, Errno> {
+    let digits = str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
+    digits.trim().parse().map_err(|_| Errno::EINVAL)
+}
+
+/// Shows the adjustment by the scale of old programs: -17 stands for -1000 and 15 for 1000.
+pub(super) fn show_old_adjustment(task: &Task, text: &mut Text) -> Done {
+    let new = task.process().oom_score_adjustment.load(Ordering::Relaxed);
+    let old = match new {
+        ADJUSTMENT_MAX => OLD_ADJUSTMENT_MAX,
+        _ => (-OLD_ADJUSTMENT_MIN * new / ADJUSTMENT_MAX).min(OLD_ADJUSTMENT_MAX),
+    };
+    writeln!(text, "{old}");
+    Ok(())
+}
+
+pub(super) fn store_old_adjustment(task: &Task, bytes: &[u8]) -> Done {
+    match number(bytes)? {
+        OLD_ADJUSTMENT_MAX => adjust(task, ADJUSTMENT_MAX),
+        old if (OLD_ADJUSTMENT_MIN..OLD_ADJUSTMENT_MAX).contains(&old) => {
+            adjust(task, old * ADJUSTMENT_MAX / -OLD_ADJUSTMENT_MIN)
+        }
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// Forgets what of memory was used (proc_pid_clear_refs(5)): 1 to 4 are about marks of pages that are not kept, since
+/// none are taken away; 5 is about the most that was ever in memory.
+pub(super) fn clear_references(task: &Task, bytes: &[u8]) -> Done {
+    match number(bytes)? {
+        1..=4 => {}
+        5 => {
+            if let Some(memory) = task.process().memory() {
+                memory.reset_peak();
+            }
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    if task.process().is_zombie() {
+        Err(Errno::ESRCH)
+    } else {
+        Ok(())
+    }
 }

@@ -12,6 +12,7 @@ mod maps;
 mod memory;
 mod mounts;
 mod node;
+mod page_map;
 mod program;
 mod root;
 mod settings;

@@ -135,6 +135,15 @@ pub(super) static TABLE: &[Entry<System>] = &[
                 },
             ),
             setting(
+                "core_pipe_limit",
+                |_, text| line(text, core_dump::settings::pipe_limit()),
+                |_, bytes| {
+                    let value = u32::try_from(integer(bytes)?).map_err(|_| Errno::EINVAL)?;
+                    core_dump::settings::set_pipe_limit(value);
+                    Ok(())
+                },
+            ),
+            setting(
                 "core_uses_pid",
                 |_, text| line(text, core_dump::settings::uses_pid()),
                 |_, bytes| {

@@ -14,7 +14,7 @@ use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
 use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
 use super::text::{Text, parse_number};
-use super::{controls, maps, memory, mounts, program, root, smaps, stat, status, usage};
+use super::{controls, maps, memory, mounts, page_map, program, root, smaps, stat, status, usage};
 
 type Done = Result<(), Errno>;
 
@@ -251,6 +251,11 @@ static TABLE: &[Entry<Task>] = &[
     listing("fdinfo", 0o555, descriptors::infos),
     guarded("auxv", 0o400, program::auxiliary_vector),
     text("cmdline", program::command_line),
+    Entry {
+        name: "clear_refs",
+        mode: 0o200,
+        content: Content::Setting(|_, _| Err(Errno::EINVAL), controls::clear_references),
+    },
     setting("comm", controls::show_name, controls::store_name),
     setting(
         "coredump_filter",
@@ -272,10 +277,20 @@ static TABLE: &[Entry<Task>] = &[
     text("mounts", mounts::table),
     text("oom_score", show_badness),
     setting(
+        "oom_adj",
+        controls::show_old_adjustment,
+        controls::store_old_adjustment,
+    ),
+    setting(
         "oom_score_adj",
         controls::show_adjustment,
         controls::store_adjustment,
     ),
+    Entry {
+        name: "pagemap",
+        mode: 0o400,
+        content: Content::Data(page_map::open),
+    },
     guarded("personality", 0o400, show_personality),
     place("root", |task| directories(task, |fs| fs.root.clone())),
     guarded("smaps", 0o444, smaps::show),

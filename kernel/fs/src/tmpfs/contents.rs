@@ -131,6 +131,9 @@ impl Contents {
         if size < old && seals.contains(SealFlags::SHRINK) || size > old && seals.contains(SealFlags::GROW) {
             return Err(Errno::EPERM);
         }
+        if size >= old {
+            self.clear_tail(old, size);
+        }
         // Before the pages go: what is mapped from now on ends here.
         self.size.store(size, Ordering::Release);
         if size >= old {
@@ -165,6 +168,9 @@ impl Contents {
         }
         let (first, last) = (start / PAGE_BYTES as u64, end.div_ceil(PAGE_BYTES as u64));
         budget.check(last - first)?;
+        if growth == Growth::Grow {
+            self.clear_tail(self.size(), end);
+        }
         let mut added = Vec::new();
         let result = (first..last).try_for_each(|index| match sync::give_way() {
             true => self.reserve_page(budget, index, &mut added),
@@ -268,6 +274,7 @@ impl Contents {
             .ok_or(Errno::EFBIG)?;
         let count = room.min(input.remaining() as u64);
         let count = self.unsealed(offset, count)? as usize;
+        self.clear_tail(self.size(), offset);
         let done = transfer(offset, count, |index, within, chunk| {
             self.store(budget, input, index, within, chunk)
         })?;
@@ -328,6 +335,20 @@ impl Contents {
             }
         }
         Ok(taken)
+    }
+
+    /// Zeroes what a mapping may have written behind the end, up to `end` or that of the page: it becomes part of the
+    /// file now, and never was.
+    fn clear_tail(&self, size: u64, end: u64) {
+        let page = PAGE_BYTES as u64;
+        let (index, within) = split(size);
+        let end = end.min((index + 1) * page);
+        if within == 0 || end <= size {
+            return;
+        }
+        if let Some(frame) = self.pages.lock().get(index) {
+            frame.fill_range(within, (end - size) as usize, 0);
+        }
     }
 
     /// Zeroes the bytes from `start` to `end`: whole pages go, the ends of others are overwritten.

@@ -56,7 +56,7 @@ pub use lock::{LockMode, Locker};
 pub use lowest::{lowest_address, set_lowest_address};
 pub use map::{MapRequest, Source};
 pub use remap::RemapRequest;
-pub use usage::VmaUsage;
+pub use usage::{FrameNumbers, VmaUsage};
 
 /// Most mappings of one address space: `vm.max_map_count`, with Linux's default.
 static MAX_MAPPINGS: AtomicUsize = AtomicUsize::new(65530);

@@ -2,9 +2,10 @@
 
 use los_abi::mm::ProtFlags;
 use los_arch::hal::paging::{Leaf, LeafAction, PageFlags};
-use los_arch::hal::{PAGE_SIZE, VirtAddr};
+use los_arch::hal::{PAGE_SHIFT, PAGE_SIZE, VirtAddr};
 
 use super::account::{VmaInfo, describe};
+use super::lock::is_special;
 use super::protect::with_frame;
 use super::{AddressSpace, Inner, is_zero_frame};
 use crate::vma::{Attributes, Backing};
@@ -96,6 +97,64 @@ impl AddressSpace {
             visit(&describe(vma), &usage);
         }
     }
+}
+
+/// The page is in memory (proc_pid_pagemap(5)).
+const PAGE_PRESENT: u64 = 1 << 63;
+/// The page is a file's, or shared memory.
+const PAGE_OF_FILE: u64 = 1 << 61;
+/// Nobody else has the page mapped.
+const PAGE_EXCLUSIVE: u64 = 1 << 56;
+
+/// Whether somebody is told where in the machine's memory pages are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FrameNumbers {
+    /// They are.
+    Shown,
+    /// They are not, as it would help an attack.
+    Hidden,
+}
+
+impl AddressSpace {
+    /// Fills in what /proc/PID/pagemap says of the pages from an address on.
+    pub fn describe_pages(&self, first: u64, numbers: FrameNumbers, entries: &mut [u64]) {
+        let inner = self.inner.lock();
+        for (entry, page) in entries.iter_mut().zip((first..).step_by(PAGE_SIZE)) {
+            let leaf = inner.table.query(&inner.tables, VirtAddr::new(page));
+            *entry = leaf.map_or(0, |leaf| page_entry(&leaf, numbers));
+        }
+    }
+
+    /// Forgets how much was in memory at any time before (`clear_refs` of proc(5)).
+    pub fn reset_peak(&self) {
+        let mut inner = self.inner.lock();
+        inner.resident.peak = inner.resident.pages;
+    }
+
+    /// Takes away all that is the program's own, as nobody needs it any more. Whoever still looks finds zeros.
+    pub fn reap(&self) {
+        self.with(|inner, flush| {
+            let (mappings, mut leaves) = inner.parts();
+            let own = mappings.iter().filter(|vma| !vma.is_shared() && !is_special(vma));
+            for vma in own {
+                leaves.zap(vma.start..vma.end, flush);
+            }
+        });
+    }
+}
+
+fn page_entry(leaf: &Leaf, numbers: FrameNumbers) -> u64 {
+    let number = match numbers {
+        FrameNumbers::Shown => leaf.phys.as_u64() >> PAGE_SHIFT,
+        FrameNumbers::Hidden => 0,
+    };
+    if is_zero_frame(leaf.phys) {
+        return PAGE_PRESENT | number;
+    }
+    let (sharers, is_cached) = sharers(leaf);
+    let of_file = if is_cached { PAGE_OF_FILE } else { 0 };
+    let exclusive = if sharers == 1 { PAGE_EXCLUSIVE } else { 0 };
+    PAGE_PRESENT | of_file | exclusive | number
 }
 
 /// Returns how many mappings show a leaf's frame, and whether it is a page of an object, which holds one

@@ -55,11 +55,11 @@ pub(crate) fn process_mrelease(ctx: &Context<'_>, pidfd: Fd, flags: u32) -> Resu
     }
     let file = ctx.files().get(pidfd)?;
     let process = PidFd::of(&file)?.process()?;
-    process.memory().ok_or(Errno::ESRCH)?;
-    // What is ending frees its memory by itself.
-    if process.is_ending() {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL.into())
+    let memory = process.memory().ok_or(Errno::ESRCH)?;
+    if !task::oom::are_all_ending(&process, &memory)? {
+        return Err(Errno::EINVAL.into());
     }
+    // It would go when the last thread has ended, which may wait for something.
+    memory.reap();
+    Ok(0)
 }

@@ -140,6 +140,7 @@ fn set_parameters(
         priority: param.sched_priority.cast_unsigned(),
         nice: thread.nice(),
         reservation: Reservation::default(),
+        slice_ns: None,
         resets_on_fork,
         clamps_utilization: false,
         keeps_parameters: false,
@@ -187,6 +188,7 @@ pub(crate) fn sched_setattr(
             reclaims: keeps(SCHED_FLAG_RECLAIM),
             tells_overrun: keeps(SCHED_FLAG_DL_OVERRUN),
         },
+        slice_ns: Some(new.sched_runtime),
         resets_on_fork: keeps(SCHED_FLAG_RESET_ON_FORK),
         clamps_utilization: keeps(UTILIZATION_FLAGS),
         keeps_parameters: keeps(SCHED_FLAG_KEEP_PARAMS),
@@ -272,7 +274,12 @@ pub(crate) fn sched_getattr(
             schedule.nice
         },
         sched_priority: schedule.priority,
-        sched_runtime: schedule.reservation.runtime_ns,
+        sched_runtime: match schedule.policy {
+            Policy::Deadline => schedule.reservation.runtime_ns,
+            policy if policy.is_real_time() => 0,
+            _ if schedule.slice_ns == 0 => sched::turn_ns(schedule.policy),
+            _ => schedule.slice_ns,
+        },
         sched_deadline: schedule.reservation.deadline_ns,
         sched_period: schedule.reservation.period_ns,
         ..SchedAttr::default()

@@ -15,6 +15,7 @@ pub mod settings;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
@@ -119,6 +120,19 @@ fn destination(ctx: &Context<'_>, signal: Signal) -> Option<Destination> {
 
 /// Writes the dump; false when there is none.
 fn dump(ctx: &Context<'_>, info: &SigInfo, destination: &Destination) -> bool {
+    /// How many dumps go to programs now.
+    static PIPED: AtomicU32 = AtomicU32::new(0);
+    let Destination::Program(_) = destination else {
+        return dump_to(ctx, info, destination);
+    };
+    let limit = settings::pipe_limit();
+    let is_allowed = PIPED.fetch_add(1, Ordering::SeqCst) < limit || limit == 0;
+    let has_core = is_allowed && dump_to(ctx, info, destination);
+    PIPED.fetch_sub(1, Ordering::SeqCst);
+    has_core
+}
+
+fn dump_to(ctx: &Context<'_>, info: &SigInfo, destination: &Destination) -> bool {
     let (file, has_holes) = match destination {
         Destination::File(name) => (open(ctx, name), true),
         Destination::Program(words) => (helper::start(words), false),
@@ -143,7 +157,16 @@ fn dump(ctx: &Context<'_>, info: &SigInfo, destination: &Destination) -> bool {
         position: 0,
         written: 0,
     };
-    elf::write(ctx, info, &mut out)
+    let has_core = elf::write(ctx, info, &mut out);
+    if !has_holes && settings::pipe_limit() != 0 {
+        let pipe = file.ops().ok().and_then(|ops| vfs::pipe::of(&**ops)).cloned();
+        drop(file);
+        // The program may look at the process in /proc until it has read all.
+        if let Some(pipe) = pipe {
+            pipe.wait_until_unread();
+        }
+    }
+    has_core
 }
 
 /// Makes the file of a dump, in place of an older one. That of a program with others' rights belongs to root, and

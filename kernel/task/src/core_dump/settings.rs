@@ -15,6 +15,7 @@ pub type Pattern = ArrayVec<u8, PATTERN_MAX>;
 /// `None` until it is changed.
 static PATTERN: SpinLock<Option<Pattern>> = SpinLock::new(Rank::Process, None);
 static USES_PID: AtomicU32 = AtomicU32::new(0);
+static PIPE_LIMIT: AtomicU32 = AtomicU32::new(0);
 static SET_ID: AtomicU32 = AtomicU32::new(0);
 
 /// Whether a process may be looked into, and dumped (PR_SET_DUMPABLE, `fs.suid_dumpable`).
@@ -82,4 +83,15 @@ pub fn of_set_id() -> Dumpable {
 /// Sets what [`of_set_id`] returns.
 pub fn set_of_set_id(value: Dumpable) {
     SET_ID.store(value.number(), Ordering::Relaxed);
+}
+
+/// Returns how many dumps go to programs at a time, each with its process until the program has read it
+/// (`kernel.core_pipe_limit`). 0 is without limit, and without waiting.
+pub fn pipe_limit() -> u32 {
+    PIPE_LIMIT.load(Ordering::Relaxed)
+}
+
+/// Sets what [`pipe_limit`] returns.
+pub fn set_pipe_limit(value: u32) {
+    PIPE_LIMIT.store(value, Ordering::Relaxed);
 }

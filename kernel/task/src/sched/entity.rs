@@ -55,6 +55,10 @@ pub(crate) struct Entity {
     resets_on_fork: AtomicBool,
     /// What a thread of [`Policy::Deadline`] may take, and has left.
     pub(super) served: Served,
+    /// How long the thread runs at a time while it shares; 0 for as long as all others.
+    slice_ns: AtomicU64,
+    /// What is left of that.
+    slice_left_ns: AtomicU64,
     /// What is left of a turn of [`Policy::RoundRobin`].
     turn_ns: AtomicU64,
     /// Real time that the thread has taken since it last waited (RLIMIT_RTTIME).
@@ -76,6 +80,8 @@ impl Entity {
             priority: AtomicU32::new(0),
             resets_on_fork: AtomicBool::new(false),
             served: Served::new(),
+            slice_ns: AtomicU64::new(0),
+            slice_left_ns: AtomicU64::new(0),
             turn_ns: AtomicU64::new(ROUND_ROBIN_NS),
             unslept_ns: AtomicU64::new(0),
             affinity: AtomicU64::new(u64::MAX),
@@ -96,6 +102,7 @@ impl Entity {
             nice: self.nice(),
             resets_on_fork: self.resets_on_fork.load(Ordering::Relaxed),
             reservation: self.served.reservation(),
+            slice_ns: self.slice_ns.load(Ordering::Relaxed),
         }
     }
 
@@ -107,7 +114,23 @@ impl Entity {
         self.take_highest();
         self.resets_on_fork
             .store(schedule.resets_on_fork, Ordering::Relaxed);
+        self.slice_ns.store(schedule.slice_ns, Ordering::Relaxed);
+        self.renew_slice();
         self.set_nice(schedule.nice);
+    }
+
+    /// Begins a slice, if the thread has one of its own.
+    #[inline]
+    pub(super) fn renew_slice(&self) {
+        self.slice_left_ns
+            .store(self.slice_ns.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Returns what is left of the thread's own slice, 0 once it is over; `None` for a thread without one.
+    #[inline]
+    pub(super) fn slice_left_ns(&self) -> Option<u64> {
+        let has_one = self.slice_ns.load(Ordering::Relaxed) != 0 && self.priority() == 0;
+        has_one.then(|| self.slice_left_ns.load(Ordering::Relaxed))
     }
 
     #[inline]
@@ -227,6 +250,10 @@ impl Entity {
     /// Advances the virtual runtime by time that the thread has run.
     #[inline]
     pub(crate) fn advance(&self, ran_ns: u64) {
+        if let Some(left_ns) = self.slice_left_ns() {
+            self.slice_left_ns
+                .store(left_ns.saturating_sub(ran_ns), Ordering::Relaxed);
+        }
         let nice = self.nice();
         let is_idle = self.policy.load(Ordering::Relaxed) == Policy::Idle as u8;
         let virtual_ns = if nice == 0 && !is_idle {

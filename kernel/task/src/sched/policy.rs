@@ -63,6 +63,16 @@ impl Policy {
     }
 }
 
+/// Returns the slice that a program gets that asks for one, 0 if it asks for none.
+pub fn slice_ns(asked_ns: u64) -> u64 {
+    const SLICE_MIN_NS: u64 = 100_000;
+    const SLICE_MAX_NS: u64 = 100_000_000;
+    match asked_ns {
+        0 => 0,
+        _ => asked_ns.clamp(SLICE_MIN_NS, SLICE_MAX_NS),
+    }
+}
+
 /// How a thread is scheduled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Schedule {
@@ -76,6 +86,8 @@ pub struct Schedule {
     pub resets_on_fork: bool,
     /// What a thread of [`Policy::Deadline`] may take; nothing for others.
     pub reservation: Reservation,
+    /// How long the thread runs at a time while it shares the processor; 0 for as long as all others.
+    pub slice_ns: u64,
 }
 
 impl Schedule {
@@ -90,6 +102,7 @@ impl Schedule {
         Self {
             nice: self.nice.max(0),
             resets_on_fork: false,
+            slice_ns: 0,
             ..self
         }
     }
@@ -107,6 +120,7 @@ mod tests {
             nice: -5,
             resets_on_fork: false,
             reservation: Reservation::default(),
+            slice_ns: 0,
         };
         assert_eq!(urgent.of_child(), urgent);
         let resets_on_fork = true;

@@ -392,8 +392,12 @@ impl RunQueue {
             waiting > own || entity.is_turn_over() || is_exhausted && !self.ready.is_empty()
         } else {
             let has_older = |first: &Ready<FairKey>| first.key.0.0 < entity.virtual_ns();
-            waiting != 0 && !is_exhausted || self.ready.peek().is_some_and(has_older)
+            let is_slice_over = entity.slice_left_ns().is_none_or(|left_ns| left_ns == 0);
+            waiting != 0 && !is_exhausted || is_slice_over && self.ready.peek().is_some_and(has_older)
         };
+        if !is_over && entity.slice_left_ns() == Some(0) {
+            entity.renew_slice();
+        }
         if is_over {
             thread.accounting.count_involuntary_switch();
             thread.add_work(Work::RESCHEDULE);

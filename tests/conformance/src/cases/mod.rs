@@ -55,6 +55,7 @@ mod poll_events;
 mod poll_masks;
 mod prctl;
 mod proc;
+mod proc_memory;
 mod processes;
 mod restart;
 mod robust_list;
@@ -90,6 +91,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
     [
         founding::CASES,
         proc::CASES,
+        proc_memory::CASES,
         processes::CASES,
         prctl::CASES,
         clone::CASES,

@@ -19,6 +19,7 @@ use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
 cases![
+    slices_of_time_sharing_threads,
     policies_and_priorities,
     policies_need_rights,
     real_time_limit_is_a_right,
@@ -382,5 +383,48 @@ fn timer_slack_is_inherited() -> Outcome {
     ensure_eq!(ended(status), 0);
     set(0)?;
     ensure_eq!(slack(), Ok(first));
+    Ok(())
+}
+
+fn slices_of_time_sharing_threads() -> Outcome {
+    let told = || {
+        let mut attributes = SchedAttr::default();
+        let bytes = size_of::<SchedAttr>() as u64;
+        call(Sysno::sched_getattr, &[0, addr_mut(&mut attributes), bytes, 0])?;
+        Ok::<u64, Errno>(attributes.sched_runtime)
+    };
+    let set = |policy, runtime_ns, flags| {
+        let attributes = SchedAttr {
+            size: size_of::<SchedAttr>() as u32,
+            sched_policy: policy,
+            sched_flags: flags,
+            sched_runtime: runtime_ns,
+            ..SchedAttr::default()
+        };
+        call(Sysno::sched_setattr, &[0, addr(&attributes), 0])
+    };
+    let usual = told()?;
+    if usual == 0 {
+        return Err(Failure::Skip("an older Linux"));
+    }
+    for policy in [0, 3] {
+        for (asked, given) in [
+            (1, 100_000),
+            (5_000_000, 5_000_000),
+            (u64::MAX, 100_000_000),
+            (0, usual),
+        ] {
+            ensure_eq!(set(policy, asked, 0), Ok(0));
+            ensure_eq!(told()?, given);
+        }
+    }
+    ensure_eq!(set(0, 7_000_000, 0), Ok(0));
+    ensure_eq!(ended(in_child(|| i32::from(told() != Ok(7_000_000)))?), 0);
+    // Other ways to say how leave it alone.
+    ensure_eq!(call(Sysno::sched_setscheduler, &[0, 0, addr(&0_i32)]), Ok(0));
+    ensure_eq!(call(Sysno::setpriority, &[0, 0, 3]), Ok(0));
+    ensure_eq!(told()?, 7_000_000);
+    ensure_eq!(set(0, 7_000_000, 1), Ok(0));
+    ensure_eq!(ended(in_child(|| i32::from(told() != Ok(usual)))?), 0);
     Ok(())
 }

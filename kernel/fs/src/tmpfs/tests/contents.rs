@@ -138,6 +138,26 @@ fn growing_after_a_cut_shows_zeros() {
 }
 
 #[test]
+fn what_mappings_leave_behind_the_end_is_not_part_of_the_file() {
+    let fs = file_system();
+    let grow: [fn(&Arc<dyn Inode>); 3] = [
+        |inode| inode.truncate(300).unwrap(),
+        |inode| assert_eq!(write(&open(inode), 250, b"x"), Ok(1)),
+        |inode| open(inode).allocate(0, 0, 300).unwrap(),
+    ];
+    for (name, grow) in [b"a", b"b", b"c"].into_iter().zip(grow) {
+        let inode = regular(&fs.root(), name);
+        write(&open(&inode), 0, &[9; 100]).unwrap();
+        let frame = inode.clone().pager().unwrap().page(0, Access::Write).unwrap();
+        frame.fill_range(100, 4096 - 100, 7);
+        grow(&inode);
+        let bytes = read(&open(&inode), 90, 160);
+        assert_eq!(bytes[..10], [9; 10]);
+        assert!(bytes[10..].iter().all(|&byte| byte == 0), "{bytes:?}");
+    }
+}
+
+#[test]
 fn extents_are_pages() {
     let fs = file_system();
     let inode = regular(&fs.root(), b"f");

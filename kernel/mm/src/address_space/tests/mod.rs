@@ -6,6 +6,7 @@ mod errors;
 mod fork;
 mod model;
 mod objects;
+mod others;
 mod parts;
 mod processors;
 mod remap;

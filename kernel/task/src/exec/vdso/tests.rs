@@ -182,7 +182,7 @@ fn both_pages_are_mapped_side_by_side() {
         new_length: PAGE_BYTES,
         flags: los_abi::mm::MremapFlags::MAYMOVE | los_abi::mm::MremapFlags::FIXED,
         new_address: elsewhere,
-        lowest: Current::USER_START,
+        lowest: mm::lowest_address(),
     };
     assert_eq!(space.remap(moved), Ok(elsewhere));
     assert_eq!(signal_return(&space), Some(elsewhere + CODE_OFFSET as u64 + 3));

@@ -230,3 +230,28 @@ fn who_yields_alone_waits_for_the_next_period() {
     assert!(queue.is_empty());
     assert_eq!(queue.next_event_ns(), Some(10 * MS));
 }
+
+#[test]
+fn a_slice_of_its_own_keeps_a_thread_running() {
+    const MS: u64 = 1_000_000;
+    let threads = [0, 1].map(|_| testing::thread());
+    let [running, waiting] = &threads;
+    let mut queue = queue_of(running, &[waiting]);
+    let slice = |slice_ns| Schedule {
+        slice_ns,
+        ..Schedule::default()
+    };
+    running.entity.set_schedule(slice(10 * MS));
+    queue.charge(4 * MS);
+    queue.tick(running, 4 * MS);
+    assert!(!running.work().contains(Work::RESCHEDULE));
+    assert_eq!(running.entity.slice_left_ns(), Some(6 * MS));
+    queue.charge(11 * MS);
+    queue.tick(running, 11 * MS);
+    assert!(running.work().contains(Work::RESCHEDULE));
+    running.remove_work(Work::RESCHEDULE);
+    // Without one every tick looks at who waits.
+    running.entity.set_schedule(slice(0));
+    queue.tick(running, 11 * MS);
+    assert!(running.work().contains(Work::RESCHEDULE));
+}
