@@ -8,12 +8,13 @@ use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
 use core::any::Any;
+use core::ops::Bound;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::poll::{EPOLLET, EPOLLEXCLUSIVE, PollEvents};
-use sync::{Mutex, Rank, SpinLock, WaitError};
+use sync::{Mutex, Once, Rank, SpinLock, WaitError};
 
 use crate::anonymous::{AnonymousInode, anonymous_file};
 use crate::attributes::FileKind;
@@ -28,6 +29,7 @@ use ready::{Key, Ready};
 pub(crate) use interest::Memberships;
 
 mod interest;
+mod paths;
 mod ready;
 
 /// Sets that may stand in each other, as in Linux.
@@ -67,6 +69,10 @@ pub struct Epoll {
     members: SpinLock<BTreeMap<Key, Arc<Interest>>>,
     /// The latest check of nesting that came here, and how deep that was.
     looked: AtomicU64,
+    /// The latest check of paths that came here.
+    counted: AtomicU64,
+    /// The sets that this one is in itself.
+    above: Once<Arc<Memberships>>,
     ready: Arc<Ready>,
 }
 
@@ -84,16 +90,20 @@ pub fn create(credentials: &Credentials) -> Result<Arc<OpenFile>, Errno> {
         turn: Mutex::new(Rank::Inode, ()),
         members: SpinLock::new(Rank::FileSystem, BTreeMap::new()),
         looked: AtomicU64::new(0),
+        counted: AtomicU64::new(0),
+        above: Once::new(),
         ready: Ready::new(),
     });
     let inode = AnonymousInode::new(FileKind::Regular, 0o600);
-    anonymous_file(
+    let file = anonymous_file(
         b"anon_inode:[eventpoll]",
         inode,
-        epoll,
+        epoll.clone(),
         OpenFlags::RDWR,
         credentials,
-    )
+    )?;
+    epoll.above.call_once(|| file.sets().clone());
+    Ok(file)
 }
 
 /// Returns the set behind an open file.
@@ -107,7 +117,7 @@ impl Epoll {
     ///
     /// # Errors
     /// EPERM for a file that cannot be waited for; EINVAL for the set itself and for `EPOLLEXCLUSIVE` where it
-    /// cannot be; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOSPC when the user has too many members;
+    /// cannot be, or too many ways up through sets; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOSPC when the user has too many members;
     /// ENOMEM.
     pub fn change(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
         if !file.ops()?.is_pollable() {
@@ -127,16 +137,25 @@ impl Epoll {
             }
             _ => {}
         }
-        if let (Some(inner), Change::Add(_)) = (inner, change) {
-            // One at a time, so that two additions cannot close a circle together.
-            static CHECKS: Mutex<u64> = Mutex::new(Rank::Rename, 0);
-            let mut checks = CHECKS.lock();
-            *checks += 1;
+        let is_nested = || self.above.get().is_some_and(|above| above.first().is_some());
+        match change {
+            Change::Add(_) if inner.is_some() || is_nested() => self.add_nested(fd, file, change),
+            _ => self.change_member(fd, file, change),
+        }
+    }
+
+    /// Adds a set, or adds to a set that is in another one.
+    fn add_nested(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
+        // One at a time, so that two additions cannot close a circle together.
+        static CHECKS: Mutex<u64> = Mutex::new(Rank::Rename, 0);
+        let mut checks = CHECKS.lock();
+        *checks += 1;
+        if let Some(inner) = of(file) {
             // How deep the sets above this one go is not known; its own place is the last that is.
             inner.check_nesting(self, NESTING_MAX - 2, *checks)?;
-            return self.change_member(fd, file, change);
         }
-        self.change_member(fd, file, change)
+        self.change_member(fd, file, change)?;
+        paths::check(file, *checks).inspect_err(|_| self.remove(Key::new(fd, file)))
     }
 
     /// Checks that `outer` is not among the sets in this one, and that these are not nested too deep. A set that
@@ -203,6 +222,17 @@ impl Epoll {
         let interest = of_number.nth(index).map(|(_, interest)| interest.clone());
         drop(members);
         interest?.file()
+    }
+
+    fn first_member(&self) -> Option<(Key, Option<Arc<OpenFile>>)> {
+        let first = self.members.lock().first_key_value().map(at);
+        first.map(|(key, interest)| (key, interest.file()))
+    }
+
+    fn member_after(&self, key: Key) -> Option<(Key, Option<Arc<OpenFile>>)> {
+        let range = (Bound::Excluded(key), Bound::Unbounded);
+        let next = self.members.lock().range(range).next().map(at);
+        next.map(|(key, interest)| (key, interest.file()))
     }
 
     fn find(&self, key: Key) -> Option<Arc<Interest>> {
@@ -297,6 +327,11 @@ impl Epoll {
         }
         false
     }
+}
+
+/// Keeps a member of the list when that is unlocked.
+fn at((key, interest): (&Key, &Arc<Interest>)) -> (Key, Arc<Interest>) {
+    (*key, interest.clone())
 }
 
 impl FileOps for Epoll {

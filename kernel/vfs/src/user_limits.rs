@@ -3,6 +3,7 @@
 //! A [`Share`] is taken where a thing is made and kept with it, so that it returns whichever way the thing goes.
 
 use alloc::collections::BTreeMap;
+use core::ops::RangeInclusive;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use hal::PAGE_SIZE;
@@ -30,8 +31,10 @@ pub enum Limit {
     OpenFiles,
 }
 
-/// Least of what Linux computes from the memory that there is.
-const DEFAULT_INOTIFY_WATCHES: usize = 8192;
+/// The part of memory that a user's watches may take, what each is reckoned to, and the least and most of them.
+const INOTIFY_PART_OF_MEMORY: usize = 100;
+const INOTIFY_WATCH_BYTES: usize = 1280;
+const INOTIFY_WATCHES: RangeInclusive<usize> = 8192..=1 << 20;
 /// As many as 1024 pipes have, the default number of a process's descriptors.
 const DEFAULT_PIPE_PAGES: usize = 1024 * 16;
 const DEFAULT_PIPE_BYTES: usize = 1 << 20;
@@ -48,7 +51,7 @@ const BY_MEMORY: usize = usize::MAX;
 static LIMITS: [AtomicUsize; 8] = [
     AtomicUsize::new(INOTIFY_DEFAULT_QUEUED_EVENTS),
     AtomicUsize::new(INOTIFY_DEFAULT_INSTANCES),
-    AtomicUsize::new(DEFAULT_INOTIFY_WATCHES),
+    AtomicUsize::new(BY_MEMORY),
     AtomicUsize::new(BY_MEMORY),
     AtomicUsize::new(DEFAULT_PIPE_PAGES),
     AtomicUsize::new(0),
@@ -74,6 +77,8 @@ fn by_memory(which: Limit) -> usize {
     static PAGES: Once<usize> = Once::new();
     let bytes = *PAGES.call_once(|| mm::frames::statistics().total_pages) * PAGE_SIZE;
     match which {
+        Limit::InotifyWatches => (bytes / INOTIFY_PART_OF_MEMORY / INOTIFY_WATCH_BYTES)
+            .clamp(*INOTIFY_WATCHES.start(), *INOTIFY_WATCHES.end()),
         Limit::EpollWatches => bytes / EPOLL_PART_OF_MEMORY / crate::epoll::MEMBER_BYTES,
         Limit::OpenFiles => LEAST_OPEN_FILES.max(bytes / FILES_PART_OF_MEMORY / FILE_BYTES),
         _ => BY_MEMORY,

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
+use core::ops::Bound;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
@@ -40,7 +41,7 @@ pub(super) struct Interest {
 }
 
 /// A set by its address, and a member of it.
-type Place = (usize, Key);
+pub(super) type Place = (usize, Key);
 
 /// The sets that a file is in.
 pub(crate) struct Memberships {
@@ -62,6 +63,19 @@ impl Memberships {
     fn remove(&self, set: &Weak<Epoll>, key: Key) {
         let removed = self.places.lock().remove(&(set.as_ptr().addr(), key));
         drop(removed);
+    }
+
+    /// Returns the first of the sets.
+    pub(super) fn first(&self) -> Option<(Place, Weak<Epoll>)> {
+        let places = self.places.lock();
+        places.iter().next().map(|(place, set)| (*place, set.clone()))
+    }
+
+    /// Returns the one behind another.
+    pub(super) fn after(&self, place: Place) -> Option<(Place, Weak<Epoll>)> {
+        let places = self.places.lock();
+        let mut rest = places.range((Bound::Excluded(place), Bound::Unbounded));
+        rest.next().map(|(place, set)| (*place, set.clone()))
     }
 
     #[cfg(test)]

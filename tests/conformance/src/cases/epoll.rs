@@ -28,6 +28,7 @@ cases![
     epoll_keeps_what_cannot_be_stored,
     epoll_one_shot_hears_of_the_end,
     epoll_gives_every_file_its_turn,
+    epoll_counts_the_ways_up,
 ];
 
 const IN: u32 = PollEvents::IN.bits() as u32;
@@ -244,5 +245,49 @@ fn epoll_gives_every_file_its_turn() -> Outcome {
         let count = call(Sysno::epoll_pwait, &[set, addr_mut(&mut event), 1, 0, 0, 8])?;
         ensure_eq!((count, event.data()), (1, turn % 3));
     }
+    Ok(())
+}
+
+/// A file may be told of through so many chains of sets, the longer the fewer.
+fn epoll_counts_the_ways_up() -> Outcome {
+    const WAYS: usize = 500;
+    let counter = call(Sysno::eventfd2, &[0, 0])? as i32;
+    let (inner, empty) = (create()?, create()?);
+    control(inner, EPOLL_CTL_ADD, counter, IN, 1)?;
+    for _ in 0..WAYS {
+        let outer = create()?;
+        control(outer, EPOLL_CTL_ADD, inner as i32, IN, 2)?;
+        control(outer, EPOLL_CTL_ADD, empty as i32, IN, 3)?;
+    }
+    let beyond = create()?;
+    ensure_eq!(
+        control(beyond, EPOLL_CTL_ADD, inner as i32, IN, 2).err(),
+        Some(Errno::EINVAL)
+    );
+    ensure_eq!(
+        control(beyond, EPOLL_CTL_DEL, inner as i32, 0, 0).err(),
+        Some(Errno::ENOENT)
+    );
+    // As many as allowed lead to the next one, too; but to a set without files, any number may.
+    let other = call(Sysno::eventfd2, &[0, 0])? as i32;
+    control(inner, EPOLL_CTL_ADD, other, IN, 4)?;
+    control(beyond, EPOLL_CTL_ADD, empty as i32, IN, 5)?;
+    ensure_eq!(
+        control(empty, EPOLL_CTL_ADD, counter, IN, 6).err(),
+        Some(Errno::EINVAL)
+    );
+    control(beyond, EPOLL_CTL_DEL, empty as i32, 0, 0)?;
+    // Those by way of the other set count as well.
+    ensure_eq!(
+        control(empty, EPOLL_CTL_ADD, counter, IN, 6).err(),
+        Some(Errno::EINVAL)
+    );
+    control(
+        empty,
+        EPOLL_CTL_ADD,
+        call(Sysno::eventfd2, &[0, 0])? as i32,
+        IN,
+        7,
+    )?;
     Ok(())
 }
