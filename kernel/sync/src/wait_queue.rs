@@ -16,6 +16,9 @@ use crate::spinlock::SpinLock;
 /// How many are woken between two looks at a queue.
 const BATCH: usize = 4;
 
+/// How long a thread sleeps that no queue has room for.
+const LOOK_AGAIN_NS: u64 = 10_000_000;
+
 /// Threads that wait, first come first served.
 #[derive(Debug)]
 pub struct WaitQueue {
@@ -246,7 +249,7 @@ impl WaitQueue {
             if let Some(value) = condition() {
                 return value;
             }
-            park::park(None);
+            place.park(None);
         }
     }
 
@@ -273,7 +276,7 @@ impl WaitQueue {
             } else if deadline_ns.is_some_and(|deadline| now_ns() >= deadline) {
                 WaitError::TimedOut
             } else {
-                park::park(deadline_ns);
+                place.park(deadline_ns);
                 continue;
             };
             place.give_up();
@@ -281,15 +284,17 @@ impl WaitQueue {
         }
     }
 
-    pub(crate) fn enqueue(&self, thread: ThreadHandle, kind: EntryKind) -> u64 {
+    /// Adds an entry; `None` without memory, since any number may wait.
+    pub(crate) fn enqueue(&self, thread: ThreadHandle, kind: EntryKind) -> Option<u64> {
         let mut entries = self.entries.lock();
+        entries.list.try_reserve(1).ok()?;
         let ticket = entries.next_ticket;
         entries.next_ticket += 1;
         entries.list.push_back(Entry { ticket, thread, kind });
         self.waiting.store(entries.list.len(), Ordering::Relaxed);
         // Orders the entry before the waiter's look at the state; pairs with the fence in `wake_n`.
         fence(Ordering::SeqCst);
-        ticket
+        Some(ticket)
     }
 
     /// Removes an entry; false when a wake-up has taken it.
@@ -333,8 +338,17 @@ impl<'a> Place<'a> {
     /// Queues up, unless still queued after a spurious return.
     fn enter(&mut self) {
         if !self.ticket.is_some_and(|ticket| self.queue.holds(ticket)) {
-            self.ticket = Some(self.queue.enqueue(self.thread.clone(), EntryKind::Exclusive));
+            self.ticket = self.queue.enqueue(self.thread.clone(), EntryKind::Exclusive);
         }
+    }
+
+    /// Sleeps. Who could not queue up for want of memory looks again soon.
+    fn park(&self, deadline_ns: Option<u64>) {
+        let soon = self.ticket.is_none().then(|| now_ns() + LOOK_AGAIN_NS);
+        park::park(match (deadline_ns, soon) {
+            (Some(deadline), Some(soon)) => Some(deadline.min(soon)),
+            (deadline, soon) => deadline.or(soon),
+        });
     }
 
     /// Leaves without the condition; a wake-up that had already been given goes to the next thread.
@@ -481,7 +495,7 @@ mod tests {
         let waiters = [(); 3].map(|()| Arc::new(Counter(AtomicU32::new(0))));
         queue.enqueue(waiters[0].clone(), EntryKind::Observer);
         queue.enqueue(waiters[1].clone(), EntryKind::Exclusive);
-        let last = queue.enqueue(waiters[2].clone(), EntryKind::Exclusive);
+        let last = queue.enqueue(waiters[2].clone(), EntryKind::Exclusive).unwrap();
         assert!(queue.wake_one());
         assert_eq!(waiters.clone().map(|w| w.0.load(Ordering::Relaxed)), [1, 1, 0]);
         assert!(queue.dequeue(last));

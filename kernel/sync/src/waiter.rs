@@ -44,7 +44,9 @@ impl Waiter {
     /// ENOMEM.
     pub fn register(&mut self, queue: &Arc<WaitQueue>) -> Result<(), Errno> {
         self.places.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
-        let ticket = queue.enqueue(self.thread.clone(), self.kind);
+        let ticket = queue
+            .enqueue(self.thread.clone(), self.kind)
+            .ok_or(Errno::ENOMEM)?;
         self.places.push((queue.clone(), ticket));
         Ok(())
     }

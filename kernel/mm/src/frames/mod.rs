@@ -24,7 +24,7 @@ use sync::{Rank, SpinLock};
 pub(crate) use cache::{Purpose, allocate_known_zero, allocate_raw, drain, free_raw, free_zeroed};
 pub(crate) use info::{PageInfo, info};
 pub(crate) use layout::MAX_RANGES;
-pub(crate) use physical::{FrameNumber, allocate_run, free_run, headroom_beside, total};
+pub(crate) use physical::{FrameNumber, allocate_run, free_run, room_for_run, total};
 
 use info::{CACHED, INSTRUCTIONS_SYNCHRONISED};
 

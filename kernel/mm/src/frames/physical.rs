@@ -74,9 +74,9 @@ pub(super) fn headroom() -> bool {
     FREE.load(Ordering::Relaxed) > LOW_WATER.load(Ordering::Relaxed)
 }
 
-/// Reports whether more than half of the kernel's reserve would be left without so many frames.
-pub(crate) fn headroom_beside(frames: usize) -> bool {
-    FREE.load(Ordering::Relaxed) > LOW_WATER.load(Ordering::Relaxed).saturating_add(frames)
+/// Reports whether a further large block leaves the kernel's small ones enough: an eighth of the reserve.
+pub(crate) fn room_for_run(frames: usize) -> bool {
+    FREE.load(Ordering::Relaxed) > (LOW_WATER.load(Ordering::Relaxed) / 4).saturating_add(frames)
 }
 
 /// Reports whether more than [`FILES_FACTOR`] times the reserve is left.

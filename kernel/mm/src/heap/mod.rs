@@ -24,7 +24,7 @@ const CLASSES: [u16; 16] = [
 const GRAIN: usize = 16;
 /// Blocks above this size are whole pages.
 const MAX_SMALL: usize = 2048;
-/// Larger blocks are what a program can size: they are allocated fallibly, and leave the kernel its reserve.
+/// Larger blocks are what a program can size: they are allocated fallibly, and leave some memory to small ones.
 const MAX_PLAIN_PAGES: usize = 2;
 /// The class for a size in grains.
 const CLASS_OF: [u8; MAX_SMALL / GRAIN + 1] = class_table();
@@ -162,7 +162,7 @@ fn most_cached(class: usize) -> usize {
 #[cold]
 fn allocate_pages(layout: Layout) -> *mut u8 {
     let pages = layout.size().div_ceil(PAGE_SIZE).max(1);
-    if pages > MAX_PLAIN_PAGES && !frames::headroom_beside(pages) {
+    if pages > MAX_PLAIN_PAGES && !frames::room_for_run(pages) {
         return ptr::null_mut();
     }
     let first = if pages == 1 && layout.align() <= PAGE_SIZE {
