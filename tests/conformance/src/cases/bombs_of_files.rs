@@ -11,7 +11,7 @@ use los_abi::syscall::Sysno;
 use rt::fs;
 
 use crate::arch::EpollEvent;
-use crate::cases::bombs::{again_and_again, is_levitate, set_limit};
+use crate::cases::bombs::{again_and_again, is_levitate, only_on_levitate, set_limit};
 use crate::cases::ended;
 use crate::harness::{Failure, Outcome, in_child};
 use crate::raw::{addr, addr_mut, call};
@@ -23,6 +23,8 @@ cases![
     pipes_that_are_filled_later_leave_the_kernel_its_memory,
     open_files_are_counted,
     locks_return_their_memory,
+    limits_can_be_told,
+    limits_can_be_changed,
 ];
 
 const RLIMIT_NOFILE: u64 = 7;
@@ -308,5 +310,82 @@ fn locks_return_their_memory() -> Outcome {
         ensure_eq!(lock(F_WRLCK, 0, 0), Ok(0));
         ensure_eq!(lock(F_UNLCK, 0, 0), Ok(0));
         Ok(())
+    })
+}
+
+fn store(path: &[u8], value: &[u8]) -> Result<(), Errno> {
+    fs::File::open_with(path, OpenFlags::WRONLY, 0)?.write_all(value)
+}
+
+/// Each is a number, takes itself and nothing that is none.
+fn limits_can_be_told() -> Outcome {
+    const LIMITS: [&[u8]; 9] = [
+        b"/proc/sys/fs/file-max",
+        b"/proc/sys/fs/nr_open",
+        b"/proc/sys/fs/pipe-max-size",
+        b"/proc/sys/fs/pipe-user-pages-soft",
+        b"/proc/sys/fs/pipe-user-pages-hard",
+        b"/proc/sys/fs/epoll/max_user_watches",
+        b"/proc/sys/fs/inotify/max_queued_events",
+        b"/proc/sys/fs/inotify/max_user_instances",
+        b"/proc/sys/fs/inotify/max_user_watches",
+    ];
+    for path in LIMITS {
+        let value = number_in(path)?;
+        let text = alloc::format!("{value}\n");
+        match store(path, text.as_bytes()) {
+            Err(Errno::EACCES | Errno::EPERM | Errno::EROFS) => return Err(Failure::Skip("not root")),
+            stored => ensure_eq!((path, stored), (path, Ok(()))),
+        }
+        ensure_eq!((path, store(path, b"x")), (path, Err(Errno::EINVAL)));
+        ensure_eq!((path, number_in(path)), (path, Ok(value)));
+    }
+    Ok(())
+}
+
+/// Changes a limit while a check runs as another user.
+fn with_limit(path: &[u8], value: &[u8], check: impl Fn() -> Result<(), i32>) -> Outcome {
+    let before = fs::read(path)?;
+    store(path, value)?;
+    let outcome = as_user(100, check);
+    store(path, &before)?;
+    outcome
+}
+
+/// Limits hold from when they are changed. On Levitate only, where the machine is the test's own.
+fn limits_can_be_changed() -> Outcome {
+    only_on_levitate()?;
+    with_limit(b"/proc/sys/fs/epoll/max_user_watches", b"2", || {
+        let set = call(Sysno::epoll_create1, &[0]).map_err(step(1))?;
+        let mut outcomes = [Ok(0); 3];
+        for outcome in &mut outcomes {
+            let counter = call(Sysno::eventfd2, &[0, 0]).map_err(step(2))?;
+            *outcome = control(set, EPOLL_CTL_ADD, counter);
+        }
+        let wanted = [Ok(0), Ok(0), Err(Errno::ENOSPC)];
+        if outcomes == wanted { Ok(()) } else { Err(3) }
+    })?;
+    with_limit(b"/proc/sys/fs/pipe-user-pages-hard", b"40", || {
+        let made = [pipe(), pipe(), pipe()].map(|made| made.err());
+        let wanted = [None, None, Some(Errno::ENFILE)];
+        if made == wanted { Ok(()) } else { Err(4) }
+    })?;
+    with_limit(b"/proc/sys/fs/pipe-max-size", b"5000", || {
+        let end = pipe().map_err(step(5))?[0];
+        let found = (size_of_pipe(end), resize_pipe(end, 8193));
+        if found == (Ok(8192), Err(Errno::EPERM)) {
+            Ok(())
+        } else {
+            Err(6)
+        }
+    })?;
+    with_limit(b"/proc/sys/fs/nr_open", b"64", || {
+        let far = call(Sysno::fcntl, &[0, F_DUPFD.into(), 64]);
+        let near = call(Sysno::fcntl, &[0, F_DUPFD.into(), 63]);
+        if (near, far) == (Ok(63), Err(Errno::EMFILE)) {
+            Ok(())
+        } else {
+            Err(7)
+        }
     })
 }
