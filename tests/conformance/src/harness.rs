@@ -93,6 +93,8 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "timers::timers_end_at_exec",
     "core_dump::",
     "rseq::",
+    "select::descriptors_beyond_fd_setsize_are_asked",
+    "select::the_table_bounds_the_count",
     "restart::sleeps_in_handlers_do_not_disturb",
     "restart::a_poll_whose_rest_cannot_be_told_ends",
     "job_control::group_of_a_child_after_exec",
