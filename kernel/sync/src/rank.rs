@@ -36,8 +36,8 @@ pub enum Rank {
     Process,
     /// Signal handlers and pending signals.
     Signal,
-    /// How many signals are queued, by user.
-    SignalQuota,
+    /// How many signals, threads and so on users have.
+    UserCount,
     /// A thread's state.
     Thread,
     /// A table of open files.

@@ -33,6 +33,7 @@ use crate::signal::actions::SignalActions;
 use crate::signal::birth::Birth;
 use crate::signal::mask::mask;
 use crate::thread::{NewThread, Thread, Work};
+use crate::user_count::Share;
 use crate::user_loop;
 use request::{NAMESPACES, check_namespaces};
 
@@ -70,7 +71,7 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
         true => None,
         false => Some(Birth::begin(ctx.thread)?),
     };
-    limits::check(ctx)?;
+    let share = limits::count(ctx)?;
     let schedule = ctx.thread.schedule();
     if schedule.policy == Policy::Deadline && !schedule.resets_on_fork {
         // What is reserved is reserved for one.
@@ -80,7 +81,7 @@ pub fn clone(ctx: &Context<'_>, request: &CloneRequest) -> sync::Result<Pid> {
         None => NewPid::allocate()?,
         Some(wanted) => allocate_wanted(ctx, wanted)?,
     };
-    let child = build(ctx, request, number.get())?;
+    let child = build(ctx, request, number.get(), share)?;
     let vfork = flags.contains(CloneFlags::VFORK).then(VforkDone::new);
     *child.vfork_parent.lock() = vfork.clone();
     let pidfd = open_pidfd(ctx, request, &child)?;
@@ -198,7 +199,7 @@ pub fn unshare(ctx: &Context<'_>, flags: CloneFlags) -> Result<(), Errno> {
 }
 
 /// Makes the child and everything that it does not share.
-fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thread>, Errno> {
+fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid, share: Share) -> Result<Arc<Thread>, Errno> {
     let flags = request.flags;
     let parent = ctx.thread;
     let process = if flags.contains(CloneFlags::THREAD) {
@@ -212,6 +213,7 @@ fn build(ctx: &Context<'_>, request: &CloneRequest, tid: Pid) -> Result<Arc<Thre
         name: parent.name(),
         mask: mask(parent),
         credentials: ctx.credentials().clone(),
+        share: Some(share),
         files: Some(child_files(ctx, flags)?),
         fs: Some(child_fs(ctx, flags)?),
         user_state: child_state(parent, request)?,

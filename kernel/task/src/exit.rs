@@ -84,9 +84,12 @@ pub(crate) fn finish_thread(thread: Arc<Thread>) {
         is_last
     };
     thread.end();
+    let share = thread.take_share();
     if is_last {
+        *process.last_share.lock() = share;
         finish_process(&process, &thread);
     } else {
+        drop(share);
         hand_over_thread_children(&process, &thread);
         pidfd::tell(&process.watch);
         process.thread_gone.wake_all();

@@ -72,6 +72,7 @@ fn kernel_thread(process: &Arc<Process>, tid: Pid, name: &str) -> NewThread {
         name: Name::new(name.as_bytes()),
         mask: SigSet::ALL,
         credentials: Arc::new(Credentials::root()),
+        share: None,
         files: None,
         fs: None,
         user_state: Current::initial_user_state(),

@@ -13,7 +13,7 @@ use los_abi::schedule::{
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
-use crate::process::Process;
+use crate::pid::Pid;
 use crate::sched::{self, NICE_MAX, NICE_MIN, Policy, REAL_TIME_PRIORITY_MAX, Reservation, Schedule};
 use crate::thread::Thread;
 use crate::{futex, pid};
@@ -289,14 +289,14 @@ fn select(ctx: &Context<'_>, whom: Whom) -> Result<Vec<Arc<Thread>>, Errno> {
         }
         Whom::Group(group) => {
             let group = number(group, ctx.process.group())?;
-            collect(|process| process.group() == group, |_| true)?
+            of_group(group)?
         }
         Whom::User(user) => {
             let user = match user {
                 0 => ctx.credentials().uid,
                 _ => user.cast_unsigned(),
             };
-            collect(|_| true, |thread| thread.credentials().uid == user)?
+            of_user(user)?
         }
     };
     if threads.is_empty() {
@@ -305,19 +305,26 @@ fn select(ctx: &Context<'_>, whom: Whom) -> Result<Vec<Arc<Thread>>, Errno> {
     Ok(threads)
 }
 
-fn collect(
-    of_process: impl Fn(&Process) -> bool,
-    of_thread: impl Fn(&Thread) -> bool,
-) -> Result<Vec<Arc<Thread>>, Errno> {
+/// Lists the threads of a process group.
+fn of_group(group: Pid) -> Result<Vec<Arc<Thread>>, Errno> {
+    let mut list = Vec::new();
+    let tree = pid::tree();
+    for process in tree.group(group) {
+        let threads = process.threads.lock();
+        list.try_reserve(threads.len()).map_err(|_| Errno::ENOMEM)?;
+        list.extend(threads.iter().cloned());
+    }
+    Ok(list)
+}
+
+/// Lists the threads that act for a real user.
+fn of_user(user: u32) -> Result<Vec<Arc<Thread>>, Errno> {
     let mut list = Vec::new();
     let mut next = 1;
     while let Some(process) = pid::next_process(next) {
         next = process.pid() + 1;
-        if !of_process(&process) {
-            continue;
-        }
         for thread in process.threads()? {
-            if of_thread(&thread) {
+            if thread.credentials().uid == user {
                 list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
                 list.push(thread);
             }

@@ -31,6 +31,7 @@ use crate::signal::file::Readers;
 use crate::signal::pending::PendingQueue;
 use crate::signal::stop::StopState;
 use crate::thread::{Thread, Work};
+use crate::user_count::Share;
 
 pub use image::Image;
 pub(crate) use threads::ThreadList;
@@ -88,6 +89,8 @@ pub struct Process {
     pub(crate) is_zombie: AtomicBool,
     pub(crate) status: AtomicU32,
     pub(crate) epitaph: SpinLock<Epitaph>,
+    /// What the last thread counted by, until the process is waited for.
+    pub(crate) last_share: SpinLock<Option<Share>>,
     limits: Limits,
     /// Where the parent's threads wait for changes of children.
     pub(crate) child_events: WaitQueue,
@@ -165,6 +168,7 @@ impl Process {
             is_zombie: AtomicBool::new(false),
             status: AtomicU32::new(0),
             epitaph: SpinLock::new(Rank::Process, Epitaph::default()),
+            last_share: SpinLock::new(Rank::Process, None),
             limits: new.limits,
             child_events: WaitQueue::new(),
             timers: IntervalTimers::new(slot, this.clone()),

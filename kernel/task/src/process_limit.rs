@@ -5,29 +5,37 @@ use los_abi::resource::RLIMIT_NPROC;
 use vfs::{Capability, Credentials};
 
 use crate::context::Context;
-use crate::pid;
-use crate::process::Process;
 use crate::thread::Thread;
+use crate::user_count::{Share, UserCount};
 
-/// Refuses a new thread beyond the limit, but to the superuser.
+/// The threads of users' processes; one of a process that ended counts until that was waited for.
+static THREADS: UserCount = UserCount::new();
+
+/// Counts a new thread for the caller's user. Beyond the limit it refuses one, but to the superuser.
 ///
 /// # Errors
 /// EAGAIN.
-pub(crate) fn check_birth(ctx: &Context<'_>) -> Result<(), Errno> {
+pub(crate) fn count_birth(ctx: &Context<'_>) -> Result<Share, Errno> {
     let credentials = ctx.credentials();
     let is_exempt = credentials.uid == 0
         || credentials.capable(Capability::SysResource)
         || credentials.capable(Capability::SysAdmin);
-    if !is_exempt && threads_of(credentials.uid) >= ctx.process.limits().soft(RLIMIT_NPROC) {
-        return Err(Errno::EAGAIN);
-    }
-    Ok(())
+    let limit = match is_exempt {
+        true => u64::MAX,
+        false => ctx.process.limits().soft(RLIMIT_NPROC),
+    };
+    THREADS.take(credentials.uid, limit).ok_or(Errno::EAGAIN)
+}
+
+/// Counts a thread for the user that it becomes; without memory to count it counts for nobody.
+pub(crate) fn count_for(uid: u32) -> Option<Share> {
+    THREADS.take(uid, u64::MAX)
 }
 
 /// Notes whether a thread is about to become a user that has more threads than the limit already. That is no error at once, since
 /// programs do not expect one, but the next execve is refused (execve(2), "execve() and EAGAIN").
 pub(crate) fn note_new_user(thread: &Thread, new: &Credentials) {
-    let is_over = new.uid != 0 && threads_of(new.uid) > thread.process().limits().soft(RLIMIT_NPROC);
+    let is_over = new.uid != 0 && THREADS.of(new.uid) > thread.process().limits().soft(RLIMIT_NPROC);
     thread.attributes.set_over_process_limit(is_over);
 }
 
@@ -40,24 +48,11 @@ pub(crate) fn check_program(thread: &Thread) -> Result<(), Errno> {
         return Ok(());
     }
     let limit = thread.process().limits().soft(RLIMIT_NPROC);
-    if threads_of(thread.credentials().uid) > limit {
+    if THREADS.of(thread.credentials().uid) > limit {
         return Err(Errno::EAGAIN);
     }
     thread.attributes.set_over_process_limit(false);
     Ok(())
-}
-
-/// Counts the threads of a real user's processes, with those that ended and were not waited for.
-fn threads_of(uid: u32) -> u64 {
-    let count = |process: &Process| {
-        if process.credentials().uid == uid {
-            // One that was not waited for yet still is one.
-            process.thread_count().max(1) as u64
-        } else {
-            0
-        }
-    };
-    pid::tree().iter().map(|node| count(&node.process)).sum()
 }
 
 #[cfg(test)]
@@ -67,6 +62,7 @@ mod tests {
     use los_abi::resource::Rlimit64;
 
     use super::*;
+    use crate::pid;
     use crate::rlimit::RaiseHard;
     use crate::testing;
 
@@ -98,6 +94,16 @@ mod tests {
         assert_eq!(check_program(&thread), Ok(()));
         limit(0);
         assert_eq!(check_program(&thread), Ok(()), "only a change of users counts");
+        // One that has ended counts until it was waited for.
+        assert_eq!(THREADS.of(4711), 2);
+        for one in [&other, &thread] {
+            let process = one.process();
+            *process.last_share.lock() = one.take_share();
+            assert_eq!(THREADS.of(4711), 2);
+        }
+        pid::tree().remove_process(other.process().pid());
+        assert_eq!(THREADS.of(4711), 1);
         drop((family, other_family));
+        assert_eq!(THREADS.of(4711), 0);
     }
 }

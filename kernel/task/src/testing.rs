@@ -74,6 +74,7 @@ fn thread_of(process: &Arc<Process>, tid: Pid, fs: Option<FsContext>) -> Arc<Thr
         name: Name::new(b"test"),
         mask: SigSet::EMPTY,
         credentials: Arc::new(Credentials::root()),
+        share: None,
         files: Some(Use::new(Arc::new(FdTable::new()))),
         fs: fs.map(FsUse::new),
         user_state: Current::initial_user_state(),

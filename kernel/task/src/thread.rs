@@ -23,12 +23,14 @@ use crate::futex::FutexState;
 use crate::pid::Pid;
 use crate::pidfd::{self, Watch};
 use crate::process::Process;
+use crate::process_limit;
 use crate::rseq::RseqState;
 use crate::sched::{self, Entity, Schedule};
 use crate::signal::birth::BirthSignals;
 use crate::signal::pending::PendingQueue;
 use crate::signal::stack::AlternateStack;
 use crate::timer::{self, Expire, Timer};
+use crate::user_count::Share;
 
 pub use crate::name::{NAME_MAX, Name};
 
@@ -77,6 +79,7 @@ pub struct Thread {
     pub(crate) alternate_stack: SpinLock<AlternateStack>,
     pub(crate) restart: SpinLock<Option<RestartBlock>>,
     pub(crate) credentials: SpinLock<Arc<Credentials>>,
+    share: SpinLock<Option<Share>>,
     pub(crate) resources: SpinLock<Resources>,
     pub(crate) context: Arc<KernelContext>,
     pub(crate) user_state: SpinLock<UserState>,
@@ -136,6 +139,8 @@ pub(crate) struct NewThread {
     pub(crate) name: Name,
     pub(crate) mask: SigSet,
     pub(crate) credentials: Arc<Credentials>,
+    /// What it counts by in its user's threads; nothing for the kernel's.
+    pub(crate) share: Option<Share>,
     pub(crate) files: Option<Use<FdTable>>,
     pub(crate) fs: Option<FsUse>,
     pub(crate) user_state: UserState,
@@ -185,6 +190,7 @@ impl Thread {
             alternate_stack: SpinLock::new(Rank::Thread, AlternateStack::DISABLED),
             restart: SpinLock::new(Rank::Thread, None),
             credentials: SpinLock::new(Rank::Thread, new.credentials),
+            share: SpinLock::new(Rank::Thread, new.share),
             resources: SpinLock::new(
                 Rank::Thread,
                 Resources {
@@ -247,8 +253,19 @@ impl Thread {
 
     /// Changes who the thread acts as. Called by the thread itself.
     pub fn set_credentials(&self, credentials: Arc<Credentials>) {
-        *self.credentials.lock() = credentials;
+        let uid = credentials.uid;
+        let old = core::mem::replace(&mut *self.credentials.lock(), credentials);
+        if old.uid != uid {
+            let counted = process_limit::count_for(uid);
+            let before = core::mem::replace(&mut *self.share.lock(), counted);
+            drop(before);
+        }
         self.add_work(Work::REFRESH);
+    }
+
+    /// Takes what the thread counts by in its user's threads.
+    pub(crate) fn take_share(&self) -> Option<Share> {
+        self.share.lock().take()
     }
 
     /// Returns the table of open files; `None` once the thread has given it up at its death.

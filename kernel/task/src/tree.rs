@@ -306,6 +306,8 @@ impl Tree {
         }
         self.free_if_unused(pid);
         self.processes -= 1;
+        let share = process.last_share.lock().take();
+        drop(share);
         pidfd::tell_reaped(&process.watch);
         Some(process)
     }

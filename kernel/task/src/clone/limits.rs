@@ -4,14 +4,16 @@ use los_abi::errno::Errno;
 use los_arch::hal::PAGE_SIZE;
 
 use crate::context::Context;
+use crate::user_count::Share;
 use crate::{pid, process_limit};
 
-/// Applies the limit on all threads, and RLIMIT_NPROC to who is not the superuser.
-pub(super) fn check(ctx: &Context<'_>) -> Result<(), Errno> {
+/// Applies the limit on all threads, and RLIMIT_NPROC to who is not the superuser; returns what the new thread counts
+/// by.
+pub(super) fn count(ctx: &Context<'_>) -> Result<Share, Errno> {
     if pid::counts().threads as u64 >= threads_max() {
         return Err(Errno::EAGAIN);
     }
-    process_limit::check_birth(ctx)
+    process_limit::count_birth(ctx)
 }
 
 /// Returns how many threads there may be: such that their kernel stacks take an eighth of memory at most, as

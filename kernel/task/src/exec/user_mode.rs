@@ -20,6 +20,7 @@ use crate::fs_sharing::FsUse;
 use crate::kernel_thread;
 use crate::pid::NewPid;
 use crate::process::{Image, NewProcess, Process};
+use crate::process_limit;
 use crate::rlimit::Limits;
 use crate::signal::actions::SignalActions;
 use crate::thread::{Name, NewThread, Thread};
@@ -56,6 +57,7 @@ impl UserModeProcess {
             name: Name::new(self.name.as_bytes()),
             mask: SigSet::EMPTY,
             credentials: Arc::new(Credentials::root()),
+            share: process_limit::count_for(0),
             files: Some(Use::new(Arc::new(self.files))),
             fs: Some(FsUse::new(self.fs)),
             user_state: Current::initial_user_state(),
