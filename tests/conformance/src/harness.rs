@@ -30,6 +30,7 @@ const NOT_UNDER_QEMU_USER: &[&str] = &[
     "exec::ignored_signals_stay_ignored",
     "exec_image::",
     "aslr::",
+    "memfd::programs_in_memory_run",
     "memory::protect_checks",
     "memory::fixed_noreplace_refuses",
     "memory::dontneed_zeroes",
