@@ -224,7 +224,7 @@ fn pipes_that_are_filled_later_leave_the_kernel_its_memory() -> Outcome {
                     outcome.err().unwrap_or(0)
                 })
             });
-            let users: Result<alloc::vec::Vec<_>, _> = users.collect();
+            let users: Result<Vec<_>, _> = users.collect();
             let Ok(users) = users else { return 10 };
             users
                 .into_iter()

@@ -2,7 +2,6 @@
 
 use goblin::elf::Elf;
 use goblin::elf::program_header::{PF_R, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD};
-use los_arch::hal::prelude::Paging as _;
 
 use super::*;
 
