@@ -379,13 +379,18 @@ fn limits_can_be_changed() -> Outcome {
             Err(6)
         }
     })?;
-    with_limit(b"/proc/sys/fs/nr_open", b"64", || {
-        let far = call(Sysno::fcntl, &[0, F_DUPFD.into(), 64]);
-        let near = call(Sysno::fcntl, &[0, F_DUPFD.into(), 63]);
-        if (near, far) == (Ok(63), Err(Errno::EMFILE)) {
-            Ok(())
-        } else {
-            Err(7)
+    const NR_OPEN: &[u8] = b"/proc/sys/fs/nr_open";
+    let before = fs::read(NR_OPEN)?;
+    let status = in_child(|| {
+        if set_limit(RLIMIT_NOFILE, 200).is_err() || store(NR_OPEN, b"128").is_err() {
+            return 1;
         }
-    })
+        let far = call(Sysno::fcntl, &[0, F_DUPFD.into(), 128]);
+        let near = call(Sysno::fcntl, &[0, F_DUPFD.into(), 127]);
+        let again = set_limit(RLIMIT_NOFILE, 200);
+        i32::from((near, far, again) != (Ok(127), Err(Errno::EMFILE), Err(Errno::EPERM))) * 2
+    })?;
+    store(NR_OPEN, &before)?;
+    ensure_eq!(ended(status), 0);
+    Ok(())
 }
