@@ -102,7 +102,6 @@ fn open_source(
     flags: MapFlags,
     offset: u64,
 ) -> core::result::Result<Source, Errno> {
-    let pager = file.pager()?;
     let is_shared = flags.bits() & MapFlags::TYPE != MapFlags::PRIVATE.bits();
     let is_stored_to = is_shared && prot.contains(ProtFlags::WRITE);
     if !file.is_readable() || is_stored_to && !file.is_writable() {
@@ -112,6 +111,11 @@ fn open_source(
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
     }
+    if is_noexec(file) && prot.contains(ProtFlags::EXEC) {
+        return Err(Errno::EPERM);
+    }
+    // After what the access mode and the mount forbid, as on Linux.
+    let pager = file.pager()?;
     if is_noexec(file) || pager.is_secret() {
         if prot.contains(ProtFlags::EXEC) {
             return Err(Errno::EPERM);
