@@ -104,10 +104,14 @@ impl OpenFile {
     pub fn pager(&self) -> Result<Arc<dyn Pager>, Errno> {
         let own = self.ops()?.pager();
         let pages = own.or_else(|| self.inode.clone().pager()).ok_or(Errno::ENODEV)?;
-        let mapped = self
-            .mapped
-            .call_once(|| Arc::new(MappedFile::new(self.path.clone(), pages)));
-        Ok(mapped.clone())
+        // New memory, as from /dev/zero, is each mapping's own.
+        let is_new = pages.is_anonymous();
+        let mapped = || Arc::new(MappedFile::new(self.path.clone(), pages));
+        Ok(if is_new {
+            mapped()
+        } else {
+            self.mapped.call_once(mapped).clone()
+        })
     }
 
     /// Checks that the caller may know what of the file is in memory, as cachestat(2) has it: who could write it.

@@ -5,12 +5,19 @@ use los_abi::fs::OpenFlags;
 use los_abi::syscall::Sysno;
 use rt::{fs, io};
 
+use crate::cases::ended;
 use crate::cases::files::{new_file, open};
-use crate::harness::Outcome;
-use crate::raw::{addr, addr_mut, call};
+use crate::cases::memory::{PAGE, PRIVATE, READ, SHARED, WRITE};
+use crate::harness::{Outcome, in_child};
+use crate::raw::{addr, addr_mut, call, peek, poke};
 use crate::{cases, ensure, ensure_eq};
 
-cases![devices, ioctl_on_a_file_is_enotty, random_bytes_differ];
+cases![
+    devices,
+    each_mapping_of_zero_is_new_memory,
+    ioctl_on_a_file_is_enotty,
+    random_bytes_differ,
+];
 
 fn devices() -> Outcome {
     let mut buffer = [1; 8];
@@ -33,6 +40,25 @@ fn devices() -> Outcome {
     );
     ensure_eq!(fs::metadata(b"/dev/null")?.device(), (1, 3));
     ensure_eq!(fs::metadata(b"/dev/null")?.kind(), fs::FileKind::CharacterDevice);
+    Ok(())
+}
+
+fn each_mapping_of_zero_is_new_memory() -> Outcome {
+    let zero = open(b"/dev/zero", OpenFlags::RDWR)?;
+    let mapped = |flags| {
+        let values = [0, PAGE, READ | WRITE, flags, zero.descriptor() as u64, 0];
+        call(Sysno::mmap, &values)
+    };
+    let (shared, other, private) = (mapped(SHARED)?, mapped(SHARED)?, mapped(PRIVATE)?);
+    poke(shared, 5_u8);
+    ensure_eq!([other, private].map(peek::<u8>), [0, 0]);
+    // A child has the same memory, as that of MAP_SHARED with MAP_ANONYMOUS.
+    let child = || {
+        poke(shared, 6_u8);
+        0
+    };
+    ensure_eq!(ended(in_child(child)?), 0);
+    ensure_eq!(peek::<u8>(shared), 6);
     Ok(())
 }
 
