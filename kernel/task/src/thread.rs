@@ -11,14 +11,14 @@ use los_arch::hal::prelude::{Cpu, Traps};
 use los_arch::hal::trap::FaultRecord;
 use los_arch::{Current, TrapFrame, UserState};
 use mm::AddressSpace;
-use sync::{KernelContext, Mutex, Rank, SpinLock, Unpark, Use};
+use sync::{KernelContext, Rank, SpinLock, Unpark, Use};
 use vfs::Credentials;
 
 use crate::accounting::{ThreadAccounting, Usage};
 use crate::attributes::ThreadAttributes;
 use crate::context::Context;
 use crate::fd_table::FdTable;
-use crate::fs_sharing::{FsUse, SharedFs};
+use crate::fs_sharing::FsUse;
 use crate::futex::FutexState;
 use crate::pid::Pid;
 use crate::pidfd::{self, Watch};
@@ -33,6 +33,10 @@ use crate::timer::{self, Expire, Timer};
 use crate::user_count::Share;
 
 pub use crate::name::{NAME_MAX, Name};
+
+mod resources;
+
+pub(crate) use resources::Resources;
 
 bitflags! {
     /// Reasons for which a thread does not go straight back to user mode.
@@ -114,13 +118,6 @@ pub struct Thread {
     is_gone: AtomicBool,
     /// Number of the signal that the parent's death sends (PR_SET_PDEATHSIG).
     pub parent_death_signal: AtomicU32,
-}
-
-/// What a thread shares with some others, by choice at clone(2).
-#[derive(Default)]
-pub(crate) struct Resources {
-    pub(crate) files: Option<Use<FdTable>>,
-    pub(crate) fs: Option<FsUse>,
 }
 
 /// A register that programs use to find what belongs to the thread.
@@ -268,53 +265,6 @@ impl Thread {
         self.share.lock().take()
     }
 
-    /// Returns the table of open files; `None` once the thread has given it up at its death.
-    pub fn files(&self) -> Option<Arc<FdTable>> {
-        self.resources
-            .lock()
-            .files
-            .as_ref()
-            .map(|files| files.shared().clone())
-    }
-
-    /// Becomes another user of the thread's open files. Called by the thread itself.
-    pub(crate) fn share_files(&self) -> Option<Use<FdTable>> {
-        self.resources.lock().files.clone()
-    }
-
-    /// Reports whether other threads use the thread's open files. Called by the thread itself.
-    pub(crate) fn shares_files(&self) -> bool {
-        self.resources.lock().files.as_ref().is_some_and(Use::has_others)
-    }
-
-    /// Replaces the open files that the thread works with.
-    pub fn set_files(&self, files: Use<FdTable>) {
-        let old = self.resources.lock().files.replace(files);
-        drop(old);
-        self.add_work(Work::REFRESH);
-    }
-
-    /// Returns root, working directory and umask; `None` once the thread has given them up.
-    pub fn fs(&self) -> Option<Arc<Mutex<SharedFs>>> {
-        self.resources.lock().fs.as_ref().map(|fs| fs.shared().clone())
-    }
-
-    /// Tells whether these are the thread's root, working directory and umask.
-    pub(crate) fn uses_fs(&self, shared: &Arc<Mutex<SharedFs>>) -> bool {
-        let resources = self.resources.lock();
-        resources
-            .fs
-            .as_ref()
-            .is_some_and(|fs| Arc::ptr_eq(fs.shared(), shared))
-    }
-
-    /// Replaces root, working directory and umask that the thread works with.
-    pub(crate) fn set_fs(&self, fs: FsUse) {
-        let old = self.resources.lock().fs.replace(fs);
-        drop(old);
-        self.add_work(Work::REFRESH);
-    }
-
     /// Returns the memory of the thread's process.
     pub fn memory(&self) -> Option<Arc<AddressSpace>> {
         self.process.memory()
@@ -457,11 +407,6 @@ impl Thread {
     /// Wakes the thread so that it looks at its work.
     pub(crate) fn kick(&self) {
         sched::unpark(self);
-    }
-
-    /// Gives up files and directories.
-    pub(crate) fn take_resources(&self) -> Resources {
-        core::mem::take(&mut self.resources.lock())
     }
 
     /// Lets a parent go on that waits in vfork(2).
