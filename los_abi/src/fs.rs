@@ -259,6 +259,17 @@ constants! {
         F_GET_SEALS = 1034, "Reads the seals.";
     }
 
+    /// What F_NOTIFY watches a directory for.
+    DIRECTORY_EVENTS: u32 {
+        DN_ACCESS = 1, "A file was read.";
+        DN_MODIFY = 2, "A file was written.";
+        DN_CREATE = 4, "A name was made.";
+        DN_DELETE = 8, "A name was removed.";
+        DN_RENAME = 0x10, "A file was renamed.";
+        DN_ATTRIB = 0x20, "A file's attributes were changed.";
+        DN_MULTISHOT = 0x8000_0000, "Not only the first time.";
+    }
+
     /// Kinds of receivers of signals about a file.
     OWNER_KINDS: i32 {
         F_OWNER_TID = 0, "A thread.";

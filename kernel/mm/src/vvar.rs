@@ -32,8 +32,8 @@ pub fn page() -> Result<Frame, Errno> {
 }
 
 /// Tells programs what clocks are made of; `realtime_offset_ns`, called with changes locked out, is what
-/// real time is ahead of monotonic time.
-pub fn publish(realtime_offset_ns: impl FnOnce() -> u64) {
+/// real time is ahead of monotonic time. Without one, as that changes all the time, programs make system calls.
+pub fn publish(realtime_offset_ns: impl FnOnce() -> Option<u64>) {
     // Without memory for the page, programs make system calls.
     let Ok(page) = page() else { return };
     let rate = Current::counter_rate();
@@ -43,10 +43,14 @@ pub fn publish(realtime_offset_ns: impl FnOnce() -> u64) {
     let before = sequence.load(Ordering::Relaxed);
     sequence.store(before.wrapping_add(1), Ordering::Relaxed);
     fence(Ordering::Release);
+    let (ns_per_tick, realtime_offset_ns) = match realtime_offset_ns() {
+        Some(offset_ns) => (rate.ns_per_tick, offset_ns),
+        None => (0, 0),
+    };
     for (offset, value) in [
         (offset_of!(ClockPage, counter_start), rate.start),
-        (offset_of!(ClockPage, ns_per_tick), rate.ns_per_tick),
-        (offset_of!(ClockPage, realtime_offset_ns), realtime_offset_ns()),
+        (offset_of!(ClockPage, ns_per_tick), ns_per_tick),
+        (offset_of!(ClockPage, realtime_offset_ns), realtime_offset_ns),
     ] {
         word(offset).store(value, Ordering::Relaxed);
     }
@@ -65,7 +69,7 @@ mod tests {
     #[test]
     fn what_is_published_is_in_the_page() {
         let _turn = testing::exclusive();
-        publish(|| 77);
+        publish(|| Some(77));
         let page = page().unwrap();
         let before = word(&page, offset_of!(ClockPage, sequence));
         assert!(before >= 2 && before.is_multiple_of(2));
@@ -74,9 +78,11 @@ mod tests {
         publish(|| {
             // Readers are kept out meanwhile.
             assert_eq!(word(&page, offset_of!(ClockPage, sequence)), before + 1);
-            78
+            Some(78)
         });
         assert_eq!(word(&page, offset_of!(ClockPage, sequence)), before + 2);
         assert_eq!(word(&page, offset_of!(ClockPage, realtime_offset_ns)), 78);
+        publish(|| None);
+        assert_eq!(word(&page, offset_of!(ClockPage, ns_per_tick)), 0);
     }
 }

@@ -9,6 +9,7 @@ use los_abi::syscall::Fd;
 use sync::{Rank, Shared, SpinLock, SpinLockGuard, Use, Users};
 use vfs::OpenFile;
 use vfs::lock::{self, Owner};
+use vfs::notify;
 
 use crate::rlimit::nofile_max;
 
@@ -152,10 +153,11 @@ impl FdTable {
         Ok(file)
     }
 
-    /// Drops the record locks of this table on a file, any descriptor of which was closed (fcntl(2)).
+    /// Drops the record locks of this table on a file, any descriptor of which was closed (fcntl(2)), and its watch.
     #[inline]
     fn release_locks(&self, file: &OpenFile) {
         lock::release(file, self.lock_owner);
+        notify::signals::forget(file, self.lock_owner);
     }
 
     /// Frees all numbers of a range, as close_range(2).

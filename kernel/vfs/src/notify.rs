@@ -1,14 +1,17 @@
 //! Telling watchers what happens to files (inotify(7)): the one place that the calls on files and names report to.
 //!
-//! [`watches`] knows who watches what, [`queue`] is the file that events are read from. While nothing is watched a
+//! [`watches`] knows who watches what, [`queue`] is the file that events are read from, and [`signals`] tells those who
+//! have asked for signals. While nothing is watched a
 //! report costs one look at a number. Reports are made without spin locks, after what they tell has happened.
 
 mod queue;
+pub mod signals;
 mod watches;
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
+use los_abi::fs::DN_RENAME;
 use los_abi::inotify::InotifyMask;
 
 use crate::attributes::FileKind;
@@ -17,6 +20,14 @@ use crate::inode::Inode;
 use crate::mount::SuperBlock;
 
 pub use queue::{Inotify, create};
+
+/// Number of watches of both kinds, so that without any nothing is looked up.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+
+#[inline]
+fn is_anybody_listening() -> bool {
+    LISTENERS.load(Ordering::Relaxed) > 0
+}
 
 /// One piece of news, as a watch hears it.
 struct News<'a> {
@@ -45,6 +56,7 @@ impl<'a> News<'a> {
 }
 
 fn tell(inode: &Arc<dyn Inode>, news: &News<'_>) {
+    signals::tell(inode, news.what);
     let mut next = 0;
     while let Some(watch) = watches::next(inode, next) {
         next = watch.id() + 1;
@@ -70,7 +82,7 @@ fn directory_bit(kind: Option<FileKind>) -> InotifyMask {
 /// Reports something that happened to a file, to those who watch it or the directory that it was found in.
 #[inline]
 pub(crate) fn happened(dentry: &Arc<Dentry>, what: InotifyMask) {
-    if watches::exist() {
+    if is_anybody_listening() {
         report(dentry, what);
     }
 }
@@ -94,7 +106,7 @@ fn report(dentry: &Arc<Dentry>, what: InotifyMask) {
 
 /// Reports a new name in a directory.
 pub(crate) fn created(directory: &Arc<dyn Inode>, name: &[u8], kind: FileKind) {
-    if watches::exist() {
+    if is_anybody_listening() {
         let what = InotifyMask::CREATE | directory_bit(Some(kind));
         tell(directory, &News::of_child(what, name));
     }
@@ -102,14 +114,14 @@ pub(crate) fn created(directory: &Arc<dyn Inode>, name: &[u8], kind: FileKind) {
 
 /// Reports that an inode has one name more or less.
 pub(crate) fn linked(inode: &Arc<dyn Inode>) {
-    if watches::exist() {
+    if is_anybody_listening() {
         tell(inode, &News::own(InotifyMask::ATTRIB));
     }
 }
 
 /// Reports that a name has gone from a directory.
 pub(crate) fn removed(directory: &Arc<dyn Inode>, name: &[u8], kind: FileKind) {
-    if watches::exist() {
+    if is_anybody_listening() {
         let what = InotifyMask::DELETE | directory_bit(Some(kind));
         tell(directory, &News::of_child(what, name));
     }
@@ -126,7 +138,7 @@ pub(crate) fn moved(
     replaced: Option<&Arc<dyn Inode>>,
 ) {
     static COOKIE: AtomicU32 = AtomicU32::new(1);
-    if !watches::exist() {
+    if !is_anybody_listening() {
         return;
     }
     let cookie = COOKIE.fetch_add(1, Ordering::Relaxed);
@@ -138,6 +150,7 @@ pub(crate) fn moved(
         };
         tell(directory, &news);
     }
+    signals::tell_of(from.0, DN_RENAME);
     if let Some(replaced) = replaced {
         linked(replaced);
     }
@@ -147,7 +160,7 @@ pub(crate) fn moved(
 /// Reports that a name that was removed is no longer in use; with an inode's last one its watches end.
 #[inline]
 pub(crate) fn unused(inode: &Arc<dyn Inode>) {
-    if watches::exist() {
+    if is_anybody_listening() {
         end_if_gone(inode);
     }
 }
@@ -177,7 +190,7 @@ fn identity(superblock: &SuperBlock) -> usize {
 
 /// Reports that a file system is not in use any more: its watches end.
 pub(crate) fn unmounted(superblock: &SuperBlock) {
-    if !watches::exist() {
+    if !is_anybody_listening() {
         return;
     }
     while let Some(watch) = watches::any_on(identity(superblock)) {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use los_abi::errno::Errno;
-use los_abi::signal::{POLL_IN, POLL_OUT};
+use los_abi::signal::{POLL_IN, POLL_MSG, POLL_OUT};
 use sync::{Mutex, MutexGuard, Rank, SpinLock};
 
 /// What has become possible.
@@ -18,6 +18,8 @@ pub enum Reason {
     Readable,
     /// Writing.
     Writable,
+    /// Nothing; something has happened (F_NOTIFY).
+    Message,
 }
 
 impl Reason {
@@ -26,6 +28,7 @@ impl Reason {
         match self {
             Self::Readable => POLL_IN,
             Self::Writable => POLL_OUT,
+            Self::Message => POLL_MSG,
         }
     }
 }
@@ -132,7 +135,7 @@ impl Owner {
     }
 
     /// Tells the receiver. No locks are held.
-    fn tell(&self, fd: i32, reason: Reason) {
+    pub(crate) fn tell(&self, fd: i32, reason: Reason) {
         let state = self.state();
         if let Some(receiver) = state.receiver {
             receiver.send(&News {

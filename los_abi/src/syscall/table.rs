@@ -46,7 +46,7 @@ macro_rules! for_each_syscall {
             { dup2, x86_64: 33, aarch64: none, (old: Fd, new: Fd), Full, "" }
             { dup3, x86_64: 292, aarch64: 24, (old: Fd, new: Fd, flags: u32), Full, "" }
             { pipe, x86_64: 22, aarch64: none, (fds: UserPtr<[i32; 2]>), Full, "" }
-            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases and no F_NOTIFY" }
+            { fcntl, x86_64: 72, aarch64: 25, (fd: Fd, command: u32, argument: u64), Partial, "no leases" }
             { pipe2, x86_64: 293, aarch64: 59, (fds: UserPtr<[i32; 2]>, flags: u32), Full, "" }
             { flock, x86_64: 73, aarch64: 32, (fd: Fd, operation: u32), Full, "" }
             { ioctl, x86_64: 16, aarch64: 29, (fd: Fd, request: u32, argument: u64), Full, "" }
@@ -287,8 +287,8 @@ macro_rules! for_each_syscall {
             { timerfd_settime, x86_64: 286, aarch64: 86, (fd: Fd, flags: TimerfdSetFlags, new: UserPtr<Itimerspec>, old: UserPtr<Itimerspec>), Full, "" }
             { timerfd_gettime, x86_64: 287, aarch64: 87, (fd: Fd, setting: UserPtr<Itimerspec>), Full, "" }
             { clock_settime, x86_64: 227, aarch64: 112, (clock: i32, time: UserPtr<Timespec>), Full, "" }
-            { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "the rate stays: ADJ_FREQUENCY, ADJ_TICK and ADJ_OFFSET change nothing and are EOPNOTSUPP; no leap seconds" }
-            { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "the rate stays: ADJ_FREQUENCY, ADJ_TICK and ADJ_OFFSET change nothing and are EOPNOTSUPP; no leap seconds" }
+            { adjtimex, x86_64: 159, aarch64: 171, (state: UserPtr<Timex>), Partial, "ADJ_OFFSET without ADJ_ADJTIME is EOPNOTSUPP; no leap seconds; monotonic time keeps its rate when that of real time changes" }
+            { clock_adjtime, x86_64: 305, aarch64: 266, (clock: i32, state: UserPtr<Timex>), Partial, "ADJ_OFFSET without ADJ_ADJTIME is EOPNOTSUPP; no leap seconds; monotonic time keeps its rate when that of real time changes" }
             { settimeofday, x86_64: 164, aarch64: 170, (time: UserPtr<Timeval>, zone: UserPtr<Timezone>), Full, "" }
             { nanosleep, x86_64: 35, aarch64: 101, (request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }
             { clock_nanosleep, x86_64: 230, aarch64: 115, (clock: i32, flags: u32, request: UserPtr<Timespec>, remaining: UserPtr<Timespec>), Full, "" }

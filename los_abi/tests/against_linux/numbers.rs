@@ -141,7 +141,7 @@ fn errors() {
 #[test]
 fn constants_of_both_machines() {
     check_families!(Isa::ALL;
-        auxv::AUX_TYPES, core_dump::NOTE_KINDS, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::FD_FLAGS, fs::OWNER_KINDS,
+        auxv::AUX_TYPES, core_dump::NOTE_KINDS, fs::MODES, fs::WHENCES, fs::DIRENT_TYPES, fs::FCNTL_COMMANDS, fs::DIRECTORY_EVENTS, fs::FD_FLAGS, fs::OWNER_KINDS,
         fs::LOCK_TYPES, fs::FLOCK_OPERATIONS, fs::FS_MAGICS, mm::ADVICE, mm::MEMBARRIER_COMMANDS, poll::EPOLL_OPERATIONS,
         signal::SIGNALS, signal::PROCMASK_OPERATIONS, signal::STACK_FLAGS, signal::SIGNAL_CODES,
         signal::ILL_CODES, signal::FPE_CODES, signal::SEGV_CODES, signal::BUS_CODES, signal::TRAP_CODES,

@@ -3,8 +3,8 @@
 use los_abi::errno::Errno;
 use los_abi::fs::{
     CloseRangeFlags, F_ADD_SEALS, F_DUPFD, F_DUPFD_CLOEXEC, F_DUPFD_QUERY, F_GET_SEALS, F_GETFD, F_GETFL,
-    F_GETOWN, F_GETOWN_EX, F_GETOWNER_UIDS, F_GETPIPE_SZ, F_GETSIG, F_SETFD, F_SETFL, F_SETOWN, F_SETOWN_EX,
-    F_SETPIPE_SZ, F_SETSIG, FD_CLOEXEC, OpenFlags, SealFlags,
+    F_GETOWN, F_GETOWN_EX, F_GETOWNER_UIDS, F_GETPIPE_SZ, F_GETSIG, F_NOTIFY, F_SETFD, F_SETFL, F_SETOWN,
+    F_SETOWN_EX, F_SETPIPE_SZ, F_SETSIG, FD_CLOEXEC, OpenFlags, SealFlags,
 };
 use los_abi::isa::IsaAbi;
 use los_abi::resource::RLIMIT_NOFILE;
@@ -127,6 +127,7 @@ pub(crate) fn fcntl(ctx: &Context<'_>, fd: Fd, command: u32, argument: u64) -> R
             file.ops()?;
             owner::fcntl(ctx, &file, command, argument)
         }
+        F_NOTIFY => owner::watch_directory(ctx, fd, &file, argument as u32),
         F_GETPIPE_SZ => Ok(pipe_of(&file)?.capacity()),
         F_SETPIPE_SZ => Ok(pipe_of(&file)?.set_capacity(argument as u32 as usize, ctx.credentials())?),
         F_ADD_SEALS => {

@@ -5,7 +5,7 @@ use core::any::Any;
 
 use los_abi::errno::Errno;
 use los_abi::fs::{
-    F_GETOWN, F_GETOWN_EX, F_GETOWNER_UIDS, F_GETSIG, F_SETOWN, F_SETOWN_EX, F_SETSIG, FOwnerEx,
+    DN_MULTISHOT, F_GETOWN, F_GETOWN_EX, F_GETOWNER_UIDS, F_GETSIG, F_SETOWN, F_SETOWN_EX, F_SETSIG, FOwnerEx,
 };
 use los_abi::signal::Signal;
 use los_abi::syscall::{Fd, UserPtr};
@@ -14,6 +14,7 @@ use task::Context;
 use task::signal::io;
 use tty::TerminalFile;
 use vfs::OpenFile;
+use vfs::notify::signals;
 
 /// Carries out a command about the owner.
 pub(super) fn fcntl(ctx: &Context<'_>, file: &OpenFile, command: u32, argument: u64) -> Result<usize> {
@@ -64,4 +65,22 @@ pub(super) fn set_asynchronous(
         io::own_terminal(ctx, file, terminal.terminal());
     }
     Ok(())
+}
+
+/// Has the owner of a directory told by signals what happens in it, or not any more.
+///
+/// # Errors
+/// ENOTDIR; ENOMEM; EBADF for O_PATH.
+pub(super) fn watch_directory(ctx: &Context<'_>, fd: Fd, file: &Arc<OpenFile>, events: u32) -> Result<usize> {
+    file.ops()?;
+    let table = ctx.files().lock_owner();
+    if events & !DN_MULTISHOT == 0 {
+        signals::forget(file, table);
+        return Ok(0);
+    }
+    signals::watch(file, table, fd.0, events)?;
+    if file.owner().receiver().is_none() {
+        io::set_owner(ctx, file, ctx.process.pid() as i32)?;
+    }
+    Ok(0)
 }

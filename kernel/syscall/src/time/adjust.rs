@@ -1,5 +1,6 @@
 //! The discipline of the clock (adjtimex(2)). What it is told of the clock's errors, of its status and of atomic time is
-//! kept, and offsets at once are made; the clock's rate is the machine's, and stays.
+//! kept; offsets are made at once, or slowly as adjtime(3) wants them, and the rate of real time is as it says. There is no
+//! loop that finds out the rate by itself from offsets (`ADJ_OFFSET`).
 
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;
@@ -32,6 +33,10 @@ struct Discipline {
     constant: i64,
     max_error_us: i64,
     likely_error_us: i64,
+    /// Correction of the rate, in parts per million with 16 bits behind the point.
+    frequency: i64,
+    /// Microseconds of real time between two ticks of user space.
+    tick_us: i64,
 }
 
 static DISCIPLINE: SpinLock<Discipline> = SpinLock::new(
@@ -41,6 +46,8 @@ static DISCIPLINE: SpinLock<Discipline> = SpinLock::new(
         constant: 2,
         max_error_us: ERROR_LIMIT_US,
         likely_error_us: ERROR_LIMIT_US,
+        frequency: 0,
+        tick_us: TICK_US,
     },
 );
 
@@ -60,17 +67,26 @@ pub(crate) fn clock_adjtime(ctx: &Context<'_>, clock: i32, state: UserPtr<Timex>
 fn adjust(ctx: &Context<'_>, state: UserPtr<Timex>, wanted: &Timex) -> Result<usize> {
     check(ctx, wanted)?;
     let has = |mode| wanted.modes & mode != 0;
-    let is_adjtime = has(ADJ_SINGLESHOT);
-    if is_adjtime && !has(ADJ_OFFSET_READONLY) {
-        keep_rate(wanted)?;
-    } else if !is_adjtime {
-        keep_rate(wanted)?;
+    let mut told_offset = None;
+    if has(ADJ_SINGLESHOT) {
+        // As Linux, it tells what was left of the offset before.
+        told_offset = Some(vfs::clock::adjustment_ns() / 1000);
+        if !has(ADJ_OFFSET_READONLY) {
+            let offset_ns = wanted.offset.saturating_mul(1000);
+            vfs::clock::set_adjustment_ns(offset_ns);
+        }
+    } else {
+        refuse_loop(wanted)?;
         if has(ADJ_SETOFFSET) {
             step(wanted)?;
         }
         keep(wanted);
+        set_rate(wanted);
     }
-    let told = tell(wanted.modes);
+    let mut told = tell(wanted.modes);
+    if let Some(offset_us) = told_offset {
+        told.offset = offset_us;
+    }
     ctx.memory().write(state, &told)?;
     // A clock that nobody keeps in step has no right time to tell.
     Ok(if told.status & STA_UNSYNC != 0 {
@@ -112,16 +128,37 @@ fn check(ctx: &Context<'_>, wanted: &Timex) -> Result<()> {
     Ok(())
 }
 
-/// Refuses another rate than the clock has, and offsets that would have to go slowly.
-fn keep_rate(wanted: &Timex) -> Result<()> {
-    let changes = |mode, value: i64, is: i64| wanted.modes & mode != 0 && value != is;
-    if changes(ADJ_OFFSET, wanted.offset, 0)
-        || changes(ADJ_FREQUENCY, wanted.freq, 0)
-        || changes(ADJ_TICK, wanted.tick, TICK_US)
-    {
+/// Refuses an offset that a loop would have to work off.
+fn refuse_loop(wanted: &Timex) -> Result<()> {
+    if wanted.modes & ADJ_OFFSET != 0 && wanted.offset != 0 {
         return Err(Errno::EOPNOTSUPP.into());
     }
     Ok(())
+}
+
+/// Has real time run at the rate that is asked for.
+fn set_rate(wanted: &Timex) {
+    let has = |mode| wanted.modes & mode != 0;
+    if !has(ADJ_FREQUENCY) && !has(ADJ_TICK) {
+        return;
+    }
+    let mut kept = DISCIPLINE.lock();
+    if has(ADJ_FREQUENCY) {
+        kept.frequency = wanted.freq.clamp(-RATE_LIMIT, RATE_LIMIT);
+    }
+    if has(ADJ_TICK) {
+        kept.tick_us = wanted.tick;
+    }
+    let gain = gain(kept.frequency, kept.tick_us);
+    drop(kept);
+    vfs::clock::set_gain(gain);
+}
+
+/// Returns what real time gains in each nanosecond, with 32 bits behind the point.
+fn gain(frequency: i64, tick_us: i64) -> i64 {
+    let by_tick = ((tick_us - TICK_US) << 32) / TICK_US;
+    // Parts per million have 16 bits behind the point already.
+    by_tick + (frequency << 16) / 1_000_000
 }
 
 /// Adds to real time, or takes from it.
@@ -183,8 +220,23 @@ fn tell(modes: u32) -> Timex {
         precision: 1,
         tolerance: RATE_LIMIT,
         time,
-        tick: TICK_US,
+        freq: kept.frequency,
+        tick: kept.tick_us,
         tai: vfs::clock::tai_offset_seconds(),
         ..Timex::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_fractions_of_nanoseconds() {
+        assert_eq!(gain(0, TICK_US), 0);
+        // 500 parts per million.
+        assert_eq!(gain(RATE_LIMIT, TICK_US), (500 << 32) / 1_000_000);
+        assert_eq!(gain(0, TICK_US + 1), (1 << 32) / TICK_US);
+        assert_eq!(gain(-RATE_LIMIT, TICK_US - 1), -gain(RATE_LIMIT, TICK_US + 1));
     }
 }

@@ -208,6 +208,7 @@ fn info_of(signal: Signal, fd: i32, reason: Reason) -> SigInfo {
     let band = match reason {
         Reason::Readable => PollEvents::IN | PollEvents::RDNORM,
         Reason::Writable => PollEvents::OUT | PollEvents::WRNORM | PollEvents::WRBAND,
+        Reason::Message => PollEvents::IN | PollEvents::RDNORM | PollEvents::MSG,
     };
     SigInfo::io(signal, code, band.bits().into(), fd)
 }

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::{Arc, Weak};
-use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use los_abi::inotify::InotifyMask;
 use sync::{Rank, SpinLock};
@@ -23,16 +23,8 @@ pub(crate) struct Watch {
     mask: AtomicU32,
 }
 
-/// Number of watches, so that without any nothing is looked up.
-static COUNT: AtomicUsize = AtomicUsize::new(0);
 static WATCHES: SpinLock<BTreeMap<(usize, u64), Arc<Watch>>> =
     SpinLock::new(Rank::FileSystem, BTreeMap::new());
-
-/// Tells whether anything is watched.
-#[inline]
-pub(super) fn exist() -> bool {
-    COUNT.load(Ordering::Relaxed) > 0
-}
 
 /// Returns the first watch of an inode with at least this id.
 pub(super) fn next(inode: &Arc<dyn Inode>, id: u64) -> Option<Arc<Watch>> {
@@ -85,7 +77,7 @@ impl Watch {
             return Some(known.clone());
         }
         watches.insert((address, self.id), self.clone());
-        COUNT.store(watches.len(), Ordering::Relaxed);
+        super::LISTENERS.fetch_add(1, Ordering::SeqCst);
         None
     }
 
@@ -93,8 +85,8 @@ impl Watch {
     pub(super) fn leave(&self) {
         let mut watches = WATCHES.lock();
         let removed = watches.remove(&(address(&self.inode), self.id));
-        COUNT.store(watches.len(), Ordering::Relaxed);
         drop(watches);
+        super::LISTENERS.fetch_sub(usize::from(removed.is_some()), Ordering::SeqCst);
         drop(removed);
     }
 

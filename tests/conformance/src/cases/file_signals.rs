@@ -15,11 +15,13 @@ use rt::{io, process, signal};
 
 use crate::arch::ISA;
 use crate::handler::set_of;
-use crate::harness::{Outcome, spawn, wait_for};
+use crate::harness::{Failure, Outcome, spawn, wait_for};
 use crate::raw::{addr, addr_mut, call};
 use crate::{cases, ensure, ensure_eq};
 
 cases![
+    directories_tell_by_signals,
+    watches_of_directories_are_checked,
     a_pipe_tells_its_readers_owner,
     a_pipe_tells_its_writers_owner,
     the_signal_can_be_chosen,
@@ -346,5 +348,89 @@ fn argument_checks() -> Outcome {
             Some(Errno::EBADF)
         );
     }
+    Ok(())
+}
+
+/// Watches the working directory for some events, and returns a file that reads the signals.
+fn watch_here(events: u64) -> Result<(File, u64), Failure> {
+    let signal = 40_u64;
+    let set = 1_u64 << (signal - 1);
+    call(Sysno::rt_sigprocmask, &[0, addr(&set), 0, 8])?;
+    let directory = File::open(b".")?;
+    let fd = directory.descriptor() as u64;
+    // F_SETSIG, F_NOTIFY
+    call(Sysno::fcntl, &[fd, 10, signal])?;
+    match call(Sysno::fcntl, &[fd, 1026, events]) {
+        Err(Errno::EINVAL) => return Err(Failure::Skip("a Linux without dnotify")),
+        other => other?,
+    };
+    Ok((directory, set))
+}
+
+/// Takes a signal about a directory: its code and descriptor; nothing when there is none.
+fn message(set: u64) -> Option<(i32, i32)> {
+    let mut info = [0_i32; 32];
+    let none = [0_u64; 2];
+    let took = call(
+        Sysno::rt_sigtimedwait,
+        &[addr(&set), addr_mut(&mut info), addr(&none), 8],
+    );
+    // si_code; si_fd behind the band, which is a long.
+    took.ok().map(|_| (info[2], info[6]))
+}
+
+fn directories_tell_by_signals() -> Outcome {
+    const CREATE: u64 = 4;
+    const DELETE: u64 = 8;
+    const RENAME: u64 = 0x10;
+    const MULTISHOT: u64 = 0x8000_0000;
+    const MESSAGE: i32 = 3;
+    let (directory, set) = watch_here(CREATE)?;
+    let fd = directory.descriptor();
+    let make = |name: &[u8]| File::create(name, 0o644).map(drop);
+    make(b"one")?;
+    ensure_eq!(message(set), Some((MESSAGE, fd)));
+    // That was all that was asked for.
+    make(b"two")?;
+    ensure_eq!(message(set), None);
+    let watch = |events: u64| call(Sysno::fcntl, &[fd as u64, 1026, events]);
+    watch(DELETE | MULTISHOT)?;
+    make(b"three")?;
+    ensure_eq!(message(set), None);
+    for name in [&b"one"[..], b"two"] {
+        fs::remove_file(name)?;
+        ensure_eq!(message(set), Some((MESSAGE, fd)));
+        ensure_eq!(message(set), None);
+    }
+    watch(0)?;
+    watch(RENAME)?;
+    fs::rename(b"three", b"four")?;
+    ensure_eq!(message(set), Some((MESSAGE, fd)));
+    // Asking for nothing ends it, and so does closing.
+    watch(CREATE | MULTISHOT)?;
+    watch(MULTISHOT)?;
+    make(b"five")?;
+    ensure_eq!(message(set), None);
+    watch(CREATE | MULTISHOT)?;
+    let other = call(Sysno::dup, &[fd as u64])?;
+    make(b"six")?;
+    ensure_eq!(message(set), Some((MESSAGE, fd)));
+    call(Sysno::close, &[other])?;
+    make(b"seven")?;
+    ensure_eq!(message(set), None);
+    Ok(())
+}
+
+fn watches_of_directories_are_checked() -> Outcome {
+    let (directory, _) = watch_here(4)?;
+    let owner = call(Sysno::fcntl, &[directory.descriptor() as u64, 9, 0])?;
+    ensure_eq!(owner as i32, process::id());
+    let file = File::create(b"file", 0o644)?;
+    let notify = |fd: u64, events: u64| call(Sysno::fcntl, &[fd, 1026, events]);
+    ensure_eq!(notify(file.descriptor() as u64, 4), Err(Errno::ENOTDIR));
+    ensure_eq!(notify(file.descriptor() as u64, 0), Ok(0));
+    let path = File::open_with(b".", OpenFlags::PATH, 0)?;
+    ensure_eq!(notify(path.descriptor() as u64, 4), Err(Errno::EBADF));
+    ensure_eq!(notify(99, 4), Err(Errno::EBADF));
     Ok(())
 }

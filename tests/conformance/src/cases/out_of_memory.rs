@@ -25,11 +25,11 @@ const NO_RESERVE: u64 = 0x4000;
 /// What the kernel may keep in caches of its own.
 const SLACK_KIB: i64 = 2048;
 
-fn only_on_levitate() -> Outcome {
+pub(super) fn only_on_levitate() -> Outcome {
     if rt::system::names()?.version.starts_with(b"Levitate") {
         Ok(())
     } else {
-        Err(Failure::Skip("it would take all memory of the host"))
+        Err(Failure::Skip("it would take all memory of the host, or its time"))
     }
 }
 

@@ -3,9 +3,13 @@
 use los_abi::errno::Errno;
 use los_abi::signal::SIGALRM;
 use los_abi::syscall::Sysno;
-use los_abi::time::{ADJ_NANO, ADJ_OFFSET, ADJ_SETOFFSET, ADJ_SINGLESHOT, ADJ_TICK, Timex, Timezone};
+use los_abi::time::{
+    ADJ_FREQUENCY, ADJ_NANO, ADJ_OFFSET, ADJ_OFFSET_READONLY, ADJ_SETOFFSET, ADJ_SINGLESHOT, ADJ_TICK, Timex,
+    Timezone,
+};
 use rt::{signal, time};
 
+use super::out_of_memory::only_on_levitate;
 use crate::clock::clock_ns;
 use crate::harness::{Failure, Outcome, catch};
 use crate::raw::{addr, addr_mut, call};
@@ -25,6 +29,8 @@ cases![
     times_and_ticks,
     the_discipline_is_told,
     changes_of_the_discipline_are_checked,
+    the_discipline_changes_the_rate,
+    offsets_are_made_up_for_slowly,
     the_time_zone_is_checked,
 ];
 
@@ -192,6 +198,58 @@ fn the_discipline_is_told() -> Outcome {
         };
         ensure_eq!(call(Sysno::adjtimex, &[addr(&changed)]).err(), Some(Errno::EPERM));
     }
+    Ok(())
+}
+
+fn adjust(modes: u32, offset: i64, freq: i64, tick: i64) -> Result<Timex, Errno> {
+    let mut state = Timex {
+        modes,
+        offset,
+        freq,
+        tick,
+        ..Timex::default()
+    };
+    call(Sysno::adjtimex, &[addr_mut(&mut state)])?;
+    Ok(state)
+}
+
+/// Real time gains a tenth on monotonic time. Only where nobody goes by the clock.
+fn the_discipline_changes_the_rate() -> Outcome {
+    only_on_levitate()?;
+    const FASTER: i64 = 11_000;
+    const USUAL: i64 = 10_000;
+    let told = adjust(ADJ_TICK | ADJ_FREQUENCY, 0, 1 << 16, FASTER)?;
+    ensure_eq!((told.tick, told.freq), (FASTER, 1 << 16));
+    ensure_eq!(adjust(ADJ_FREQUENCY, 0, i64::MAX, 0)?.freq, 500 << 16);
+    let both = || Ok::<_, Errno>((clock_ns(1)?, clock_ns(0)?));
+    let before = both()?;
+    time::sleep_ms(100);
+    let after = both()?;
+    let gained = (after.1 - before.1) - (after.0 - before.0);
+    // A hundred milliseconds at least, less what lies between the two looks at the clocks.
+    ensure!(gained > 5_000_000, "gained {gained} ns");
+    adjust(ADJ_TICK | ADJ_FREQUENCY, 0, 0, USUAL)?;
+    let offset = || Ok::<_, Errno>(clock_ns(0)? - clock_ns(1)?);
+    let first = offset()?;
+    // The two looks were in the other order.
+    ensure!(first > after.1 - after.0 - 5_000_000, "what was gained stays");
+    Ok(())
+}
+
+fn offsets_are_made_up_for_slowly() -> Outcome {
+    only_on_levitate()?;
+    const ADJTIME: u32 = ADJ_SINGLESHOT | ADJ_OFFSET;
+    const READ: u32 = ADJTIME | ADJ_OFFSET_READONLY;
+    ensure_eq!(adjust(ADJTIME, 1_000_000, 0, 0)?.offset, 0);
+    let first = adjust(READ, 0, 0, 0)?.offset;
+    ensure!(first > 900_000 && first <= 1_000_000, "{first} us are left");
+    time::sleep_ms(50);
+    let second = adjust(READ, 0, 0, 0)?.offset;
+    ensure!(second < first, "{first} us and {second} us are left");
+    // A new one takes its place, and tells what was left.
+    let left = adjust(ADJTIME, 0, 0, 0)?.offset;
+    ensure!(left <= second && left > 0, "{left} us were left");
+    ensure_eq!(adjust(READ, 0, 0, 0)?.offset, 0);
     Ok(())
 }
 
