@@ -1,6 +1,8 @@
 //! Bombs of what belongs to open files: members of sets, pages of pipes, locks, open files themselves. See
 //! [`super::bombs`].
 
+use alloc::vec::Vec;
+
 use los_abi::errno::Errno;
 use los_abi::fs::{
     F_DUPFD, F_GETPIPE_SZ, F_SETLK, F_SETPIPE_SZ, F_UNLCK, F_WRLCK, Flock, OpenFlags, SEEK_SET,
