@@ -41,7 +41,7 @@ impl Slew {
     /// Returns the same from a later point on.
     fn at(self, now_ns: u64) -> Self {
         let elapsed = i128::from(now_ns.saturating_sub(self.since_ns));
-        let gained = elapsed * i128::from(self.gain) >> 32;
+        let gained = (elapsed * i128::from(self.gain)) >> 32;
         let wanted = i128::from(self.adjustment_ns);
         let most = elapsed * ADJUSTMENT_NS_PER_MS / 1_000_000;
         let made_up = wanted.clamp(-most, most);
