@@ -107,6 +107,35 @@ impl AddressSpace {
         }
     }
 
+    /// Reads exactly as many bytes as fit into the buffer, from pages that are there: for a caller that holds a
+    /// lock and may not wait for one. [`Self::fault_in`] makes them be there, for a while.
+    ///
+    /// # Errors
+    /// EFAULT, also for a space that is not active.
+    pub fn read_present(&self, address: u64, into: &mut [u8]) -> Result<(), Errno> {
+        if !self.is_active() {
+            return Err(Errno::EFAULT);
+        }
+        Current::copy_from_user(into, address).map_err(|_| Errno::EFAULT)
+    }
+
+    /// Makes the pages of a range be there for reading.
+    ///
+    /// # Errors
+    /// EFAULT.
+    pub fn fault_in(&self, address: u64, bytes: usize) -> Result<(), Errno> {
+        let end = address.checked_add(bytes as u64).ok_or(Errno::EFAULT)?;
+        let mut at = address;
+        while at < end {
+            self.read_bytes(at, &mut [0])?;
+            at = VirtAddr::new(at)
+                .page_base()
+                .as_u64()
+                .saturating_add(PAGE_SIZE as u64);
+        }
+        Ok(())
+    }
+
     /// Writes all bytes.
     ///
     /// # Errors

@@ -48,6 +48,19 @@ fn copies_stop_where_memory_ends() {
 }
 
 #[test]
+fn what_is_not_there_is_read_after_a_fault() {
+    let _turn = testing::exclusive();
+    let space = space_with_memory(START, 3 * PAGE);
+    let (at, mut bytes) = (START + PAGE - 2, [1; 4]);
+    assert_eq!(space.read_present(at, &mut bytes), Err(Errno::EFAULT));
+    space.fault_in(at, bytes.len()).unwrap();
+    space.read_present(at, &mut bytes).unwrap();
+    assert_eq!(bytes, [0; 4]);
+    assert_eq!(space.fault_in(START + 3 * PAGE - 1, 2), Err(Errno::EFAULT));
+    assert_eq!(space.fault_in(u64::MAX, 2), Err(Errno::EFAULT));
+}
+
+#[test]
 fn readers_move_on_and_end() {
     let _turn = testing::exclusive();
     for space in both() {

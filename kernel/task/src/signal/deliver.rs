@@ -2,6 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
+use los_abi::errno::Errno;
 use los_abi::isa::IsaAbi;
 use los_abi::signal::{
     DefaultAction, SI_KERNEL, SIG_DFL, SIG_IGN, SaFlags, SigAction, SigInfo, SigSet, Signal, StackT,
@@ -9,8 +10,8 @@ use los_abi::signal::{
 use los_abi::syscall::Sysno;
 use los_abi::task::WaitStatus;
 use los_arch::hal::prelude::{TrapFrame as _, Traps};
-use los_arch::hal::trap::SignalSetup;
-use los_arch::{Current, CurrentAbi};
+use los_arch::hal::trap::{SignalReturn, SignalSetup};
+use los_arch::{Current, CurrentAbi, TrapFrame};
 use sync::Restart;
 
 use super::mask::{mask, recalculate, set_mask};
@@ -19,6 +20,10 @@ use crate::context::Context;
 use crate::exec::vdso;
 use crate::thread::{Thread, Work};
 use crate::{core_dump, exit, job_control, pid, rseq};
+
+/// Parts of a signal frame that are fetched before it is given up: only a program that takes its own stack
+/// away again and again gets there.
+const MAX_FETCHES: u32 = 64;
 
 /// Number of `restart_syscall`, which the kernel itself makes a program call.
 const RESTART_SYSCALL: u64 = match Sysno::restart_syscall.number(CurrentAbi::ISA) {
@@ -212,12 +217,7 @@ fn fail_delivery(ctx: &Context<'_>, signal: Signal) {
 pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
     let thread = ctx.thread;
     let mut frame = ctx.frame_mut();
-    let restored = thread.with_user_state(|state| {
-        Current::restore_signal_frame(&mut frame, state, &mut |address, bytes| {
-            ctx.memory().read_bytes(address, bytes)
-        })
-    });
-    match restored {
+    match restore(ctx, &mut frame) {
         Ok(restored) => {
             frame.clear_syscall();
             let (start, flags, bytes) = restored.alternate_stack;
@@ -234,6 +234,28 @@ pub fn sigreturn(ctx: &Context<'_>) -> sync::Result<usize> {
         Err(_) => send::force(thread, &SigInfo::new(Signal::SEGV, SI_KERNEL)),
     }
     Ok(frame.syscall_result() as usize)
+}
+
+/// Takes the registers from the signal frame on the program's stack. They change under a lock, where no page can be
+/// waited for: what is not there is fetched in between.
+fn restore(ctx: &Context<'_>, frame: &mut TrapFrame) -> Result<SignalReturn, Errno> {
+    let memory = ctx.memory();
+    for _ in 0..MAX_FETCHES {
+        let mut absent = None;
+        let restored = ctx.thread.with_user_state(|state| {
+            Current::restore_signal_frame(frame, state, &mut |address, bytes| {
+                absent = None;
+                memory
+                    .read_present(address, bytes)
+                    .inspect_err(|_| absent = Some((address, bytes.len())))
+            })
+        });
+        match absent {
+            Some((address, bytes)) if restored.is_err() => memory.fault_in(address, bytes)?,
+            _ => return restored,
+        }
+    }
+    Err(Errno::EFAULT)
 }
 
 /// Winds an interrupted call back if the handler that will run wants that; else it returns EINTR.

@@ -162,6 +162,19 @@ fn a_handler_runs_and_returns_to_where_it_was() {
 }
 
 #[test]
+fn a_signal_frame_may_be_on_a_page_that_is_not_there_yet() {
+    Mock::script(|frame| {
+        frame.stack_pointer = PROGRAM_MEMORY + 0x2ff8;
+        (frame.number, frame.in_syscall) = (SIGRETURN, true);
+        UserExit::Syscall
+    });
+    syscall(EXIT, 4);
+    let (status, frames) = live(|_| {});
+    assert_eq!(status, WaitStatus::Exited(4));
+    assert_eq!((frames[1].program_counter, frames[1].stack_pointer), (0, 0));
+}
+
+#[test]
 fn the_handlers_mask_is_in_force_until_it_returns() {
     // The second one waits until the first handler has returned.
     syscall(KILL_SELF, u64::from(Signal::USR1.number()));
