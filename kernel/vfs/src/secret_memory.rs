@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
-use mm::{AnonymousPager, Frame, Pager, PagerError, ReverseMap};
+use mm::{AnonymousPager, Frame, Pager, PagerError, ReverseMap, frames};
 
 use crate::anonymous::{anonymous_file, next_inode_number};
 use crate::attributes::{Access, Attributes, FileKind, Metadata, NewNode, SetAttributes, make_device};
@@ -64,6 +64,10 @@ impl Pager for SecretMemory {
         let pages = self.bytes.load(Ordering::Relaxed).div_ceil(PAGE_BYTES);
         if index >= pages {
             return Err(PagerError::BeyondEnd);
+        }
+        // A page stays in the file when nobody maps it any more, and so when who made it is ended for memory.
+        if self.pages.cached(index).is_none() && !frames::room_for_files() {
+            return Err(Errno::ENOSPC.into());
         }
         self.pages.page(index, access)
     }
@@ -161,7 +165,7 @@ mod tests {
 
     #[test]
     fn the_size_is_set_once() {
-        mm::testing::start();
+        let _turn = mm::testing::exclusive();
         let file = create(&Credentials::root()).unwrap();
         let inode = file.inode();
         assert_eq!(inode.truncate(0), Ok(()));
@@ -173,5 +177,24 @@ mod tests {
         assert!(pager.page(1, mm::Access::Write).is_ok());
         let beyond = pager.page(2, mm::Access::Read).map(drop);
         assert_eq!(beyond, Err(PagerError::BeyondEnd));
+    }
+
+    #[test]
+    fn programs_keep_what_files_leave_them() {
+        let _turn = mm::testing::exclusive();
+        let file = create(&Credentials::root()).unwrap();
+        file.inode().truncate(1 << 40).unwrap();
+        let pager = file.inode().clone().pager().unwrap();
+        pager.page(0, mm::Access::Write).unwrap();
+        let mut taken = Vec::new();
+        while frames::room_for_files() {
+            taken.push(frames::allocate_uninit().unwrap());
+        }
+        let further = pager.page(1, mm::Access::Write).map(drop);
+        assert_eq!(further, Err(PagerError::Errno(Errno::ENOSPC)));
+        // What it has it keeps.
+        assert!(pager.page(0, mm::Access::Write).is_ok());
+        drop(taken);
+        assert!(pager.page(1, mm::Access::Write).is_ok());
     }
 }
