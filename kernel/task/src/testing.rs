@@ -31,6 +31,12 @@ use crate::rlimit::Limits;
 use crate::signal::actions::SignalActions;
 use crate::thread::{Name, NewThread, Thread};
 
+/// Keeps other tests away that set real time, or must not have it set meanwhile, until the guard is dropped.
+pub(crate) fn clock_turn() -> std::sync::MutexGuard<'static, ()> {
+    static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Makes a process that is in no table.
 pub(crate) fn process(pid: Pid) -> Arc<Process> {
     process_with(pid, None)

@@ -5,6 +5,7 @@ use alloc::string::String;
 use sync::now_ns;
 
 use super::*;
+use crate::testing;
 
 const SECOND: u64 = 1_000_000_000;
 const ABSTIME: TimerfdSetFlags = TimerfdSetFlags::ABSTIME;
@@ -71,6 +72,7 @@ fn asking_counts_too() {
 
 #[test]
 fn setting_the_clock_cancels_who_asked_for_it() {
+    let _turn = testing::clock_turn();
     let quiet = timer(CLOCK_REALTIME);
     let strict = timer(CLOCK_REALTIME);
     let far = u64::MAX / 2;
@@ -99,6 +101,7 @@ fn setting_the_clock_cancels_who_asked_for_it() {
 
 #[test]
 fn real_time_tells_its_timers_of_settings() {
+    let _turn = testing::clock_turn();
     let timer = timer(CLOCK_REALTIME);
     set(&timer, ABSTIME | TimerfdSetFlags::CANCEL_ON_SET, u64::MAX / 2, 0);
     clock::set_realtime_ns(vfs::clock::realtime_ns() + SECOND);

@@ -27,6 +27,7 @@ fn missed_expiries_are_counted_when_the_signal_is_taken() {
 #[test]
 fn setting_real_time_does_not_change_spans() {
     const HOUR_NS: u64 = 3_600_000_000_000;
+    let _turn = testing::clock_turn();
     let timer = |start| {
         let clock = Clock::Real(RealClock::Settable);
         let timer = PosixTimer::new(1, clock, Notify::Nobody, None).unwrap();
