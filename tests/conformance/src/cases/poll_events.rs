@@ -1,12 +1,12 @@
 //! Which conditions files report, and whom their changes wake: poll(2), epoll_ctl(2).
 
 use alloc::format;
-use alloc::vec::Vec;
 
 use los_abi::errno::Errno;
 use los_abi::fs::OpenFlags;
 use los_abi::isa::WireEpollEvent;
 use los_abi::poll::{EPOLL_CTL_ADD, EPOLLET, EPOLLEXCLUSIVE, PollEvents, PollFd};
+use los_abi::signal::SIGKILL;
 use los_abi::syscall::Sysno;
 use rt::fs::{self, File};
 use rt::{io, process};
@@ -112,34 +112,40 @@ fn is_sleeping(pid: i32) -> Result<bool, Errno> {
     Ok(state.and_then(|at| stat.get(at)) == Some(&b'S'))
 }
 
-/// Lets two processes wait for a set each, and returns how many hear of one write to a counter in both.
-fn listeners(manner: u32) -> Result<i32, Failure> {
-    const PATIENCE_MS: u64 = 1500;
+/// Lets two processes wait for a set each, without limit, and writes to a counter in both. One that hears of it ends
+/// with 1.
+fn listeners(manner: u32) -> Result<[i32; 2], Failure> {
+    const NO_LIMIT: u64 = u64::MAX;
     let counter = call(Sysno::eventfd2, &[0, 0])?;
-    let mut waiting = Vec::new();
-    for _ in 0..2 {
+    let mut waiting = [0; 2];
+    for pid in &mut waiting {
         let set = call(Sysno::epoll_create1, &[0])?;
         add(set, counter, IN | manner)?;
-        let pid = spawn(|| match wait(set, PATIENCE_MS) {
+        *pid = spawn(|| match wait(set, NO_LIMIT) {
             Ok(heard) => i32::from(heard.is_some()),
             Err(_) => 10,
         })?;
-        while !is_sleeping(pid)? {
+        while !is_sleeping(*pid)? {
             rt::time::sleep_ms(5);
         }
-        waiting.push(pid);
     }
     io::write(counter as i32, &1_u64.to_ne_bytes())?;
-    let mut heard = 0;
-    for pid in waiting {
-        heard += ended(wait_for(pid)?);
-    }
-    Ok(heard)
+    Ok(waiting)
 }
 
 fn exclusive_sets_share_wake_ups() -> Outcome {
-    ensure_eq!(listeners(EPOLLET)?, 2);
-    ensure_eq!(listeners(EPOLLET | EPOLLEXCLUSIVE)?, 1);
+    for pid in listeners(EPOLLET)? {
+        ensure_eq!(ended(wait_for(pid)?), 1);
+    }
+    let waiting = listeners(EPOLLET | EPOLLEXCLUSIVE)?;
+    let mut status = 0_u32;
+    let first = call(Sysno::wait4, &[u64::MAX, addr_mut(&mut status), 0, 0])? as i32;
+    let other = waiting[usize::from(waiting[0] == first)];
+    // The write has woken everyone that it wakes.
+    let is_left = is_sleeping(other)?;
+    call(Sysno::kill, &[other as u64, SIGKILL.into()])?;
+    wait_for(other)?;
+    ensure_eq!((status, is_left), (1 << 8, true));
     Ok(())
 }
 
