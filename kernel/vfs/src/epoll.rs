@@ -218,7 +218,9 @@ impl Epoll {
     /// for kcmp(2).
     pub fn target(&self, fd: i32, index: usize) -> Option<Arc<OpenFile>> {
         let members = self.members.lock();
-        let mut of_number = members.iter().filter(|(key, _)| key.is_of(fd));
+        let mut of_number = members
+            .range(Key::first_of(fd)..)
+            .take_while(|(key, _)| key.is_of(fd));
         let interest = of_number.nth(index).map(|(_, interest)| interest.clone());
         drop(members);
         interest?.file()

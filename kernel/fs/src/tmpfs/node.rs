@@ -177,11 +177,13 @@ impl Node {
         }
         let new = Pipe::new(credentials).ok_or(Errno::ENOMEM)?;
         let mut slot = pipe.lock();
-        // Another opener may have been faster.
-        Ok(slot.upgrade().unwrap_or_else(|| {
+        // Another opener may have been faster. The pipe that is then too much takes locks at its end.
+        let faster = slot.upgrade();
+        if faster.is_none() {
             *slot = Arc::downgrade(&new);
-            new
-        }))
+        }
+        drop(slot);
+        Ok(faster.unwrap_or(new))
     }
 }
 

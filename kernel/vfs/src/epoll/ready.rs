@@ -26,6 +26,11 @@ impl Key {
         Self { fd, file }
     }
 
+    /// Returns what no key of a descriptor with this number comes before.
+    pub(super) fn first_of(fd: i32) -> Self {
+        Self { fd, file: 0 }
+    }
+
     /// Tells whether the descriptor had this number.
     pub(super) fn is_of(&self, fd: i32) -> bool {
         self.fd == fd
