@@ -79,6 +79,12 @@ pub(super) fn watch_directory(ctx: &Context<'_>, fd: Fd, file: &Arc<OpenFile>, e
         return Ok(0);
     }
     signals::watch(file, table, fd.0, events)?;
+    // Whoever has closed the descriptor meanwhile found no watch to end.
+    let is_open = ctx.files().get(fd).is_ok_and(|now| Arc::ptr_eq(&now, file));
+    if !is_open {
+        signals::forget(file, table);
+        return Ok(0);
+    }
     if file.owner().receiver().is_none() {
         io::set_owner(ctx, file, ctx.process.pid() as i32)?;
     }

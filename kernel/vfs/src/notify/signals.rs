@@ -42,8 +42,12 @@ pub fn watch(file: &Arc<OpenFile>, table: lock::Owner, fd: i32, events: u32) -> 
     if file.inode().kind() != FileKind::Directory {
         return Err(Errno::ENOTDIR);
     }
+    if !mm::frames::headroom() {
+        return Err(Errno::ENOMEM);
+    }
+    let directory = address(file.inode());
     let mut watches = WATCHES.lock();
-    let list = watches.entry(address(file.inode())).or_default();
+    let list = watches.entry(directory).or_default();
     let own = Arc::downgrade(file);
     let known = list
         .iter_mut()
@@ -53,7 +57,12 @@ pub fn watch(file: &Arc<OpenFile>, table: lock::Owner, fd: i32, events: u32) -> 
         known.events |= events;
         return Ok(());
     }
-    list.try_reserve(1).map_err(|_| Errno::ENOMEM)?;
+    if list.try_reserve(1).is_err() {
+        if list.is_empty() {
+            watches.remove(&directory);
+        }
+        return Err(Errno::ENOMEM);
+    }
     list.push(Watch {
         file: own,
         table,
@@ -102,14 +111,18 @@ pub(super) fn tell(directory: &Arc<dyn Inode>, what: InotifyMask) {
 pub(super) fn tell_of(directory: &Arc<dyn Inode>, events: u32) {
     let mut told: Vec<(Arc<OpenFile>, i32)> = Vec::new();
     retain(address(directory), |watch| {
-        let Some(file) = watch.file.upgrade() else {
+        if watch.file.strong_count() == 0 {
             return false;
-        };
+        }
         if watch.events & events == 0 {
             return true;
         }
-        // Without memory the news are lost, as signals can be.
+        // Without memory the news are lost, as signals can be. What is upgraded leaves the lock: it may be the last
+        // that holds the file, whose end takes locks.
         if told.try_reserve(1).is_ok() {
+            let Some(file) = watch.file.upgrade() else {
+                return false;
+            };
             told.push((file, watch.fd));
         }
         watch.events & DN_MULTISHOT != 0
