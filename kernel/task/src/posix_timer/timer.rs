@@ -154,7 +154,7 @@ impl PosixTimer {
             (state.era, old)
         };
         // The queue of signals is locked outside of the timer; who tells of an expiry now is of an earlier era.
-        self.withdraw();
+        self.withdraw(era);
         self.settle(era);
         Ok(old)
     }
@@ -222,34 +222,36 @@ impl PosixTimer {
 
     /// Stops the timer for ever, with its signal.
     pub(super) fn retire(&self) {
-        {
+        let era = {
             let mut state = self.state.lock();
             *state = State {
                 is_retired: true,
                 ..state.next()
             };
             self.arm(&state);
-        }
-        self.withdraw();
+            state.era
+        };
+        self.withdraw(era);
         if let Some(running) = self.clock.cpu_process() {
             super::forget(running, self);
         }
     }
 
-    /// Takes back a signal that waits to be taken.
-    fn withdraw(&self) {
+    /// Takes back a signal that waits to be taken, unless it is of this era or a later one: whoever set the timer
+    /// meanwhile has let it run, and counts on its signal.
+    fn withdraw(&self, era: u64) {
         let Notify::Signal { receiver, .. } = &self.notify else {
             return;
         };
         match receiver {
             Receiver::Process(process) => {
                 if let Some(process) = process.upgrade() {
-                    process.pending.withdraw(self);
+                    process.pending.withdraw(self, era);
                 }
             }
             Receiver::Thread(thread) => {
                 if let Some(thread) = thread.upgrade() {
-                    thread.pending.withdraw(self);
+                    thread.pending.withdraw(self, era);
                 }
             }
         }

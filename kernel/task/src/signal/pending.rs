@@ -112,11 +112,11 @@ impl PendingQueue {
         self.members.fetch_or(signals.0, Ordering::SeqCst);
     }
 
-    /// Takes back the signal of a timer.
-    pub(crate) fn withdraw(&self, timer: &PosixTimer) {
+    /// Takes back the signal of a timer, if it is of an era before this one.
+    pub(crate) fn withdraw(&self, timer: &PosixTimer, before: u64) {
         let mut queue = self.queue.lock();
         let is_its = |queued: &Queued| match &queued.place {
-            Place::Timer(sender, _) => core::ptr::eq(Arc::as_ptr(sender), timer),
+            Place::Timer(sender, era) => *era < before && core::ptr::eq(Arc::as_ptr(sender), timer),
             Place::Charged(_) => false,
         };
         let Some(withdrawn) = queue

@@ -137,3 +137,25 @@ fn what_is_set_while_it_fires_ends_with_one_signal_of_the_last_setting() {
     timer.retire();
     process.threads.lock().clear();
 }
+
+#[test]
+fn who_set_it_first_takes_back_no_signal_of_a_later_setting() {
+    let thread = testing::thread();
+    let process = thread.process();
+    let timer = timer(process);
+    timer.set(Start::Absolute, NOW).unwrap();
+    let first = timer.state.lock().era;
+    timer.set(Start::Absolute, NOW).unwrap();
+    timer.look();
+    // The first one is only now where it takes back what came before.
+    timer.withdraw(first);
+    timer.settle(first);
+    let taken = process.pending.take(SigSet::ALL);
+    assert_eq!(taken.and_then(|info| info.signal()), Some(Signal::USR1));
+    // What came before the second one is taken back all the same.
+    timer.set(Start::Absolute, NOW).unwrap();
+    timer.look();
+    timer.set(Start::Absolute, Setting::default()).unwrap();
+    assert!(process.pending.take(SigSet::ALL).is_none());
+    process.threads.lock().clear();
+}
