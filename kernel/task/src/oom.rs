@@ -8,7 +8,7 @@ use los_abi::errno::Errno;
 use los_abi::signal::Signal;
 use los_abi::task::WaitStatus;
 use mm::{AddressSpace, frames};
-use sync::{Rank, SpinLock, now_ns};
+use sync::{Rank, Shared as _, SpinLock, now_ns};
 
 use crate::pid::{self, INIT};
 use crate::process::Process;
@@ -19,12 +19,14 @@ use crate::{exit, sched, sleep};
 const EXEMPT: i32 = -1000;
 /// Kibibytes of a page.
 const PAGE_KIB: usize = 4;
+/// The footprint of memory that has been freed: the root of its tables.
+const EMPTY_PAGES: usize = 1;
 /// How long a thread that found no memory sleeps before it looks again.
 const PAUSE_NS: u64 = 2_000_000;
 /// How often it looks before a victim counts as stuck, and another one is chosen.
 const PATIENCE: u32 = 500;
 
-/// The memory of the process that was ended last. While it exists, its end is awaited.
+/// The memory of the process that was ended last. Until it is free, nobody else is chosen.
 static VICTIM: SpinLock<Weak<AddressSpace>> = SpinLock::new(Rank::FileSystem, Weak::new());
 
 /// What comes of a search for a victim.
@@ -111,7 +113,8 @@ fn has_room() -> bool {
 
 /// Chooses a victim and ends it, unless one is dying already.
 fn choose() -> Choice {
-    if VICTIM.lock().strong_count() > 0 {
+    let victim = VICTIM.lock().upgrade();
+    if victim.is_some_and(|memory| is_awaited(&memory)) {
         return Choice::Dying;
     }
     let Some(process) = worst() else {
@@ -131,6 +134,12 @@ fn choose() -> Choice {
         }
     }
     Choice::Dying
+}
+
+/// Reports whether there is still something to come from memory whose users were ended: they have it, or the last one
+/// is just freeing it. Who only looks at it keeps nothing.
+fn is_awaited(memory: &AddressSpace) -> bool {
+    memory.users().count() > 0 || memory.footprint_pages() > EMPTY_PAGES
 }
 
 /// Reports whether a process is ending, with all that share its memory.
@@ -203,6 +212,8 @@ fn pause(thread: &Thread) {
 
 #[cfg(test)]
 mod tests {
+    use los_abi::syscall::UserPtr;
+
     use super::*;
     use crate::testing;
 
@@ -222,6 +233,21 @@ mod tests {
         assert!(score(process) > plain);
         process.oom_score_adjustment.store(EXEMPT, Ordering::Relaxed);
         assert_eq!((score(process), badness(process, 1000)), (0, None));
+        drop(family);
+    }
+
+    #[test]
+    fn memory_is_awaited_until_it_is_free_and_not_while_somebody_looks() {
+        let (family, thread) = testing::program();
+        let looked_at = thread.process().memory().unwrap();
+        assert!(is_awaited(&looked_at));
+        let word = UserPtr::new(testing::PROGRAM_MEMORY);
+        looked_at.write(word, &1_u64).unwrap();
+        let unused = looked_at.fork(mm::ForkPolicy::Eager).unwrap();
+        assert!(is_awaited(&unused), "nobody uses it, but it is not free");
+        let memory = thread.process().replace_memory(None);
+        drop(memory);
+        assert!(!is_awaited(&looked_at));
         drop(family);
     }
 }
