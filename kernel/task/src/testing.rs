@@ -217,6 +217,18 @@ impl Unpark for HostThread {
     fn unpark(&self) {}
 }
 
+/// Runs a test with another lowest address of mappings, one such test at a time.
+pub(crate) fn with_lowest_address<R>(address: u64, test: impl FnOnce() -> R) -> R {
+    static CHANGE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let change = CHANGE.lock().unwrap();
+    let old = mm::lowest_address();
+    mm::set_lowest_address(address);
+    let result = test();
+    mm::set_lowest_address(old);
+    drop(change);
+    result
+}
+
 /// Opens a file of the test file system.
 pub(crate) fn open(name: &[u8]) -> Arc<OpenFile> {
     let root = root();

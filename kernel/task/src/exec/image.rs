@@ -138,11 +138,12 @@ impl Start<'_> {
         })
     }
 
-    /// Maps page 0 for programs that read from null pointers, as those of old systems do. Whoever may not do that has
+    /// Maps page 0 for programs that read from null pointers, as those of old systems do. Whoever may not map there has
     /// none.
     fn map_page_zero(&self, space: &AddressSpace) {
         let is_wanted = self.identity.personality.contains(Personality::MMAP_PAGE_ZERO);
-        if !is_wanted || !self.identity.credentials.capable(Capability::SysRawio) {
+        let is_allowed = mm::lowest_address() == 0 || self.identity.credentials.capable(Capability::SysRawio);
+        if !is_wanted || !is_allowed {
             return;
         }
         let request = MapRequest {

@@ -1,6 +1,8 @@
 //! Programs and scripts of the test file system, executed as far as a host can: up to the first instruction.
 
+use los_abi::credentials::Personality;
 use los_abi::syscall::{UserCStr, UserPtr};
+use los_arch::hal::prelude::Paging as _;
 
 use vfs::Credentials;
 
@@ -128,4 +130,28 @@ fn frames_come_back() {
     });
     // Other tests use frames meanwhile, but not at every attempt; a leak shows in each.
     assert!(lost_by_attempt.any(|lost| lost < ROUNDS / 2));
+}
+
+#[test]
+fn page_zero_is_for_who_may_map_there() {
+    let has_page_zero = |lowest, credentials: Credentials| {
+        let (family, thread) = testing::program();
+        thread.attributes.store_personality(Personality::MMAP_PAGE_ZERO);
+        thread.set_credentials(Arc::new(credentials));
+        let mut has_it = false;
+        {
+            let mut ctx = Context::new(&thread, TrapFrame::new_user(1, 2)).unwrap();
+            let request = request(b"/program", &[b"program"]).unwrap();
+            let outcome = testing::with_lowest_address(lowest, || execve(&ctx, request));
+            assert_eq!(outcome, Ok(0));
+            ctx.refresh();
+            ctx.memory().for_each_vma(&mut |vma| has_it |= vma.start == 0);
+        }
+        drop(family);
+        has_it
+    };
+    let lowest = Current::USER_START;
+    assert!(has_page_zero(lowest, Credentials::root()));
+    assert!(!has_page_zero(lowest, Credentials::user(1000, 1000)));
+    assert!(has_page_zero(0, Credentials::user(1000, 1000)));
 }

@@ -118,13 +118,14 @@ impl Process {
     /// Changes the program's file, once nothing of the old one is mapped any more.
     ///
     /// # Errors
-    /// EACCES for what the caller may not execute, or what is open for writing; EBUSY.
+    /// EBADF for O_PATH; EACCES for what the caller may not execute, or what is open for writing; EBUSY.
     pub fn set_executable(
         &self,
         memory: &AddressSpace,
         credentials: &Credentials,
         file: &Arc<OpenFile>,
     ) -> Result<(), Errno> {
+        file.ops()?;
         let inode = file.inode();
         let mount = file.path().mount.flags();
         if inode.kind() != FileKind::Regular || mount.contains(MountFlags::NOEXEC) {
@@ -223,12 +224,14 @@ fn field(description: &mut PrctlMmMap, operation: u64) -> Option<&mut u64> {
 }
 
 fn check_address(address: u64) -> Result<(), Errno> {
-    let is_possible = (los_arch::Current::USER_START..los_arch::Current::USER_END).contains(&address);
+    let is_possible = (mm::lowest_address()..los_arch::Current::USER_END).contains(&address);
     if is_possible { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 #[cfg(test)]
 mod tests {
+    use los_abi::fs::OpenFlags;
+
     use super::*;
     use crate::testing;
 
@@ -267,6 +270,31 @@ mod tests {
         assert_eq!(set(abi::PR_SET_MM_ENV_END, u64::MAX), Err(Errno::EINVAL));
         assert_eq!(set(abi::PR_SET_MM_AUXV, 0x10_8000), Err(Errno::EINVAL));
         assert_eq!(process.image().environment, (0x10_8000, 0x10_8010));
+        let lowest = los_arch::Current::USER_START;
+        let set_from = |address| set(abi::PR_SET_MM_ARG_START, address);
+        let both = || [set_from(lowest), set_from(lowest - 1)];
+        assert_eq!(testing::with_lowest_address(0, both), [Ok(()); 2]);
+        let refused = [Ok(()), Err(Errno::EINVAL)];
+        assert_eq!(testing::with_lowest_address(lowest, both), refused);
+    }
+
+    #[test]
+    fn what_only_names_a_file_is_no_program() {
+        let (family, thread) = testing::program();
+        let memory = thread.process().memory().unwrap();
+        let root = testing::root();
+        let credentials = Credentials::root();
+        let caller = vfs::Caller {
+            credentials: &credentials,
+            root: root.clone(),
+            cwd: root,
+            umask: 0,
+        };
+        let set = |file| thread.process().set_executable(&memory, &credentials, &file);
+        let name = vfs::ops::open(&caller, vfs::At::Cwd, b"program", OpenFlags::PATH, 0).unwrap();
+        assert_eq!(set(name), Err(Errno::EBADF));
+        assert_eq!(set(testing::open(b"program")), Ok(()));
+        drop(family);
     }
 
     #[test]
