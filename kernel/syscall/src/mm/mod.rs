@@ -111,15 +111,18 @@ fn open_source(
     if !is_shared || file.is_writable() {
         max_protection |= ProtFlags::WRITE;
     }
-    if is_noexec(file) && prot.contains(ProtFlags::EXEC) {
+    let is_executed = prot.contains(ProtFlags::EXEC);
+    let is_noexec = is_noexec(file);
+    if is_noexec && is_executed {
         return Err(Errno::EPERM);
     }
     // After what the access mode and the mount forbid, as on Linux.
     let pager = file.pager()?;
-    if is_noexec(file) || pager.is_secret() {
-        if prot.contains(ProtFlags::EXEC) {
-            return Err(Errno::EPERM);
-        }
+    let is_secret = pager.is_secret();
+    if is_secret && is_executed {
+        return Err(Errno::EPERM);
+    }
+    if is_noexec || is_secret {
         max_protection -= ProtFlags::EXEC;
     }
     let keeps_contents = SealFlags::WRITE | SealFlags::FUTURE_WRITE;
