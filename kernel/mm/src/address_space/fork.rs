@@ -7,6 +7,7 @@ use los_arch::Pte;
 use los_arch::hal::paging::{Leaf, LeafAction, PageFlags, leaf_index};
 use los_arch::hal::prelude::*;
 use los_arch::hal::{PhysAddr, VirtAddr};
+use sync::Shared as _;
 
 use super::protect::{is_only_owner, with_frame};
 use super::zap::Flush;
@@ -37,6 +38,10 @@ impl AddressSpace {
         child.set_vdso(self.vdso());
         let result = self.with(|inner, flush| inner.fork_into(&mut child_inner, policy, flush));
         drop(child_inner);
+        if result.is_err() {
+            // What has been copied may be large: it goes as that of a user does, bit by bit.
+            child.deserted();
+        }
         result.map(|()| child)
     }
 }

@@ -103,7 +103,11 @@ fn the_last_user_frees_what_others_look_at() {
 
 std::thread_local! {
     static TURNS: Cell<usize> = const { Cell::new(0) };
+    /// At which turn the thread learns that it is to die.
+    static DEATH: Cell<usize> = const { Cell::new(usize::MAX) };
 }
+
+static COUNTER: TurnCounter = TurnCounter;
 
 /// Counts how often others could run.
 struct TurnCounter;
@@ -124,7 +128,7 @@ impl Parker for TurnCounter {
 
     fn give_way(&self) -> bool {
         TURNS.set(TURNS.get() + 1);
-        true
+        TURNS.get() < DEATH.get()
     }
 }
 
@@ -135,7 +139,6 @@ impl Unpark for HostThread {
 #[test]
 fn others_run_while_much_is_unmapped() {
     const PAGES: u64 = 10_000;
-    static COUNTER: TurnCounter = TurnCounter;
     let _turn = testing::exclusive();
     sync::set_parker(&COUNTER);
     let space = space_with_memory(START, PAGES * PAGE);
@@ -144,5 +147,23 @@ fn others_run_while_much_is_unmapped() {
     TURNS.set(0);
     space.unmap(START, PAGES * PAGE).unwrap();
     assert_eq!(TURNS.get(), 10_000 / 512);
+    AddressSpace::deactivate();
+}
+
+#[test]
+fn others_run_while_half_a_copy_is_freed() {
+    const PAGES: u64 = 10_000;
+    const DEATH_TURN: usize = 10;
+    let _turn = testing::exclusive();
+    sync::set_parker(&COUNTER);
+    let space = space_with_memory(START, PAGES * PAGE);
+    (0..PAGES).for_each(|page| assert_eq!(get(&space, START + page * PAGE), Ok(0)));
+    TURNS.set(0);
+    DEATH.set(DEATH_TURN);
+    let copy = space.fork(ForkPolicy::CopyOnWrite);
+    DEATH.set(usize::MAX);
+    assert_eq!(copy.err(), Some(Errno::ENOMEM));
+    let copied = DEATH_TURN * 512 - 1;
+    assert_eq!(TURNS.get(), DEATH_TURN + copied / 512);
     AddressSpace::deactivate();
 }
