@@ -6,7 +6,7 @@ my $pid = fork() // die; if (!$pid) { exit 3 } waitpid($pid, 0); print "child ",
 open(my $pipe, '-|', 'echo', 'from a pipe') or die; print <$pipe>; close $pipe;
 print `echo backticks`; system('sh', '-c', 'exit 5'); print "system ", $? >> 8, "\n";
 $SIG{ALRM} = sub { print "alarm\n" }; alarm 1; select(undef, undef, undef, 5);
-eval { local $SIG{ALRM} = sub { die "late\n" }; POSIX::pause() if !alarm(1); }; print "eval: $@";
+eval { local $SIG{ALRM} = sub { die "late\n" }; select(undef, undef, undef, 60) if !alarm(1); }; print "eval: $@";
 open(my $f, '+>', 'data') or die; flock($f, LOCK_EX) or die; print $f "b\na\n"; seek($f, 0, 0); print sort <$f>; close $f;
 my %h; $h{$_ % 7}++ for 1 .. 100000; print join(',', map { "$_=$h{$_}" } sort keys %h), "\n";
 print "match $1\n" if 'key=value' =~ /=(\w+)/; my @s = stat('data'); print "size $s[7]\n";
