@@ -6,6 +6,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
+use hal::vdso::COARSE_NS;
 use los_abi::time::Timespec;
 use sync::{Rank, SpinLock};
 
@@ -38,6 +39,11 @@ impl Slew {
         adjustment_ns: 0,
     };
 
+    /// Reports whether the offset stays as it is.
+    fn is_over(self) -> bool {
+        self.gain == 0 && self.adjustment_ns == 0
+    }
+
     /// Returns the same from a later point on.
     fn at(self, now_ns: u64) -> Self {
         let elapsed = i128::from(now_ns.saturating_sub(self.since_ns));
@@ -64,10 +70,37 @@ pub fn realtime_ns() -> u64 {
 #[inline]
 fn offset_at(now_ns: u64) -> u64 {
     if IS_SLEWED.load(Ordering::Acquire) {
-        SLEW.lock().at(now_ns).offset_ns
+        slew_at(now_ns).offset_ns
     } else {
         OFFSET_NS.load(Ordering::Relaxed)
     }
+}
+
+/// Returns how real time runs at a point. What has been made up for altogether needs no further looks.
+fn slew_at(now_ns: u64) -> Slew {
+    let mut slew = SLEW.lock();
+    let found = slew.at(now_ns);
+    // The coarse clocks are a tick behind.
+    let is_over = slew.at(now_ns.saturating_sub(COARSE_NS)).is_over();
+    let ends = is_over && IS_SLEWED.load(Ordering::Relaxed);
+    if ends {
+        *slew = found;
+        OFFSET_NS.store(found.offset_ns, Ordering::Relaxed);
+        IS_SLEWED.store(false, Ordering::Release);
+    }
+    drop(slew);
+    if ends {
+        publish();
+    }
+    found
+}
+
+/// Tells programs the offset, or to ask. It is for the last that publishes to find what the last change left.
+fn publish() {
+    mm::vvar::publish(|| {
+        let is_slewed = IS_SLEWED.load(Ordering::Acquire);
+        (!is_slewed).then(|| OFFSET_NS.load(Ordering::Relaxed))
+    });
 }
 
 /// Returns the time since 1970.
@@ -79,6 +112,11 @@ pub fn realtime_now() -> Timespec {
 /// Returns what must be added to monotonic time now to make real time.
 pub fn realtime_offset_ns() -> u64 {
     offset_at(sync::now_ns())
+}
+
+/// Returns real time as it was, or is, at a point of monotonic time; before the latest change of how it runs, as at that.
+pub fn realtime_at(monotonic_ns: u64) -> u64 {
+    monotonic_ns.wrapping_add(offset_at(monotonic_ns))
 }
 
 /// International atomic time minus real time, in seconds.
@@ -115,7 +153,7 @@ pub fn set_adjustment_ns(adjustment_ns: i64) {
 /// Returns what is left of the offset that real time is to make up for.
 pub fn adjustment_ns() -> i64 {
     if IS_SLEWED.load(Ordering::Acquire) {
-        SLEW.lock().at(sync::now_ns()).adjustment_ns
+        slew_at(sync::now_ns()).adjustment_ns
     } else {
         0
     }
@@ -123,37 +161,29 @@ pub fn adjustment_ns() -> i64 {
 
 /// Changes how real time runs from now on.
 fn change(change: impl FnOnce(&mut Slew)) {
-    let is_slewed = {
-        let mut slew = SLEW.lock();
-        let now_ns = sync::now_ns();
-        let mut new = if IS_SLEWED.load(Ordering::Acquire) {
-            slew.at(now_ns)
-        } else {
-            Slew {
-                since_ns: now_ns,
-                offset_ns: OFFSET_NS.load(Ordering::Relaxed),
-                ..Slew::NONE
-            }
-        };
-        change(&mut new);
-        *slew = new;
-        let is_slewed = new.gain != 0 || new.adjustment_ns != 0;
-        OFFSET_NS.store(new.offset_ns, Ordering::Relaxed);
-        IS_SLEWED.store(is_slewed, Ordering::Release);
-        is_slewed
-    };
-    let offset_ns = move || (!is_slewed).then(|| OFFSET_NS.load(Ordering::Relaxed));
-    mm::vvar::publish(offset_ns);
+    let mut slew = SLEW.lock();
+    let mut new = slew.at(sync::now_ns());
+    change(&mut new);
+    *slew = new;
+    OFFSET_NS.store(new.offset_ns, Ordering::Relaxed);
+    IS_SLEWED.store(!new.is_over(), Ordering::Release);
+    drop(slew);
+    publish();
 }
 
 #[cfg(test)]
 mod tests {
+    use core::mem::offset_of;
+
+    use hal::vdso::ClockPage;
+
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn real_time_runs_on_from_where_it_was_set() {
+        let _turn = mm::testing::exclusive();
         let start = 1_700_000_000_000_000_000;
         set_realtime_ns(start);
         assert!(realtime_ns() >= start);
@@ -197,5 +227,33 @@ mod tests {
             (-1_000_000, 0)
         );
         assert_eq!(slew.at(9 * SECOND).offset_ns, whole.at(9 * SECOND).offset_ns);
+    }
+
+    fn published_ns_per_tick() -> u64 {
+        let mut bytes = [0; 8];
+        let page = mm::vvar::page().unwrap();
+        page.read(offset_of!(ClockPage, ns_per_tick), &mut bytes);
+        u64::from_ne_bytes(bytes)
+    }
+
+    #[test]
+    fn programs_read_clocks_themselves_again_when_an_offset_is_made_up_for() {
+        let _turn = mm::testing::exclusive();
+        set_realtime_ns(sync::now_ns() + SECOND);
+        // So much takes two seconds.
+        set_adjustment_ns(1_000_000);
+        assert_eq!(published_ns_per_tick(), 0);
+        let late = SLEW.lock().since_ns + 10 * SECOND;
+        let before = realtime_at(late);
+        assert_ne!(published_ns_per_tick(), 0);
+        assert!(!IS_SLEWED.load(Ordering::Relaxed));
+        assert_eq!(realtime_at(late), before);
+        // A rate of its own stays.
+        set_gain(1 << 10);
+        realtime_at(late);
+        assert_eq!(published_ns_per_tick(), 0);
+        set_gain(0);
+        assert_ne!(published_ns_per_tick(), 0);
+        set_realtime_ns(sync::now_ns());
     }
 }
