@@ -140,12 +140,13 @@ impl Clock {
         match self {
             Self::Real(RealClock::Settable) => vfs::clock::realtime_ns(),
             Self::ReadOnly(base, step_ns) => {
-                // Real time moves on when monotonic time does, and is set at once.
+                // Real time moves on when monotonic time does, and is set at once. Its own rate counts from tick to tick
+                // too: by what it has lost since the tick it would run back.
                 let now = now_ns();
                 let stepped = now - now % step_ns;
                 match base {
                     Base::Monotonic => stepped,
-                    Base::Real => stepped.wrapping_add(vfs::clock::realtime_offset_ns()),
+                    Base::Real => vfs::clock::realtime_at(stepped),
                 }
             }
             Self::Real(RealClock::Atomic) => vfs::clock::realtime_ns().wrapping_add(tai_offset_ns()),
@@ -381,5 +382,29 @@ pub(crate) fn sleep_until_realtime(clock: RealClock, time_ns: u64) -> Result<(),
             Err(sync::WaitError::TimedOut) => return Ok(()),
             Err(interrupted) => return Err(interrupted),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn coarse_real_time_does_not_run_back_while_it_is_slowed_down() {
+        mm::testing::start();
+        let _turn = testing::clock_turn();
+        vfs::clock::set_gain(-(1 << 28));
+        let clock = Clock::ReadOnly(Base::Real, COARSE_NS);
+        let end_ns = now_ns() + 3 * COARSE_NS;
+        let mut shown = clock.now_ns();
+        let mut is_sorted = true;
+        while now_ns() < end_ns {
+            let next = clock.now_ns();
+            is_sorted &= next >= shown;
+            shown = next;
+        }
+        vfs::clock::set_gain(0);
+        assert!(is_sorted);
     }
 }
