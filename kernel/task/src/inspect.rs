@@ -10,6 +10,7 @@ use los_abi::task::{
     KCMP_EPOLL_TFD, KCMP_FILE, KCMP_FILES, KCMP_FS, KCMP_IO, KCMP_SIGHAND, KCMP_SYSVSEM, KCMP_VM,
     KcmpEpollSlot,
 };
+use mm::AddressSpace;
 use mm::io::{Sink, Source};
 use sync::Once;
 use vfs::{Capability, Credentials, epoll};
@@ -40,6 +41,33 @@ pub fn check(ctx: &Context<'_>, process: &Arc<Process>) -> Result<(), Errno> {
     } else {
         Err(Errno::EPERM)
     }
+}
+
+/// Checks as [`check`] and then looks. What is seen is of the program that the caller may look into, and not of one that
+/// the process executes meanwhile; `look` may be called again, and must not wait.
+///
+/// # Errors
+/// EPERM; those of `look`.
+pub fn look<R>(
+    ctx: &Context<'_>,
+    process: &Arc<Process>,
+    look: impl Fn() -> Result<R, Errno>,
+) -> Result<R, Errno> {
+    between_programs(process, || check(ctx, process).and_then(|()| look()))
+}
+
+/// Returns the memory of a process that the caller may look into, if it has any.
+///
+/// # Errors
+/// EPERM.
+pub fn memory(ctx: &Context<'_>, process: &Arc<Process>) -> Result<Option<Arc<AddressSpace>>, Errno> {
+    look(ctx, process, || Ok(process.memory()))
+}
+
+/// Looks at a process while it does not go from one program to another, as often as that takes: memory and identity
+/// are of the same one.
+pub fn between_programs<R>(process: &Process, look: impl Fn() -> R) -> R {
+    process.turnover.look(look)
 }
 
 /// Reports whether somebody may look into a process that is not its own and acts as `target`.

@@ -355,7 +355,8 @@ pub fn get_file(ctx: &Context<'_>, pidfd: Fd, wanted: Fd, flags: u32) -> Result<
     }
     let file = ctx.files().get(pidfd)?;
     let thread = PidFd::of(&file)?.subject.thread().ok_or(Errno::ESRCH)?;
-    inspect::check(ctx, thread.process())?;
-    let files = thread.files().ok_or(Errno::ESRCH)?;
-    ctx.install(files.get(wanted)?, OnExec::Close)
+    let file = inspect::look(ctx, thread.process(), || {
+        thread.files().ok_or(Errno::ESRCH)?.get(wanted)
+    })?;
+    ctx.install(file, OnExec::Close)
 }

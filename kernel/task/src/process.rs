@@ -3,6 +3,7 @@
 pub mod description;
 mod image;
 mod threads;
+mod turnover;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -35,6 +36,7 @@ use crate::user_count::Share;
 
 pub use image::Image;
 pub(crate) use threads::ThreadList;
+use turnover::Turnover;
 
 /// A thread group. `Arc`-ed; in the [`pid`] table until it is reaped.
 pub struct Process {
@@ -71,6 +73,8 @@ pub struct Process {
     /// Identity of the memory, 0 for none: the scheduler compares it at every switch.
     space: AtomicUsize,
     image: SpinLock<Arc<Image>>,
+    /// Keeps memory and identity together while execve changes both.
+    pub(crate) turnover: Turnover,
     pub(crate) actions: SpinLock<Use<SignalActions>>,
     /// Signals sent to the whole process and not yet taken.
     pub(crate) pending: PendingQueue,
@@ -156,6 +160,7 @@ impl Process {
             space: AtomicUsize::new(identity(new.memory.as_ref())),
             memory: SpinLock::new(Rank::Process, new.memory),
             image: SpinLock::new(Rank::Process, new.image),
+            turnover: Turnover::new(),
             actions: SpinLock::new(Rank::Process, new.actions),
             pending: PendingQueue::new(),
             signal_readers: Readers::new(),

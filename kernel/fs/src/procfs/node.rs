@@ -46,10 +46,21 @@ pub(super) trait Subject: Clone + Send + Sync + 'static {
     /// # Errors
     /// EACCES.
     fn check_inspection(&self, credentials: &Credentials) -> Result<(), Errno>;
+
+    /// Checks that and opens what the owner shows, of the same program.
+    ///
+    /// # Errors
+    /// EACCES; those of opening.
+    fn inspect(&self, credentials: &Credentials, open: OpenData<Self>) -> Result<Arc<dyn FileOps>, Errno> {
+        self.check_inspection(credentials)?;
+        open(self)
+    }
 }
 
 /// Makes a file's text.
 pub(super) type Show<S> = fn(&S, &mut Text) -> Result<(), Errno>;
+/// Opens data.
+pub(super) type OpenData<S> = fn(&S) -> Result<Arc<dyn FileOps>, Errno>;
 /// Takes what was written to a file.
 pub(super) type Store<S> = fn(&S, &[u8]) -> Result<(), Errno>;
 
@@ -62,7 +73,7 @@ pub(super) enum Content<S: 'static> {
     /// Text that can be changed.
     Setting(Show<S>, Store<S>),
     /// Data that only those may open who may inspect the subject; made at every opening.
-    Data(fn(&S) -> Result<Arc<dyn FileOps>, Errno>),
+    Data(OpenData<S>),
     /// A symbolic link.
     Link(fn(&S) -> Result<Vec<u8>, Errno>),
     /// A link to a place.
@@ -241,7 +252,7 @@ impl<S: Subject> Inode for Node<S> {
 
     fn open(self: Arc<Self>, _flags: OpenFlags, credentials: &Credentials) -> sync::Result<Arc<dyn FileOps>> {
         self.subject.check()?;
-        if matches!(self.content, Content::Guarded(_) | Content::Data(_)) {
+        if matches!(self.content, Content::Guarded(_)) {
             self.subject.check_inspection(credentials)?;
         }
         Ok(match self.content {
@@ -258,7 +269,7 @@ impl<S: Subject> Inode for Node<S> {
                     parent: self.parent,
                 })
             }
-            Content::Data(make) => make(&self.subject)?,
+            Content::Data(open) => self.subject.inspect(credentials, open)?,
             _ => Arc::new(TextFile {
                 node: self,
                 text: SpinLock::new(Rank::FileSystem, Arc::new(Vec::new())),

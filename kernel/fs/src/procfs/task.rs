@@ -12,7 +12,9 @@ use vfs::{Access, Credentials, FileKind, FileOps, Inode, Metadata, Path, SetAttr
 
 use super::descriptors;
 use super::listing::{Found, Label, Listing, ListingFile};
-use super::node::{Content, Entry, Node, Show, Store, Subject, describe, number_in, refuse_changes};
+use super::node::{
+    Content, Entry, Node, OpenData, Show, Store, Subject, describe, number_in, refuse_changes,
+};
 use super::text::{Text, parse_number};
 use super::{controls, maps, memory, mounts, page_map, program, root, smaps, stat, status, usage};
 
@@ -171,6 +173,13 @@ impl Subject for Task {
         } else {
             Err(Errno::EACCES)
         }
+    }
+
+    fn inspect(&self, credentials: &Credentials, open: OpenData<Self>) -> Result<Arc<dyn FileOps>, Errno> {
+        inspect::between_programs(&self.process, || {
+            self.check_inspection(credentials)?;
+            open(self)
+        })
     }
 }
 

@@ -28,8 +28,7 @@ pub(crate) fn process_madvise(
     let ranges = ctx.memory().io_vectors(vectors, count)?;
     let file = ctx.files().get(pidfd)?;
     let process = PidFd::of(&file)?.process()?;
-    inspect::check(ctx, &process)?;
-    let memory = process.memory().ok_or(Errno::ESRCH)?;
+    let memory = inspect::memory(ctx, &process)?.ok_or(Errno::ESRCH)?;
     if !Arc::ptr_eq(&memory, ctx.memory()) {
         if !HARMLESS.contains(&advice) {
             return Err(Errno::EINVAL.into());

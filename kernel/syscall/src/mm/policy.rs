@@ -165,8 +165,7 @@ fn memory_of(ctx: &Context<'_>, pid: i32) -> Result<Arc<AddressSpace>> {
         return Ok(ctx.memory().clone());
     }
     let process = inspect::find(pid)?;
-    inspect::check(ctx, &process)?;
-    Ok(process.memory().ok_or(Errno::EINVAL)?)
+    Ok(inspect::memory(ctx, &process)?.ok_or(Errno::EINVAL)?)
 }
 
 pub(crate) fn migrate_pages(

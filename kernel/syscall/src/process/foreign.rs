@@ -56,8 +56,7 @@ fn transfer(
         return Ok(0);
     }
     let process = inspect::find(pid)?;
-    inspect::check(ctx, &process)?;
-    let memory = process.memory().ok_or(Errno::ESRCH)?;
+    let memory = inspect::memory(ctx, &process)?.ok_or(Errno::ESRCH)?;
     Ok(copy(&mut own, &mut other.of(&memory))?)
 }
 

@@ -216,9 +216,16 @@ impl Prepared {
         if let Some(old) = process.memory() {
             space.inherit_exec_gain(&old);
         }
-        let old_memory = process.replace_memory(Some(Use::new(space.clone())));
-        sched::activate(&space);
-        let old_image = process.set_image(Arc::new(image));
+        let memory = Use::new(space.clone());
+        let image = Arc::new(image);
+        // Whoever might look into the old program sees nothing of the new one before that has its identity.
+        let (old_memory, old_image) = process.turnover.change(|| {
+            let old_memory = process.replace_memory(Some(memory));
+            sched::activate(&space);
+            let old_image = process.set_image(image);
+            self.identity.put_on(thread);
+            (old_memory, old_image)
+        });
         let actions = Use::new(Arc::new(self.actions));
         let old_actions = core::mem::replace(&mut *process.actions.lock(), actions);
         if let Some(memory) = &old_memory {
@@ -232,7 +239,6 @@ impl Prepared {
             files.close_on_exec();
         }
         thread.set_name(&self.name);
-        self.identity.put_on(thread);
         process.posix_timers.clear();
         *thread.alternate_stack.lock() = AlternateStack::DISABLED;
         thread.restart.lock().take();

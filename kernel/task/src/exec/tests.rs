@@ -1,5 +1,9 @@
 //! Programs and scripts of the test file system, executed as far as a host can: up to the first instruction.
 
+extern crate std;
+
+use core::sync::atomic::AtomicBool;
+
 use los_abi::credentials::Personality;
 use los_abi::syscall::{UserCStr, UserPtr};
 use los_arch::hal::prelude::Paging as _;
@@ -7,7 +11,8 @@ use los_arch::hal::prelude::Paging as _;
 use vfs::Credentials;
 
 use super::*;
-use crate::testing;
+use crate::core_dump::Dumpable;
+use crate::{inspect, testing};
 
 fn request(path: &[u8], arguments: &[&[u8]]) -> Result<ExecRequest, Errno> {
     let credentials = Credentials::root();
@@ -154,4 +159,43 @@ fn page_zero_is_for_who_may_map_there() {
     assert!(has_page_zero(lowest, Credentials::root()));
     assert!(!has_page_zero(lowest, Credentials::user(1000, 1000)));
     assert!(has_page_zero(0, Credentials::user(1000, 1000)));
+}
+
+#[test]
+fn nobody_sees_a_program_without_its_identity() {
+    // Who has changed its user ends with a program that others may not look into.
+    let credentials = Arc::new(Credentials {
+        uid: 1000,
+        ..Credentials::root()
+    });
+    for _ in 0..200 {
+        let (family, thread) = testing::program();
+        let process = thread.process();
+        thread.set_credentials(credentials.clone());
+        process.set_dumpable(Dumpable::User);
+        let old = process.memory().unwrap();
+        let (has_begun, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+        let look = || {
+            let is_last = is_over.load(Ordering::SeqCst);
+            let (memory, is_dumpable) =
+                inspect::between_programs(process, || (process.memory(), process.is_dumpable()));
+            has_begun.store(true, Ordering::SeqCst);
+            let is_new = memory.is_some_and(|memory| !Arc::ptr_eq(&memory, &old));
+            (is_new || is_last).then_some((is_new, is_dumpable))
+        };
+        std::thread::scope(|scope| {
+            let looks = scope.spawn(|| core::iter::repeat_with(look).flatten().next());
+            let mut ctx = Context::new(&thread, TrapFrame::new_user(1, 2)).unwrap();
+            let request = request(b"/program", &[b"program"]).unwrap();
+            while !has_begun.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            let outcome = execve(&ctx, request);
+            ctx.refresh();
+            is_over.store(true, Ordering::SeqCst);
+            assert_eq!(outcome, Ok(0));
+            assert_eq!(looks.join().unwrap(), Some((true, false)));
+        });
+        drop(family);
+    }
 }
