@@ -142,6 +142,18 @@ impl Leaves<'_> {
             LeafAction::Remove
         });
     }
+
+    /// Takes the tables that cover a range out of the tree, where they cover nothing but what is free.
+    fn take_tables(&mut self, range: Range<u64>, free: Range<u64>) {
+        let ceiling = if free.end == Current::USER_END {
+            TOP
+        } else {
+            free.end
+        };
+        let bounds = (VirtAddr::new(free.start), VirtAddr::new(ceiling));
+        let (start, end) = (VirtAddr::new(range.start), VirtAddr::new(range.end));
+        self.table.free_tables(self.tables, start, end, bounds);
+    }
 }
 
 impl Inner {
@@ -168,7 +180,12 @@ impl Inner {
     pub(super) fn free_tables(&mut self, range: Range<u64>, flush: &mut Flush) {
         let free = self.mappings.free_around(&range);
         let before = self.tables.count;
-        self.free_tables_within(range, free);
+        self.parts().1.take_tables(range, free);
+        self.free_taken_tables(before, flush);
+    }
+
+    /// Frees the tables that were taken out of the tree since there were `before`.
+    fn free_taken_tables(&mut self, before: usize, flush: &mut Flush) {
         if self.tables.count != before {
             // The processors may cache tables as well.
             flush.everything = true;
@@ -177,19 +194,20 @@ impl Inner {
         }
     }
 
-    /// Removes everything.
+    /// Removes everything. As [`Self::unmap`] of the whole, but does not look at what lies between the mappings.
     pub(super) fn clear(&mut self, flush: &mut Flush) {
-        self.unmap(0..Current::USER_END, flush);
-    }
-
-    fn free_tables_within(&mut self, range: Range<u64>, free: Range<u64>) {
-        let ceiling = if free.end == Current::USER_END {
-            TOP
-        } else {
-            free.end
-        };
-        let bounds = (VirtAddr::new(free.start), VirtAddr::new(ceiling));
-        let (start, end) = (VirtAddr::new(range.start), VirtAddr::new(range.end));
-        self.table.free_tables(&mut self.tables, start, end, bounds);
+        self.guards.remove(0..Current::USER_END);
+        let before = self.tables.count;
+        let (mappings, mut leaves) = self.parts();
+        let mut taken = mappings.take(0..Current::USER_END).peekable();
+        while let Some(vma) = taken.next() {
+            leaves.zap(vma.start..vma.end, flush);
+            // Tables that the next one uses too go with it.
+            let next = taken.peek().map_or(Current::USER_END, |next| next.start);
+            leaves.take_tables(vma.start..vma.end, 0..next);
+        }
+        drop(taken);
+        self.mappings.freed(Current::USER_END);
+        self.free_taken_tables(before, flush);
     }
 }
