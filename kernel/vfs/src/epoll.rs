@@ -117,8 +117,8 @@ impl Epoll {
     ///
     /// # Errors
     /// EPERM for a file that cannot be waited for; EINVAL for the set itself and for `EPOLLEXCLUSIVE` where it
-    /// cannot be, or too many ways up through sets; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOSPC when the user has too many members;
-    /// ENOMEM.
+    /// cannot be, or too many ways up through sets; ELOOP for sets in a circle or too deep; EEXIST, ENOENT; ENOSPC
+    /// when the user has too many members; ENOMEM; EINTR for a thread that is to die.
     pub fn change(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
         if !file.ops()?.is_pollable() {
             return Err(Errno::EPERM);
@@ -137,25 +137,31 @@ impl Epoll {
             }
             _ => {}
         }
-        let is_nested = || self.above.get().is_some_and(|above| above.first().is_some());
-        match change {
-            Change::Add(_) if inner.is_some() || is_nested() => self.add_nested(fd, file, change),
-            _ => self.change_member(fd, file, change),
-        }
-    }
-
-    /// Adds a set, or adds to a set that is in another one.
-    fn add_nested(&self, fd: i32, file: &Arc<OpenFile>, change: Change) -> Result<(), Errno> {
-        // One at a time, so that two additions cannot close a circle together.
+        let Change::Add(_) = change else {
+            return self.change_member(fd, file, change);
+        };
+        // One check at a time, so that two additions cannot close a circle together.
         static CHECKS: Mutex<u64> = Mutex::new(Rank::Rename, 0);
-        let mut checks = CHECKS.lock();
-        *checks += 1;
-        if let Some(inner) = of(file) {
+        let mut checks = None;
+        if let Some(inner) = inner {
+            let checks = checks.insert(CHECKS.lock());
+            **checks += 1;
             // How deep the sets above this one go is not known; its own place is the last that is.
-            inner.check_nesting(self, NESTING_MAX - 2, *checks)?;
+            inner.check_nesting(self, NESTING_MAX - 2, **checks)?;
         }
         self.change_member(fd, file, change)?;
-        paths::check(file, *checks).inspect_err(|_| self.remove(Key::new(fd, file)))
+        // Asked after the file is in: who puts this set into another one meanwhile looks at what is in it afterwards.
+        if inner.is_none() && !self.is_nested() {
+            return Ok(());
+        }
+        let checks = checks.get_or_insert_with(|| CHECKS.lock());
+        **checks += 1;
+        paths::check(file, **checks).inspect_err(|_| self.remove(Key::new(fd, file)))
+    }
+
+    /// Tells whether this set is in another one.
+    fn is_nested(&self) -> bool {
+        self.above.get().is_some_and(|above| above.first().is_some())
     }
 
     /// Checks that `outer` is not among the sets in this one, and that these are not nested too deep. A set that
