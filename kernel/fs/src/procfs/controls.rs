@@ -11,7 +11,7 @@ use los_abi::errno::Errno;
 use vfs::Capability;
 
 use super::task::Task;
-use super::text::Text;
+use super::text::{Text, written_number};
 
 type Done = Result<(), Errno>;
 
@@ -96,7 +96,7 @@ pub(super) fn show_adjustment(task: &Task, text: &mut Text) -> Done {
 }
 
 pub(super) fn store_adjustment(task: &Task, bytes: &[u8]) -> Done {
-    let new = number(bytes)?;
+    let new: i32 = written_number(bytes)?;
     if !(-ADJUSTMENT_MAX..=ADJUSTMENT_MAX).contains(&new) {
         return Err(Errno::EINVAL);
     }
@@ -112,11 +112,6 @@ fn adjust(task: &Task, new: i32) -> Done {
     Ok(())
 }
 
-fn number(bytes: &[u8]) -> Result<i32, Errno> {
-    let digits = str::from_utf8(bytes).map_err(|_| Errno::EINVAL)?;
-    digits.trim().parse().map_err(|_| Errno::EINVAL)
-}
-
 /// Shows the adjustment by the scale of old programs: -17 stands for -1000 and 15 for 1000.
 pub(super) fn show_old_adjustment(task: &Task, text: &mut Text) -> Done {
     let new = task.process().oom_score_adjustment.load(Ordering::Relaxed);
@@ -129,7 +124,7 @@ pub(super) fn show_old_adjustment(task: &Task, text: &mut Text) -> Done {
 }
 
 pub(super) fn store_old_adjustment(task: &Task, bytes: &[u8]) -> Done {
-    match number(bytes)? {
+    match written_number::<i32>(bytes)? {
         OLD_ADJUSTMENT_MAX => adjust(task, ADJUSTMENT_MAX),
         old if (OLD_ADJUSTMENT_MIN..OLD_ADJUSTMENT_MAX).contains(&old) => {
             adjust(task, old * ADJUSTMENT_MAX / -OLD_ADJUSTMENT_MIN)
@@ -141,7 +136,7 @@ pub(super) fn store_old_adjustment(task: &Task, bytes: &[u8]) -> Done {
 /// Forgets what of memory was used (proc_pid_clear_refs(5)): 1 to 4 are about marks of pages that are not kept, since
 /// none are taken away; 5 is about the most that was ever in memory.
 pub(super) fn clear_references(task: &Task, bytes: &[u8]) -> Done {
-    match number(bytes)? {
+    match written_number::<i32>(bytes)? {
         1..=4 => {}
         5 => {
             if let Some(memory) = task.process().memory() {

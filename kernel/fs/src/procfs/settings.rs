@@ -15,7 +15,7 @@ use vfs::user_limits::{Limit, limit, set_limit};
 
 use super::node::{Content, Entry, Show, Store};
 use super::root::{System, text};
-use super::text::Text;
+use super::text::{Text, written_number};
 
 type Done = Result<(), Errno>;
 
@@ -38,23 +38,26 @@ const fn setting(name: &'static str, show: Show<System>, store: Store<System>) -
     }
 }
 
+/// A limit of [`vfs::user_limits`], and how it is stored.
+macro_rules! limit_of {
+    ($name:literal, $limit:ident, $store:ident) => {
+        setting(
+            $name,
+            |_, text| line(text, limit(Limit::$limit)),
+            |_, bytes| $store(Limit::$limit, bytes),
+        )
+    };
+}
+
 pub(super) static TABLE: &[Entry<System>] = &[
     directory(
         "fs",
         &[
             directory(
                 "epoll",
-                &[setting(
-                    "max_user_watches",
-                    |_, text| line(text, limit(Limit::EpollWatches)),
-                    |_, bytes| store_long(Limit::EpollWatches, bytes),
-                )],
+                &[limit_of!("max_user_watches", EpollWatches, store_long)],
             ),
-            setting(
-                "file-max",
-                |_, text| line(text, limit(Limit::OpenFiles)),
-                |_, bytes| store_long(Limit::OpenFiles, bytes),
-            ),
+            limit_of!("file-max", OpenFiles, store_long),
             text("file-nr", |_, text| {
                 // The second number is always 0 (proc_sys_fs(5)).
                 writeln!(text, "{}\t0\t{}", vfs::open_files(), limit(Limit::OpenFiles));
@@ -63,21 +66,9 @@ pub(super) static TABLE: &[Entry<System>] = &[
             directory(
                 "inotify",
                 &[
-                    setting(
-                        "max_queued_events",
-                        |_, text| line(text, limit(Limit::InotifyQueuedEvents)),
-                        |_, bytes| store_limit(Limit::InotifyQueuedEvents, bytes),
-                    ),
-                    setting(
-                        "max_user_instances",
-                        |_, text| line(text, limit(Limit::InotifyInstances)),
-                        |_, bytes| store_limit(Limit::InotifyInstances, bytes),
-                    ),
-                    setting(
-                        "max_user_watches",
-                        |_, text| line(text, limit(Limit::InotifyWatches)),
-                        |_, bytes| store_limit(Limit::InotifyWatches, bytes),
-                    ),
+                    limit_of!("max_queued_events", InotifyQueuedEvents, store_limit),
+                    limit_of!("max_user_instances", InotifyInstances, store_limit),
+                    limit_of!("max_user_watches", InotifyWatches, store_limit),
                 ],
             ),
             setting(
@@ -97,16 +88,8 @@ pub(super) static TABLE: &[Entry<System>] = &[
                     Ok(())
                 },
             ),
-            setting(
-                "pipe-user-pages-hard",
-                |_, text| line(text, limit(Limit::PipePagesHard)),
-                |_, bytes| store_long(Limit::PipePagesHard, bytes),
-            ),
-            setting(
-                "pipe-user-pages-soft",
-                |_, text| line(text, limit(Limit::PipePagesSoft)),
-                |_, bytes| store_long(Limit::PipePagesSoft, bytes),
-            ),
+            limit_of!("pipe-user-pages-hard", PipePagesHard, store_long),
+            limit_of!("pipe-user-pages-soft", PipePagesSoft, store_long),
             setting(
                 "suid_dumpable",
                 |_, text| line(text, core_dump::settings::of_set_id().number()),
@@ -228,10 +211,9 @@ fn line(text: &mut Text, value: impl core::fmt::Display) -> Done {
     Ok(())
 }
 
-/// Reads the one number that was written.
+/// Reads a number that is an `int` in Linux.
 fn integer(written: &[u8]) -> Result<i32, Errno> {
-    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
-    text.trim().parse().map_err(|_| Errno::EINVAL)
+    written_number(written)
 }
 
 fn store_limit(which: Limit, bytes: &[u8]) -> Done {
@@ -242,10 +224,9 @@ fn store_limit(which: Limit, bytes: &[u8]) -> Done {
     Ok(())
 }
 
-/// Reads the one number that was written, where that is a `long`.
+/// Reads a number that is a `long` in Linux.
 fn long(written: &[u8]) -> Result<i64, Errno> {
-    let text = core::str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
-    text.trim().parse().map_err(|_| Errno::EINVAL)
+    written_number(written)
 }
 
 fn store_long(which: Limit, bytes: &[u8]) -> Done {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::str::FromStr;
 
 use los_abi::errno::Errno;
 
@@ -89,6 +90,15 @@ pub(super) fn decimal(mut number: u32, buffer: &mut [u8; 10]) -> &[u8] {
             return &buffer[start..];
         }
     }
+}
+
+/// Reads the one number that was written to a file.
+///
+/// # Errors
+/// EINVAL.
+pub(super) fn written_number<T: FromStr>(written: &[u8]) -> Result<T, Errno> {
+    let text = str::from_utf8(written).map_err(|_| Errno::EINVAL)?;
+    text.trim().parse().map_err(|_| Errno::EINVAL)
 }
 
 /// Reads a name that is a number as Linux does: decimal, without sign and leading zeros.
