@@ -15,18 +15,18 @@ constants! {
         PR_SET_TIMING = 14, "Sets how processor time is measured.";
         PR_SET_NAME = 15, "Sets the thread's name.";
         PR_GET_NAME = 16, "Reads the thread's name.";
-        PR_GET_TSC = 25, "Reads whether the cycle counter can be read.";
-        PR_SET_TSC = 26, "Sets whether the cycle counter can be read.";
-        PR_SET_IO_FLUSHER = 57, "Sets whether the process serves storage.";
-        PR_GET_IO_FLUSHER = 58, "Reads whether the process serves storage.";
         PR_GET_SECCOMP = 21, "Reads the seccomp mode.";
         PR_SET_SECCOMP = 22, "Sets the seccomp mode.";
         PR_CAPBSET_READ = 23, "Reads a bit of the bounding set.";
         PR_CAPBSET_DROP = 24, "Drops a bit of the bounding set.";
+        PR_GET_TSC = 25, "Reads whether the cycle counter can be read.";
+        PR_SET_TSC = 26, "Sets whether the cycle counter can be read.";
         PR_GET_SECUREBITS = 27, "Reads the secure bits.";
         PR_SET_SECUREBITS = 28, "Sets the secure bits.";
         PR_SET_TIMERSLACK = 29, "Sets the timers' slack.";
         PR_GET_TIMERSLACK = 30, "Reads the timers' slack.";
+        PR_MCE_KILL = 33, "Sets when a broken page ends the process.";
+        PR_MCE_KILL_GET = 34, "Reads when a broken page ends the process.";
         PR_SET_MM = 35, "Sets fields of the memory description.";
         PR_SET_CHILD_SUBREAPER = 36, "Adopts orphaned descendants.";
         PR_GET_CHILD_SUBREAPER = 37, "Reads whether it does.";
@@ -35,14 +35,14 @@ constants! {
         PR_GET_TID_ADDRESS = 40, "Reads the word that is cleared at the end.";
         PR_SET_THP_DISABLE = 41, "Sets whether huge pages are off.";
         PR_GET_THP_DISABLE = 42, "Reads whether huge pages are off.";
-        PR_MCE_KILL = 33, "Sets when a broken page ends the process.";
-        PR_MCE_KILL_GET = 34, "Reads when a broken page ends the process.";
+        PR_CAP_AMBIENT = 47, "Changes the ambient set.";
         PR_GET_SPECULATION_CTRL = 52, "Reads how the processor guesses.";
         PR_SET_SPECULATION_CTRL = 53, "Sets how the processor guesses.";
+        PR_SET_IO_FLUSHER = 57, "Sets whether the process serves storage.";
+        PR_GET_IO_FLUSHER = 58, "Reads whether the process serves storage.";
         PR_SET_MDWE = 65, "Refuses to make memory executable later.";
         PR_GET_MDWE = 66, "Reads whether it is refused.";
         PR_GET_AUXV = 0x4155_5856, "Reads the auxiliary vector.";
-        PR_CAP_AMBIENT = 47, "Changes the ambient set.";
         PR_SET_VMA = 0x5356_4d41, "Names a mapping.";
     }
 

@@ -38,7 +38,7 @@ impl Users {
 pub struct Use<T: Shared>(Arc<T>);
 
 impl<T: Shared> Use<T> {
-    /// Becomes the first user.
+    /// Becomes a user.
     pub fn new(shared: Arc<T>) -> Self {
         shared.users().0.fetch_add(1, Ordering::Relaxed);
         Self(shared)

@@ -44,8 +44,8 @@ fn find(ctx: &Context<'_>, pid: Pid) -> Result<Arc<Process>, Errno> {
 /// Moves the caller or a child of it to a group of its session: setpgid(2).
 ///
 /// # Errors
-/// EINVAL for a negative group and for a thread that leads none; ESRCH for neither; EACCES for a child after its execve; EPERM for session
-/// leaders, other sessions and groups that are not there.
+/// EINVAL for a negative group and for a thread that leads none; ESRCH for neither; EACCES for a child after its
+/// execve; EPERM for session leaders, other sessions and groups that are not there.
 pub fn set_group(ctx: &Context<'_>, pid: i32, group: i32) -> Result<(), Errno> {
     let caller = ctx.process;
     let pid = if pid == 0 { caller.pid().cast_signed() } else { pid };

@@ -32,8 +32,8 @@ pub(crate) fn count_for(uid: u32) -> Option<Share> {
     THREADS.take(uid, u64::MAX)
 }
 
-/// Notes whether a thread is about to become a user that has more threads than the limit already. That is no error at once, since
-/// programs do not expect one, but the next execve is refused (execve(2), "execve() and EAGAIN").
+/// Notes whether a thread is about to become a user that has more threads than the limit already. That is no error at
+/// once, since programs do not expect one, but the next execve is refused (execve(2), "execve() and EAGAIN").
 pub(crate) fn note_new_user(thread: &Thread, new: &Credentials) {
     let is_over = new.uid != 0 && THREADS.of(new.uid) > thread.process().limits().soft(RLIMIT_NPROC);
     thread.attributes.set_over_process_limit(is_over);

@@ -231,15 +231,18 @@ pub(crate) fn with_lowest_address<R>(address: u64, test: impl FnOnce() -> R) -> 
 
 /// Opens a file of the test file system.
 pub(crate) fn open(name: &[u8]) -> Arc<OpenFile> {
-    let root = root();
     let credentials = Credentials::root();
-    let caller = vfs::Caller {
-        credentials: &credentials,
-        root: root.clone(),
-        cwd: root,
+    vfs::ops::open_executable(&caller(&credentials), vfs::At::Cwd, name, vfs::Lookup::FOLLOW).unwrap()
+}
+
+/// Makes somebody who works in the root of the test file system.
+pub(crate) fn caller(credentials: &Credentials) -> vfs::Caller<'_> {
+    vfs::Caller {
+        credentials,
+        root: root(),
+        cwd: root(),
         umask: 0,
-    };
-    vfs::ops::open_executable(&caller, vfs::At::Cwd, name, vfs::Lookup::FOLLOW).unwrap()
+    }
 }
 
 /// Returns the root of the test file system, which all tests share.

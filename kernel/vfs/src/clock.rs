@@ -1,8 +1,8 @@
 //! Real time: the monotonic clock plus an offset that the battery-backed clock and settimeofday set. Programs
 //! see the offset in the page that the vDSO reads.
 //!
-//! The discipline of the clock (adjtimex(2)) has real time run a little faster or slower than monotonic time: then the offset
-//! changes with time, and programs have to ask the kernel.
+//! The discipline of the clock (adjtimex(2)) has real time run a little faster or slower than monotonic time: then
+//! the offset changes with time, and programs have to ask the kernel.
 
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 

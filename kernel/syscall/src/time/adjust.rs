@@ -1,6 +1,6 @@
 //! The discipline of the clock (adjtimex(2)). What it is told of the clock's errors, of its status and of atomic time is
-//! kept; offsets are made at once, or slowly as adjtime(3) wants them, and the rate of real time is as it says. There is no
-//! loop that finds out the rate by itself from offsets (`ADJ_OFFSET`).
+//! kept; offsets are made at once, or slowly as adjtime(3) wants them, and the rate of real time is as it says. There
+//! is no loop that finds out the rate by itself from offsets (`ADJ_OFFSET`).
 
 use los_abi::errno::Errno;
 use los_abi::syscall::UserPtr;

@@ -16,13 +16,7 @@ use crate::{inspect, testing};
 
 fn request(path: &[u8], arguments: &[&[u8]]) -> Result<ExecRequest, Errno> {
     let credentials = Credentials::root();
-    let root = testing::root();
-    let caller = Caller {
-        credentials: &credentials,
-        root: root.clone(),
-        cwd: root,
-        umask: 0,
-    };
+    let caller = testing::caller(&credentials);
     let mut budget = Budget::new(8 << 20);
     Ok(ExecRequest {
         file: open(&caller, At::Cwd, path, Lookup::FOLLOW)?,

@@ -5,7 +5,8 @@
 //! change between the look and the sleep is not missed.
 //!
 //! * `wait`, `wake`, `requeue`: sleepers of words
-//! * `lock`, `lock_requeue`: locks with priority inheritance, which `owners` keeps track of; `chain` follows who waits for whom
+//! * `lock`, `lock_requeue`: locks with priority inheritance, which `owners` keeps track of
+//! * `chain`: who waits for whom
 //! * `robust`: what a dying thread owes to the locks that it holds
 
 mod chain;

@@ -282,14 +282,8 @@ mod tests {
     fn what_only_names_a_file_is_no_program() {
         let (family, thread) = testing::program();
         let memory = thread.process().memory().unwrap();
-        let root = testing::root();
         let credentials = Credentials::root();
-        let caller = vfs::Caller {
-            credentials: &credentials,
-            root: root.clone(),
-            cwd: root,
-            umask: 0,
-        };
+        let caller = testing::caller(&credentials);
         let set = |file| thread.process().set_executable(&memory, &credentials, &file);
         let name = vfs::ops::open(&caller, vfs::At::Cwd, b"program", OpenFlags::PATH, 0).unwrap();
         assert_eq!(set(name), Err(Errno::EBADF));
